@@ -1,0 +1,20 @@
+const preset = require('./jest.preset.cjs')
+
+const suite = (name, testMatch, extra = {}) => ({
+  ...preset,
+  displayName: name,
+  rootDir: __dirname,
+  testMatch,
+  ...extra,
+})
+
+// Suites are folders; `npx jest --selectProjects unit` runs one of them.
+module.exports = {
+  projects: [
+    suite('unit', ['<rootDir>/libs/**/*.spec.ts', '<rootDir>/apps/**/*.spec.ts']),
+    suite('tidy', ['<rootDir>/tests/tidy/**/*.spec.ts']),
+    suite('simulation', ['<rootDir>/tests/simulation/**/*.spec.ts']),
+    suite('integration', ['<rootDir>/tests/integration/**/*.spec.ts']),
+    suite('conformance', ['<rootDir>/tests/conformance/**/*.spec.ts']),
+  ],
+}

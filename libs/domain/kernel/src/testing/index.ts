@@ -1,0 +1,1 @@
+export { createSimClock, settle, type SimClock } from './sim-clock.ts'
