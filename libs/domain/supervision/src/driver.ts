@@ -1,0 +1,168 @@
+/** The engines Berth knows. One driver file each. */
+export type EngineName = 'vllm' | 'llamacpp' | 'ollama' | 'openai' | 'embedded' | 'sim'
+
+/**
+ * Who owns the engine process. `managed`: Berth starts, restarts and stops it. `monitored`: Berth
+ * watches and never starts it. `external`: assumed up, probed for readiness only.
+ */
+export type PoolMode = 'managed' | 'monitored' | 'external'
+
+/** Options of one engine, as `engine_options` in the pools file gives them. */
+export type EngineOptions = Readonly<Record<string, string | number | boolean>>
+
+/** One pool as its owner wants it: the part of the pools file a driver reads. */
+export interface EngineSpec {
+  readonly engine: EngineName
+  readonly mode: PoolMode
+  /** What clients send as `model`; absent in a pool that starts empty. */
+  readonly modelId?: string
+  /** Requests the engine may run at once. */
+  readonly slots: number
+  /** Context of one slot, in tokens. */
+  readonly contextLength: number
+  readonly options: EngineOptions
+  /** Where a server that we never start answers (`openai`, or mode other than managed). */
+  readonly url?: string
+  /** The program to run instead of the driver's own (`lifecycle.binary_path`). */
+  readonly binaryPath?: string
+  readonly shutdownGraceMs: number
+}
+
+/** What the agent grants one instance: everything about this machine a plan may use. */
+export interface LaunchGrant {
+  /** Loopback address and free port the engine has to listen on. */
+  readonly host: string
+  readonly port: number
+  /** Device ids of the mask; `['cpu']` for the CPU. */
+  readonly devices: readonly string[]
+  /** Absolute path of the model file, when the engine reads files. */
+  readonly modelPath?: string
+  /** The Node that runs the agent, for engines that are our own bundles. */
+  readonly nodePath: string
+  /** Folder that holds `sim-engine.js` and `embedded-engine.js`. */
+  readonly enginesDir: string
+  /** Folder whose `node_modules` holds the embedded engine's native package. */
+  readonly embeddedRuntimeDir: string
+  /** Key minted for this instance. Travels by environment, never by argv. */
+  readonly apiKey: string
+}
+
+/** One HTTP question to an engine, asked with `LaunchPlan.headers`. */
+export interface ProbeSpec {
+  readonly path: string
+  readonly timeoutMs: number
+}
+
+/** What came back. */
+export type ProbeResponse =
+  | {
+      readonly kind: 'answer'
+      readonly status: number
+      readonly body: string
+      readonly tookMs: number
+    }
+  | { readonly kind: 'refused'; readonly error: string }
+  | { readonly kind: 'timeout' }
+
+/**
+ * `loading` is an engine that says so itself: it counts neither as up nor as a failure.
+ * `healthy` is a good answer within 1 s, `degraded` one within 5 s (seed 001).
+ */
+export type ProbeResult =
+  | {
+      readonly verdict: 'healthy' | 'degraded'
+      readonly modelIds?: readonly string[]
+      readonly slots?: number
+    }
+  | { readonly verdict: 'loading' | 'unhealthy' | 'unknown'; readonly fact: string }
+
+/** How to reach and watch a running engine. */
+export interface EngineAccess {
+  /** `http://127.0.0.1:PORT`, without a trailing slash. */
+  readonly baseUrl: string
+  /** Headers every request to the engine carries (its API key). */
+  readonly headers: Readonly<Record<string, string>>
+  /** All of these must be healthy for the instance to be ready. */
+  readonly readyProbes: readonly ProbeSpec[]
+  /** Prometheus text, when the engine has it. */
+  readonly metricsPath?: string
+  /** `fresh`: a new connection per generation, for servers that close sockets unannounced. */
+  readonly connections: 'fresh' | 'keep_alive'
+}
+
+/** How to bring one instance to life: data that one generic supervisor executes. */
+export type LaunchPlan =
+  | {
+      readonly kind: 'process'
+      readonly argv: readonly string[]
+      /** Added to the agent's allow-listed environment. */
+      readonly env: Readonly<Record<string, string>>
+      readonly access: EngineAccess
+      /** Between SIGTERM and SIGKILL of the whole group. */
+      readonly stopGraceMs: number
+    }
+  | { readonly kind: 'attach'; readonly access: EngineAccess }
+
+/** Counters that show whether an engine works. Absent where the engine does not say. */
+export interface EngineMetrics {
+  readonly running?: number
+  readonly waiting?: number
+  readonly promptTokensTotal?: number
+  readonly generatedTokensTotal?: number
+  /** 0 to 1. */
+  readonly kvUsageRatio?: number
+}
+
+export interface EngineExit {
+  readonly code: number | null
+  readonly signal: string | null
+}
+
+/** Why an instance ended, for people and for the restart policy. */
+export interface CrashReport {
+  readonly kind:
+    | 'stopped'
+    | 'exit'
+    | 'signal'
+    | 'out_of_vram'
+    | 'out_of_memory'
+    | 'device_error'
+    | 'port_in_use'
+    | 'model_not_found'
+    | 'model_invalid'
+    | 'access_denied'
+    | 'bad_option'
+    | 'missing_runtime'
+    | 'hang'
+    | 'unhealthy'
+    | 'start_timeout'
+  /** Cause, fact and next step, in one or two sentences. */
+  readonly message: string
+  /** False when starting it again cannot help (a bad flag, a missing file). */
+  readonly isRetriable: boolean
+}
+
+/** What an engine can do. The pool's `supports` is made from it. */
+export interface EngineAbilities {
+  /** HTTP paths the ingress relays, such as `/v1/chat/completions`. */
+  readonly routes: readonly string[]
+  readonly hasModelLifecycle: boolean
+  readonly hasResourceMonitoring: boolean
+  readonly isAbortedByDisconnect: boolean
+  readonly quantizations: readonly string[]
+  /** CUDA compute capability, such as 7.5; 0 for any device. */
+  readonly minComputeCapability: number
+}
+
+/** A translator for one engine: pure functions over data. It never spawns, waits, logs or reads. */
+export interface EngineDriver {
+  readonly engine: EngineName
+  readonly abilities: EngineAbilities
+  /** Problems of `spec` for this engine, each naming its key; none when it can be planned. */
+  check(spec: EngineSpec): readonly string[]
+  plan(spec: EngineSpec, grant: LaunchGrant): LaunchPlan
+  readProbe(probe: ProbeSpec, response: ProbeResponse, spec: EngineSpec): ProbeResult
+  readMetrics(text: string): EngineMetrics
+  /** `logTail`: the last lines of stdout and stderr, oldest first. */
+  classify(logTail: readonly string[], exit: EngineExit): CrashReport
+}

@@ -1,0 +1,17 @@
+export type {
+  CrashReport,
+  EngineAbilities,
+  EngineAccess,
+  EngineDriver,
+  EngineExit,
+  EngineMetrics,
+  EngineName,
+  EngineOptions,
+  EngineSpec,
+  LaunchGrant,
+  LaunchPlan,
+  PoolMode,
+  ProbeResponse,
+  ProbeResult,
+  ProbeSpec,
+} from './driver.ts'
