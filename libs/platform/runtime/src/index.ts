@@ -1,0 +1,21 @@
+export { createScope, type Scope } from './scope.ts'
+export { EXIT_CONFIG, run, type RunOptions } from './run.ts'
+export { readProcessEnv, type ProcessEnv } from './process-env.ts'
+export { loadConfig, type LoadConfigOptions } from './load-config.ts'
+export { listProblems } from './list-problems.ts'
+export { readYamlFile } from './read-yaml-file.ts'
+export {
+  createLogger,
+  createSilentLogger,
+  logConfigShape,
+  type Logger,
+  type LogOptions,
+} from './log.ts'
+export { systemClock } from './system-clock.ts'
+export { systemRng } from './system-rng.ts'
+export { createMetrics, type Metrics } from './metrics.ts'
+export { serveStatus, type Readiness, type StatusOptions } from './http-status-server.ts'
+export { spawnChild, type Child, type ChildExit, type Spawn, type SpawnRequest } from './spawn.ts'
+export { groupHasLiveProcess, readStartTime } from './process-table.ts'
+export { listen, listenError, type ListenOptions } from './listen.ts'
+export { findPortHolder, type PortHolder } from './port-holder.ts'
