@@ -29,9 +29,7 @@ describe('ids', () => {
   )
 
   it('shows at most 80 characters of a bad id', () => {
-    expect(() => parseJobId(' '.repeat(10_000))).toThrow(
-      expect.objectContaining({ message: expect.not.stringMatching(/ {100}/) }) as Error,
-    )
+    expect(() => parseJobId(' '.repeat(10_000))).toThrow(/^Job id .{0,90} is not valid/)
   })
 
   it('echoes only harmless correlation ids', () => {
