@@ -3,9 +3,5 @@
 export { StatusSchema } from './gen/google/rpc/status_pb.ts'
 export { ErrorInfoSchema, RetryInfoSchema } from './gen/google/rpc/error_details_pb.ts'
 export { Health, HealthCheckResponse_ServingStatus } from './gen/grpc/health/v1/health_pb.ts'
-export {
-  ServerReflection,
-  type ServerReflectionRequest,
-  type ServerReflectionResponse,
-} from './gen/grpc/reflection/v1/reflection_pb.ts'
+export { ServerReflection } from './gen/grpc/reflection/v1/reflection_pb.ts'
 export { ServerReflection as ServerReflectionV1Alpha } from './gen/grpc/reflection/v1alpha/reflection_pb.ts'

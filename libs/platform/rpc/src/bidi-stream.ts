@@ -1,0 +1,134 @@
+import { BerthError } from '@berth/kernel'
+import type { ClientDuplexStream, ServerDuplexStream } from '@grpc/grpc-js'
+import { createInbox } from './inbox.ts'
+
+/** From here on `send` says false: the peer reads more slowly than this side writes. */
+export const SEND_HIGH_WATER = 1_000
+/** Messages that may wait to be sent. One more ends the stream with `SLOW_CONSUMER`. */
+export const SEND_LIMIT = 10_000
+const RECEIVE_HIGH_WATER = 64
+
+/** One side of a stream on which both sides send when they like. */
+export interface BidiStream<In, Out> {
+  /**
+   * What the other side sends, for one reader. Reading slowly slows the sender down. Ends when the
+   * other side ended; throws a `BerthError` when the call failed.
+   */
+  readonly messages: AsyncIterable<In>
+  /**
+   * Queues a message. False: it was dropped because the stream is over, or it was queued but
+   * `SEND_HIGH_WATER` or more now wait. Past `SEND_LIMIT` the stream ends with `SLOW_CONSUMER`.
+   */
+  send(message: Out): boolean
+  /** Messages queued and not yet handed to the connection. */
+  readonly bufferedMessages: number
+  /** Nothing more will be sent from here; what is queued still goes out. */
+  end(): void
+  /** Breaks the call at once, drops what is queued, and makes `messages` throw `error`. */
+  destroy(error: BerthError): void
+}
+
+/** A stream and what only its owner may do with it. */
+export interface OwnedStream<In, Out> {
+  readonly stream: BidiStream<In, Out>
+  /** Sends what is queued, then calls `last` instead of ending. */
+  finish(last: () => void): void
+  /** Nothing is sent any more, and `messages` throws once it gave what it holds. */
+  fail(error: BerthError): void
+  /** As `fail`, but everything that grpc-js still holds is read first. */
+  failAtEnd(error: BerthError): void
+  /** `messages` throws once it gave what it holds; what is queued still goes out. */
+  failReader(error: BerthError): void
+}
+
+type DuplexCall = ClientDuplexStream<unknown, unknown> | ServerDuplexStream<unknown, unknown>
+
+/**
+ * Puts a bounded inbox and a bounded outbox around a grpc-js duplex call of either side.
+ * `abandon` breaks the call itself.
+ */
+export const ownStream = <In, Out>(
+  call: DuplexCall,
+  abandon: (error: BerthError) => void,
+): OwnedStream<In, Out> => {
+  const inbox = createInbox<In>({
+    highWater: RECEIVE_HIGH_WATER,
+    pause: () => call.pause(),
+    resume: () => call.resume(),
+  })
+  let failure: BerthError | undefined
+  let outbox: Out[] = []
+  let isBlocked = false
+  let isOver = false
+  let last: (() => void) | undefined
+
+  const pump = () => {
+    while (outbox.length > 0 && !isBlocked) isBlocked = !call.write(outbox.shift())
+    if (outbox.length > 0 || !last) return
+    const finished = last
+    last = undefined
+    finished()
+  }
+  const finish = (how: () => void) => {
+    if (isOver) return
+    isOver = true
+    last = how
+    pump()
+  }
+  const stopSending = () => {
+    isOver = true
+    last = undefined
+    outbox = []
+  }
+  const fail = (error: BerthError) => {
+    stopSending()
+    inbox.fail(error)
+  }
+  const failAtEnd = (error: BerthError) => {
+    stopSending()
+    failure = error
+  }
+  const destroy = (error: BerthError) => {
+    fail(error)
+    abandon(error)
+  }
+  const buffered = () => outbox.length + call.writableLength
+  const send = (message: Out): boolean => {
+    if (isOver) return false
+    if (isBlocked || outbox.length > 0) outbox.push(message)
+    else isBlocked = !call.write(message)
+    const waiting = buffered()
+    if (waiting > SEND_LIMIT) {
+      destroy(slowConsumer(waiting))
+      return false
+    }
+    return waiting < SEND_HIGH_WATER
+  }
+
+  call.on('data', (message: In) => inbox.push(message))
+  call.on('end', () => (failure ? inbox.fail(failure) : inbox.end()))
+  call.on('drain', () => {
+    isBlocked = false
+    pump()
+  })
+  return {
+    finish,
+    fail,
+    failAtEnd,
+    failReader: inbox.fail,
+    stream: {
+      messages: inbox,
+      send,
+      end: () => finish(() => call.end()),
+      destroy,
+      get bufferedMessages() {
+        return buffered()
+      },
+    },
+  }
+}
+
+const slowConsumer = (waiting: number) =>
+  new BerthError('SLOW_CONSUMER', `The peer does not read: ${waiting} messages waited for it.`, {
+    facts: { buffered_messages: waiting, limit: SEND_LIMIT },
+  })
