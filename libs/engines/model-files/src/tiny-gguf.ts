@@ -42,7 +42,7 @@ const DEFAULTS = {
   feedForward: 128,
   contextTokens: 32_768,
   seed: 1,
-  eosBias: 3,
+  eosBias: 2.7,
   isSparse: false,
 } satisfies Required<TinyGgufOptions>
 
