@@ -15,3 +15,35 @@ export type {
   ProbeResult,
   ProbeSpec,
 } from './driver.ts'
+export type { Effect } from './effect.ts'
+export type { Step } from './move.ts'
+export { DEFAULT_POLICY, type RestartPolicy, type SupervisionPolicy } from './policy.ts'
+export {
+  instanceOf,
+  type DrainDeadline,
+  type DrainGoal,
+  type FailReason,
+  type PoolState,
+  type PoolStateKind,
+} from './pool-state.ts'
+export {
+  decideRestart,
+  NO_RESTARTS,
+  type RestartDecision,
+  type RestartHistory,
+} from './restart-policy.ts'
+export {
+  parseServiceState,
+  SERVICE_STATES,
+  serviceStateOf,
+  type ServiceState,
+} from './service-state.ts'
+export { step } from './step.ts'
+export {
+  newSupervised,
+  TRANSITIONS_KEPT,
+  type PoolTransition,
+  type StepContext,
+  type Supervised,
+} from './supervised.ts'
+export type { SupervisionEvent, TimerName } from './supervision-event.ts'

@@ -1,0 +1,166 @@
+import { randomUuid } from '@berth/kernel'
+import type { CrashReport } from './driver.ts'
+import type { Effect } from './effect.ts'
+import { instanceOf, type FailReason, type PoolState } from './pool-state.ts'
+import { decideRestart, recordOpening, recordStart } from './restart-policy.ts'
+import { TRANSITIONS_KEPT, type StepContext, type Supervised } from './supervised.ts'
+
+/** A pool after an event, and what is to be done. */
+export interface Step {
+  readonly pool: Supervised
+  readonly effects: readonly Effect[]
+}
+
+export const unchanged = (pool: Supervised): Step => ({ pool, effects: [] })
+
+/** Enters a state of another kind: records the transition, drops every timer, adds `effects`. */
+export const move = (
+  pool: Supervised,
+  state: PoolState,
+  reason: string,
+  { now, effects = [] }: { readonly now: number; readonly effects?: readonly Effect[] },
+): Step => {
+  const from = pool.state.kind
+  const to = state.kind
+  const transition = { at: now, from, to, reason }
+  return {
+    pool: {
+      ...pool,
+      state,
+      since: now,
+      reason,
+      transitions: [...pool.transitions, transition].slice(-TRANSITIONS_KEPT),
+    },
+    effects: [
+      { kind: 'cancel_timers' },
+      {
+        kind: 'transitioned',
+        from,
+        to,
+        reason,
+        instanceId: instanceOf(state) ?? instanceOf(pool.state),
+      },
+      ...effects,
+    ],
+  }
+}
+
+/** A new instance. Only ever from a state that has none. */
+export const launch = (
+  pool: Supervised,
+  reason: string,
+  isAutomatic: boolean,
+  { now, rng, policy }: StepContext,
+): Step => {
+  const instanceId = randomUuid(rng)
+  const history = recordStart(pool.history, policy.restart, { now, isAutomatic })
+  return move({ ...pool, history, isWanted: true }, { kind: 'preparing', instanceId }, reason, {
+    now,
+    effects: [{ kind: 'launch', instanceId }],
+  })
+}
+
+/** Ends a running instance on purpose. */
+export const stopInstance = (
+  pool: Supervised,
+  instanceId: string,
+  goal: 'stop' | 'restart',
+  context: StepContext,
+): Step => {
+  const { now, policy } = context
+  const reason = goal === 'stop' ? 'stop was asked for' : 'restart was asked for'
+  if (!policy.hasProcess) {
+    return goal === 'stop'
+      ? move(pool, { kind: 'stopped' }, reason, { now })
+      : launch(pool, reason, false, context)
+  }
+  return move(pool, { kind: 'stopping', instanceId, goal, kills: 0 }, reason, {
+    now,
+    effects: clearAway(instanceId, 'SIGTERM', policy.stopGraceMs),
+  })
+}
+
+/** Signals the group and waits for it to be gone, with SIGKILL when that takes too long. */
+export const clearAway = (
+  instanceId: string,
+  signal: 'SIGTERM' | 'SIGKILL',
+  graceMs: number,
+): readonly Effect[] => [
+  { kind: 'signal', instanceId, signal },
+  { kind: 'arm_timer', name: 'kill', ms: graceMs },
+  { kind: 'await_gone', instanceId },
+]
+
+/** An instance that ended, or has to: `crashed` until its group is gone. */
+export const crash = (
+  pool: Supervised,
+  instanceId: string,
+  report: CrashReport,
+  { now, isRunning, graceMs }: { now: number; isRunning: boolean; graceMs: number },
+): Step =>
+  move(
+    { ...pool, lastError: report.message },
+    { kind: 'crashed', instanceId, report, kills: 0 },
+    report.message,
+    {
+      now,
+      effects: [
+        { kind: 'abort_requests' },
+        ...clearAway(instanceId, isRunning ? 'SIGTERM' : 'SIGKILL', graceMs),
+      ],
+    },
+  )
+
+/** Nothing of the instance is left: back off, or give up. */
+export const afterCrash = (
+  pool: Supervised,
+  instanceId: string,
+  report: CrashReport,
+  context: StepContext,
+): Step => {
+  const { now, policy } = context
+  const failedLoads = report.kind === 'start_timeout' ? pool.failedLoads + 1 : 0
+  const crashed: Supervised = { ...pool, failedLoads, lastError: report.message }
+  const ended = (backoffMs?: number): Effect => ({
+    kind: 'instance_ended',
+    instanceId,
+    report,
+    ...(backoffMs === undefined ? {} : { backoffMs }),
+  })
+  if (!pool.isWanted)
+    return move(crashed, { kind: 'stopped' }, 'stop was asked for', { now, effects: [ended()] })
+  if (!report.isRetriable)
+    return giveUp(crashed, reasonOf(report), report.message, { now, effects: [ended()] })
+  if (failedLoads > policy.loadMaxRetries)
+    return giveUp(crashed, 'model', `Gave up after ${failedLoads} starts. ${report.message}`, {
+      now,
+      effects: [ended()],
+    })
+  const decision = decideRestart(pool.history, report, policy.restart, context)
+  if (decision.kind === 'give_up') {
+    const message =
+      `It ended ${policy.restart.intensity + 1} times within ` +
+      `${policy.restart.windowMs / 1000} s; one more try in ${decision.reopenMs / 1000} s, ` +
+      `or start it by hand. Last: ${report.message}`
+    const opened = { ...crashed, history: recordOpening(crashed.history) }
+    return giveUp(opened, 'breaker', message, {
+      now,
+      effects: [{ kind: 'arm_timer', name: 'reopen', ms: decision.reopenMs }, ended()],
+    })
+  }
+  const { delayMs } = decision
+  return move(crashed, { kind: 'backoff', delayMs, report }, report.message, {
+    now,
+    effects: [{ kind: 'arm_timer', name: 'backoff', ms: delayMs }, ended(delayMs)],
+  })
+}
+
+const giveUp = (
+  pool: Supervised,
+  reason: FailReason,
+  message: string,
+  then: { readonly now: number; readonly effects: readonly Effect[] },
+): Step => move({ ...pool, lastError: message }, { kind: 'failed', reason, message }, message, then)
+
+const reasonOf = (report: CrashReport): FailReason =>
+  report.kind === 'model_not_found' || report.kind === 'model_invalid' ? 'model' : 'config'

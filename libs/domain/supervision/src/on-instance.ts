@@ -1,0 +1,100 @@
+import type { CrashReport } from './driver.ts'
+import { afterCrash, clearAway, crash, launch, move, stopInstance, unchanged } from './move.ts'
+import type { Step } from './move.ts'
+import type { StepContext, Supervised } from './supervised.ts'
+
+/** After SIGKILL the group is gone in moments; longer means the kernel holds it, so ask again. */
+export const KILL_AGAIN_MS = 5_000
+
+export const launched = (pool: Supervised, instanceId: string, context: StepContext): Step => {
+  const { state } = pool
+  const { now, policy } = context
+  // A stop that came while the process was being made.
+  if (state.kind === 'stopping') {
+    return policy.hasProcess
+      ? { pool, effects: clearAway(instanceId, 'SIGTERM', policy.stopGraceMs) }
+      : afterStop(pool, context)
+  }
+  if (state.kind !== 'preparing') return unchanged(pool)
+  return move(
+    pool,
+    { kind: 'starting', instanceId, startedAt: now, hasSignOfLife: false, progressAt: now },
+    policy.hasProcess ? 'the engine process runs' : 'waiting for the server to answer',
+    {
+      now,
+      effects: [
+        ...(policy.hasProcess
+          ? ([
+              { kind: 'arm_timer', name: 'life', ms: policy.startTimeoutMs },
+              { kind: 'arm_timer', name: 'load', ms: policy.loadTimeoutMs },
+            ] as const)
+          : []),
+        { kind: 'probe', instanceId },
+      ],
+    },
+  )
+}
+
+export const launchFailed = (
+  pool: Supervised,
+  { instanceId, report }: { readonly instanceId: string; readonly report: CrashReport },
+  context: StepContext,
+): Step => {
+  if (pool.state.kind === 'stopping') return afterStop(pool, context)
+  return pool.state.kind === 'preparing'
+    ? afterCrash(pool, instanceId, report, context)
+    : unchanged(pool)
+}
+
+export const output = (pool: Supervised, { now }: StepContext): Step =>
+  pool.state.kind === 'starting'
+    ? unchanged({ ...pool, state: { ...pool.state, hasSignOfLife: true, progressAt: now } })
+    : unchanged(pool)
+
+export const exited = (
+  pool: Supervised,
+  { instanceId, report }: { readonly instanceId: string; readonly report: CrashReport },
+  { now, policy }: StepContext,
+): Step => {
+  const { state } = pool
+  // While stopping or crashed its end is expected, and `gone` says when all of it is over.
+  if (state.kind !== 'starting' && state.kind !== 'ready' && state.kind !== 'draining')
+    return unchanged(pool)
+  const isRestart = state.kind === 'draining' && state.goal !== 'hold'
+  if (report.kind !== 'stopped' && !isRestart)
+    return crash(pool, instanceId, report, { now, isRunning: false, graceMs: KILL_AGAIN_MS })
+  const goal = state.kind === 'draining' && state.goal === 'restart' ? 'restart' : 'stop'
+  return move(
+    { ...pool, isWanted: goal === 'restart' },
+    { kind: 'stopping', instanceId, goal, kills: 0 },
+    report.message,
+    {
+      now,
+      effects: [
+        { kind: 'abort_requests' },
+        ...clearAway(instanceId, 'SIGKILL', policy.stopGraceMs),
+      ],
+    },
+  )
+}
+
+export const gone = (pool: Supervised, instanceId: string, context: StepContext): Step => {
+  const { state } = pool
+  if (state.kind === 'stopping') return afterStop(pool, context)
+  if (state.kind === 'crashed') return afterCrash(pool, instanceId, state.report, context)
+  return unchanged(pool)
+}
+
+export const idle = (pool: Supervised, context: StepContext): Step => {
+  const { state } = pool
+  return state.kind === 'draining' && state.goal !== 'hold'
+    ? stopInstance(pool, state.instanceId, state.goal, context)
+    : unchanged(pool)
+}
+
+const afterStop = (pool: Supervised, context: StepContext): Step => {
+  const { state } = pool
+  return state.kind === 'stopping' && state.goal === 'restart'
+    ? launch(pool, 'restart was asked for', false, context)
+    : move(pool, { kind: 'stopped' }, pool.reason, { now: context.now })
+}

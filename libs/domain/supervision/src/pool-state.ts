@@ -1,0 +1,63 @@
+import type { CrashReport } from './driver.ts'
+
+/** Why a pool was given up: nothing but a person, or the breaker's next trial, starts it again. */
+export type FailReason = 'breaker' | 'config' | 'model' | 'gpu_required'
+
+/** What a drain leads to: an idle engine that keeps running, a stop, or a new instance. */
+export type DrainGoal = 'hold' | 'stop' | 'restart'
+
+/** At the deadline of a drain: end what still runs, or take requests again. */
+export type DrainDeadline = 'force' | 'abort'
+
+interface Serving {
+  readonly instanceId: string
+  readonly readyAt: number
+  /** Probes missed in a row. */
+  readonly failures: number
+  /** Serves, but answers slowly or failed open. */
+  readonly isDegraded: boolean
+}
+
+/**
+ * Where a pool stands. A state holds only what it needs; times are on the supervisor's monotonic
+ * clock. At most one instance exists at a time, and only in the states that name it.
+ */
+export type PoolState =
+  | { readonly kind: 'stopped' }
+  | { readonly kind: 'preparing'; readonly instanceId: string }
+  | {
+      readonly kind: 'starting'
+      readonly instanceId: string
+      readonly startedAt: number
+      /** It printed a line or opened its port. */
+      readonly hasSignOfLife: boolean
+      /** When it last printed something: loading is slow, silence is not loading. */
+      readonly progressAt: number
+    }
+  | ({ readonly kind: 'ready' } & Serving)
+  | ({
+      readonly kind: 'draining'
+      readonly goal: DrainGoal
+      readonly onDeadline: DrainDeadline
+    } & Serving)
+  | {
+      readonly kind: 'stopping'
+      readonly instanceId: string
+      readonly goal: 'stop' | 'restart'
+      readonly kills: number
+    }
+  /** Ended unexpectedly; what is left of its process group is being cleared away. */
+  | {
+      readonly kind: 'crashed'
+      readonly instanceId: string
+      readonly report: CrashReport
+      readonly kills: number
+    }
+  | { readonly kind: 'backoff'; readonly delayMs: number; readonly report: CrashReport }
+  | { readonly kind: 'failed'; readonly reason: FailReason; readonly message: string }
+
+export type PoolStateKind = PoolState['kind']
+
+/** The instance of a state, `undefined` where there is none. */
+export const instanceOf = (state: PoolState): string | undefined =>
+  'instanceId' in state ? state.instanceId : undefined

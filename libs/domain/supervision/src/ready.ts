@@ -1,0 +1,34 @@
+import type { Effect } from './effect.ts'
+import { move, type Step } from './move.ts'
+import type { PoolState } from './pool-state.ts'
+import type { StepContext, Supervised } from './supervised.ts'
+
+type Running = Extract<PoolState, { readonly kind: 'starting' | 'ready' | 'draining' }>
+
+/** An instance whose probes pass takes requests, unless a drain holds the pool. */
+export const enterReady = (
+  pool: Supervised,
+  from: Running,
+  reason: string,
+  { now, policy }: StepContext,
+  isDegraded = from.kind !== 'starting' && from.isDegraded,
+): Step => {
+  const { instanceId } = from
+  const readyAt = from.kind === 'starting' ? now : from.readyAt
+  const failures = from.kind === 'starting' ? 0 : from.failures
+  const serving = { instanceId, readyAt, failures, isDegraded }
+  const effects: Effect[] = [
+    { kind: 'arm_timer', name: 'probe', ms: policy.probeIntervalMs },
+    { kind: 'arm_timer', name: 'settle', ms: policy.restart.breakerStableMs },
+    { kind: 'arm_timer', name: 'stable', ms: policy.restart.stableMs },
+  ]
+  const well = { ...pool, lastError: '', failedLoads: 0 }
+  return pool.isCordoned
+    ? move(
+        well,
+        { kind: 'draining', goal: 'hold', onDeadline: 'force', ...serving },
+        `${reason}; a drain holds the pool`,
+        { now, effects },
+      )
+    : move(well, { kind: 'ready', ...serving }, reason, { now, effects })
+}

@@ -1,0 +1,37 @@
+import type { CrashReport, ProbeResult } from './driver.ts'
+import type { DrainDeadline } from './pool-state.ts'
+
+/** Timers a supervisor holds, at most one of each name. */
+export type TimerName =
+  'life' | 'load' | 'probe' | 'kill' | 'backoff' | 'reopen' | 'drain' | 'settle' | 'stable'
+
+/** Everything that can happen to a pool. Events of an instance that is no more change nothing. */
+export type SupervisionEvent =
+  | { readonly kind: 'start' }
+  /** `drainMs` 0 stops at once; otherwise requests may finish for that long. */
+  | { readonly kind: 'stop'; readonly drainMs: number }
+  | { readonly kind: 'restart'; readonly drainMs: number }
+  | { readonly kind: 'drain'; readonly deadlineMs: number; readonly onDeadline: DrainDeadline }
+  | { readonly kind: 'undrain' }
+  | { readonly kind: 'reset_restarts' }
+  /** The process runs, or the watched server has an address. */
+  | { readonly kind: 'launched'; readonly instanceId: string }
+  /** Nothing runs: the model is missing, or the binary cannot be started. */
+  | { readonly kind: 'launch_failed'; readonly instanceId: string; readonly report: CrashReport }
+  /** The log grew. */
+  | { readonly kind: 'output'; readonly instanceId: string }
+  | {
+      readonly kind: 'probed'
+      readonly instanceId: string
+      readonly result: ProbeResult
+      /** Something answered, whatever it said. */
+      readonly isListening: boolean
+      /** No request runs in the pool. */
+      readonly isIdle: boolean
+    }
+  | { readonly kind: 'exited'; readonly instanceId: string; readonly report: CrashReport }
+  /** The whole process group is dead and the port is free. */
+  | { readonly kind: 'gone'; readonly instanceId: string }
+  /** No request is in flight, while draining. */
+  | { readonly kind: 'idle'; readonly instanceId: string }
+  | { readonly kind: 'timer'; readonly name: TimerName }
