@@ -15,7 +15,14 @@ export { systemClock } from './system-clock.ts'
 export { systemRng } from './system-rng.ts'
 export { createMetrics, type Metrics } from './metrics.ts'
 export { serveStatus, type Readiness, type StatusOptions } from './http-status-server.ts'
-export { spawnChild, type Child, type ChildExit, type Spawn, type SpawnRequest } from './spawn.ts'
+export {
+  killGroup,
+  spawnChild,
+  type Child,
+  type ChildExit,
+  type Spawn,
+  type SpawnRequest,
+} from './spawn.ts'
 export { groupHasLiveProcess, readStartTime } from './process-table.ts'
 export { listen, listenError, type ListenOptions } from './listen.ts'
 export { findPortHolder, type PortHolder } from './port-holder.ts'

@@ -120,7 +120,8 @@ const watch = (child: ChildProcess, startTime: string): Child => {
   }
 }
 
-const killGroup = (pid: number, signal: 'SIGTERM' | 'SIGKILL') => {
+/** Signals every process of a group, also of one made by an earlier life of this program. */
+export const killGroup = (pid: number, signal: 'SIGTERM' | 'SIGKILL') => {
   try {
     process.kill(-pid, signal)
   } catch (error) {
