@@ -1,0 +1,42 @@
+import type { EngineDriver } from '@berth/supervision'
+import { attach, bearer, checkUrl } from './attach.ts'
+import { checkOptions, text } from './check-options.ts'
+import { classifyLog } from './classify-log.ts'
+import { readEngineMetrics } from './prometheus-text.ts'
+import { readModels } from './read-models.ts'
+
+const MODELS = { path: '/v1/models', timeoutMs: 5000 }
+const OPTIONS = { api_key: text, metrics_path: text }
+
+/** Any server with an OpenAI `/v1`, at a `url`. Berth watches it and never starts it. */
+export const openAiDriver: EngineDriver = {
+  engine: 'openai',
+  abilities: {
+    routes: ['/v1/chat/completions', '/v1/completions', '/v1/embeddings'],
+    hasModelLifecycle: false,
+    hasResourceMonitoring: false,
+    isAbortedByDisconnect: true,
+    quantizations: [],
+    minComputeCapability: 0,
+  },
+  check: (spec) => [
+    ...(spec.mode === 'managed'
+      ? ['mode: an openai server is never started by Berth; use monitored or external']
+      : []),
+    ...checkUrl(spec),
+    ...checkOptions(spec, OPTIONS),
+  ],
+  plan: (spec) => {
+    const { api_key: apiKey, metrics_path: metricsPath } = spec.options
+    return attach(spec, {
+      headers: bearer(typeof apiKey === 'string' ? apiKey : ''),
+      readyProbes: [MODELS],
+      // Some such servers close sockets unannounced after a stream (llama-server, measured).
+      connections: 'fresh',
+      ...(typeof metricsPath === 'string' ? { metricsPath } : {}),
+    })
+  },
+  readProbe: (probe, response, spec) => readModels(probe.path, response, spec),
+  readMetrics: readEngineMetrics,
+  classify: classifyLog,
+}
