@@ -1,0 +1,15 @@
+/** A key-value bucket. The TTL is the bucket's: nats-server 2.9 knows none per key. */
+export interface Bucket {
+  readonly name: string
+  /** Age at which any entry leaves, in milliseconds. Absent: never. */
+  readonly ttlMs?: number
+  /** Deadline of one request, in milliseconds. Default 2,000. */
+  readonly timeoutMs?: number
+}
+
+/** Every bucket there is. */
+export const BUCKETS = {
+  /** Who leads. Renewed every 500 ms, so a request that takes longer has failed its purpose. */
+  leader: { name: 'berth_leader', ttlMs: 2000, timeoutMs: 1000 },
+  operations: { name: 'berth_operations' },
+} as const satisfies Record<string, Bucket>

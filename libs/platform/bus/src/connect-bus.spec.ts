@@ -1,0 +1,103 @@
+import { create } from '@bufbuild/protobuf'
+import { HostSnapshotSchema } from '@berth/contract'
+import { sleep } from '@berth/kernel'
+import { createSilentLogger, systemClock } from '@berth/runtime'
+import { afterEach, beforeEach, expect, it } from '@jest/globals'
+import type { Bus } from './bus.ts'
+import { connectBus } from './connect-bus.ts'
+import { subjects } from './subjects.ts'
+import { startNatsServer, type NatsServer } from './testing/nats-server.ts'
+
+let server: NatsServer
+const open: Bus[] = []
+const clock = systemClock()
+
+beforeEach(async () => {
+  server = await startNatsServer({ jetstream: true })
+}, 20_000)
+afterEach(async () => {
+  for (const bus of open.splice(0)) await bus[Symbol.asyncDispose]()
+  await server[Symbol.asyncDispose]()
+}, 20_000)
+
+const connectTo = async (url: string, firstConnectMs = 2000) => {
+  const bus = await connectBus({ url, name: 'spec', log: createSilentLogger(), firstConnectMs })
+  open.push(bus)
+  return bus
+}
+const until = async (holds: () => boolean) => {
+  for (const end = clock.now() + 15_000; !holds(); await sleep(clock, 20))
+    if (clock.now() > end) throw new Error(`not within 15 s: ${holds.toString()}`)
+}
+const watch = (bus: Bus) => {
+  const seen: string[] = []
+  bus.watchLatest(subjects.allHostSnapshots, (m) => seen.push(`${m.hostId}:${m.revision}`))
+  return seen
+}
+const publish = (bus: Bus, hostId: string, revision: bigint) =>
+  bus.publish(subjects.hostSnapshot(hostId), create(HostSnapshotSchema, { hostId, revision }))
+
+it('starts without a server and works once there is one', async () => {
+  await server.stop()
+  const bus = await connectTo(server.url, 50)
+  expect(bus.isConnected).toBe(false)
+  const seen = watch(bus)
+  publish(bus, 'a', 1n)
+  const kv = await bus.openKv({ name: 'spec_late' })
+  await server.restart()
+  await until(() => seen.includes('a:1'))
+  expect(await kv.create('k', new Uint8Array([1]))).toBe(1)
+}, 30_000)
+
+it('makes streams and buckets again when the server lost its store', async () => {
+  const bus = await connectTo(server.url)
+  const kv = await bus.openKv({ name: 'spec_lost' })
+  await kv.create('k', new Uint8Array([1]))
+  const seen = watch(bus)
+  await server.kill()
+  await server.loseState()
+  await until(() => !bus.isConnected)
+  await server.restart()
+  await until(() => bus.isConnected)
+  publish(bus, 'a', 7n)
+  await until(() => seen.includes('a:7'))
+  expect(await kv.get('k')).toBeUndefined()
+  await kv.create('k', new Uint8Array([2]))
+
+  const late = watch(await connectTo(server.url))
+  await until(() => late.includes('a:7'))
+}, 30_000)
+
+it('shows a late reader what was stored before the server was killed', async () => {
+  const bus = await connectTo(server.url)
+  const kv = await bus.openKv({ name: 'spec_kept' })
+  const revision = await kv.create('k', new Uint8Array([1]))
+  publish(bus, 'a', 1n)
+  const first = watch(bus)
+  await until(() => first.includes('a:1'))
+  await server.kill()
+  await server.restart()
+  const later = await connectTo(server.url)
+  const seen = watch(later)
+  await until(() => seen.includes('a:1'))
+  const kept = await (await later.openKv({ name: 'spec_kept' })).get('k')
+  expect(kept).toEqual({ value: new Uint8Array([1]), revision })
+}, 30_000)
+
+it('brings every last value of a large fleet', async () => {
+  const bus = await connectTo(server.url)
+  for (let host = 0; host < 700; host++) publish(bus, `h${host}`, 1n)
+  const seen = watch(await connectTo(server.url))
+  await until(() => new Set(seen).size === 700)
+}, 30_000)
+
+it('notices a server that hangs', async () => {
+  const bus = await connectTo(server.url)
+  process.kill(server.pid, 'SIGSTOP')
+  try {
+    await until(() => !bus.isConnected)
+  } finally {
+    process.kill(server.pid, 'SIGCONT')
+  }
+  await until(() => bus.isConnected)
+}, 40_000)

@@ -1,0 +1,38 @@
+import type { DescMessage } from '@bufbuild/protobuf'
+import { messageOf } from '@berth/kernel'
+import type { BusLog } from './bus-log.ts'
+import type { OnMessage } from './bus.ts'
+import type { Subject } from './subjects.ts'
+import { decodePayload } from './wire.ts'
+
+/** Takes a payload as it arrived. */
+export type Receive = (
+  subjectName: string,
+  payload: { readonly contentType: string; readonly bytes: Uint8Array },
+) => void
+
+/**
+ * Decodes and hands on. A payload that is not the message is counted and logged; a subscriber
+ * that throws is logged: neither may reach the connection, which serves others too.
+ */
+export const createReceiver =
+  <M extends DescMessage>(
+    pattern: Subject<M>,
+    on: OnMessage<M>,
+    { log, onUndecodable }: { readonly log: BusLog; onUndecodable(): void },
+  ): Receive =>
+  (subjectName, payload) => {
+    let message
+    try {
+      message = decodePayload(pattern.schema, payload)
+    } catch (error) {
+      onUndecodable()
+      log.warn({ subject: subjectName, problem: messageOf(error) }, 'payload is undecodable')
+      return
+    }
+    try {
+      on(message, subjectName)
+    } catch (error) {
+      log.error({ err: error, subject: subjectName }, 'subscriber failed')
+    }
+  }
