@@ -1,13 +1,12 @@
 import { BerthError } from '@berth/kernel'
 import type { ClientDuplexStream, ServerDuplexStream } from '@grpc/grpc-js'
 import { createInbox } from './inbox.ts'
+import { createOutbox } from './outbox.ts'
 
 /** From here on `send` says false: the peer reads more slowly than this side writes. */
 export const SEND_HIGH_WATER = 1_000
 /** Messages that may wait to be sent. One more ends the stream with `SLOW_CONSUMER`. */
 export const SEND_LIMIT = 10_000
-const RECEIVE_HIGH_WATER = 64
-
 /** One side of a stream on which both sides send when they like. */
 export interface BidiStream<In, Out> {
   /**
@@ -32,13 +31,13 @@ export interface BidiStream<In, Out> {
 export interface OwnedStream<In, Out> {
   readonly stream: BidiStream<In, Out>
   /** Sends what is queued, then calls `last` instead of ending. */
-  finish(last: () => void): void
+  readonly finish: (last: () => void) => void
   /** Nothing is sent any more, and `messages` throws once it gave what it holds. */
-  fail(error: BerthError): void
+  readonly fail: (error: BerthError) => void
   /** As `fail`, but everything that grpc-js still holds is read first. */
-  failAtEnd(error: BerthError): void
+  readonly failAtEnd: (error: BerthError) => void
   /** `messages` throws once it gave what it holds; what is queued still goes out. */
-  failReader(error: BerthError): void
+  readonly failReader: (error: BerthError) => void
 }
 
 type DuplexCall = ClientDuplexStream<unknown, unknown> | ServerDuplexStream<unknown, unknown>
@@ -51,34 +50,19 @@ export const ownStream = <In, Out>(
   call: DuplexCall,
   abandon: (error: BerthError) => void,
 ): OwnedStream<In, Out> => {
-  const inbox = createInbox<In>({
-    highWater: RECEIVE_HIGH_WATER,
-    pause: () => call.pause(),
-    resume: () => call.resume(),
-  })
+  const inbox = createInbox<In>(call)
+  const outbox = createOutbox<Out>(call)
   let failure: BerthError | undefined
-  let outbox: Out[] = []
-  let isBlocked = false
   let isOver = false
-  let last: (() => void) | undefined
 
-  const pump = () => {
-    while (outbox.length > 0 && !isBlocked) isBlocked = !call.write(outbox.shift())
-    if (outbox.length > 0 || !last) return
-    const finished = last
-    last = undefined
-    finished()
-  }
-  const finish = (how: () => void) => {
+  const finish = (last: () => void) => {
     if (isOver) return
     isOver = true
-    last = how
-    pump()
+    outbox.whenEmpty(last)
   }
   const stopSending = () => {
     isOver = true
-    last = undefined
-    outbox = []
+    outbox.clear()
   }
   const fail = (error: BerthError) => {
     stopSending()
@@ -92,40 +76,26 @@ export const ownStream = <In, Out>(
     fail(error)
     abandon(error)
   }
-  const buffered = () => outbox.length + call.writableLength
   const send = (message: Out): boolean => {
     if (isOver) return false
-    if (isBlocked || outbox.length > 0) outbox.push(message)
-    else isBlocked = !call.write(message)
-    const waiting = buffered()
-    if (waiting > SEND_LIMIT) {
-      destroy(slowConsumer(waiting))
-      return false
-    }
+    outbox.push(message)
+    const waiting = outbox.size()
+    if (waiting > SEND_LIMIT) destroy(slowConsumer(waiting))
     return waiting < SEND_HIGH_WATER
   }
 
   call.on('data', (message: In) => inbox.push(message))
   call.on('end', () => (failure ? inbox.fail(failure) : inbox.end()))
-  call.on('drain', () => {
-    isBlocked = false
-    pump()
-  })
-  return {
-    finish,
-    fail,
-    failAtEnd,
-    failReader: inbox.fail,
-    stream: {
-      messages: inbox,
-      send,
-      end: () => finish(() => call.end()),
-      destroy,
-      get bufferedMessages() {
-        return buffered()
-      },
+  const stream: BidiStream<In, Out> = {
+    messages: inbox,
+    send,
+    end: () => finish(() => call.end()),
+    destroy,
+    get bufferedMessages() {
+      return outbox.size()
     },
   }
+  return { stream, finish, fail, failAtEnd, failReader: inbox.fail }
 }
 
 const slowConsumer = (waiting: number) =>

@@ -1,4 +1,4 @@
-import { BerthError } from '@berth/kernel'
+import { BerthError, type Clock, type Rng } from '@berth/kernel'
 import type { Deadline, Metadata } from '@grpc/grpc-js'
 import type { EventEmitter } from 'node:events'
 import { readCorrelationId } from './correlation-id.ts'
@@ -32,7 +32,9 @@ export interface OpenCall {
 /** What all calls of one server share. */
 export interface CallEnv {
   readonly log: RpcLog
-  readonly mintCorrelationId: () => string
+  readonly clock: Clock
+  /** For the correlation ids of callers that sent none. */
+  readonly rng: Rng
   readonly calls: Set<OpenCall>
   /** Set once the server drains: streaming calls are refused with it. */
   readonly refusal: () => BerthError | undefined
@@ -48,8 +50,8 @@ interface ServerCall extends EventEmitter {
 /** Registers a call of grpc-js and links its end to the signal of its context. */
 export const openCall = (call: ServerCall, isStreaming: boolean, env: CallEnv): OpenCall => {
   const controller = new AbortController()
-  const correlationId = readCorrelationId(call.metadata, env.mintCorrelationId)
-  const onCancelled = () => controller.abort(whyCancelled(call))
+  const correlationId = readCorrelationId(call.metadata, env.rng)
+  const onCancelled = () => controller.abort(whyCancelled(call, env.clock))
   let log: RpcLog | undefined
   const open: OpenCall = {
     isStreaming,
@@ -58,7 +60,7 @@ export const openCall = (call: ServerCall, isStreaming: boolean, env: CallEnv): 
       signal: controller.signal,
       peer: call.getPeer(),
       get deadlineMs() {
-        return msLeft(call.getDeadline())
+        return msLeft(call.getDeadline(), env.clock)
       },
       // Made when first used: most calls log nothing.
       get log() {
@@ -77,13 +79,13 @@ export const openCall = (call: ServerCall, isStreaming: boolean, env: CallEnv): 
   return open
 }
 
-const whyCancelled = (call: ServerCall): BerthError =>
-  msLeft(call.getDeadline()) === 0
+const whyCancelled = (call: ServerCall, clock: Clock): BerthError =>
+  msLeft(call.getDeadline(), clock) === 0
     ? new BerthError('RPC_DEADLINE', `The deadline of ${call.getPath()} passed.`)
     : new BerthError('CANCELLED', `The caller of ${call.getPath()} went away.`)
 
-/** grpc-js keeps deadlines as wall time; whole milliseconds are its own precision. */
-const msLeft = (deadline: Deadline): number | undefined => {
+/** grpc-js keeps deadlines as wall time. */
+const msLeft = (deadline: Deadline, clock: Clock): number | undefined => {
   const at = Number(deadline)
-  return Number.isFinite(at) ? Math.max(0, at - Date.now()) : undefined
+  return Number.isFinite(at) ? Math.max(0, at - clock.wall()) : undefined
 }

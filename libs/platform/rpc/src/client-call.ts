@@ -1,4 +1,4 @@
-import { BerthError } from '@berth/kernel'
+import { BerthError, randomUuid, type Cancel, type Clock, type Rng } from '@berth/kernel'
 import {
   Metadata,
   type CallOptions as GrpcCallOptions,
@@ -13,8 +13,6 @@ import { CORRELATION_KEY } from './correlation-id.ts'
 import { createInbox } from './inbox.ts'
 import { fromStatus } from './status.ts'
 
-const RECEIVE_HIGH_WATER = 64
-
 type Method = MethodDefinition<unknown, unknown>
 
 /** What all calls of one client share. */
@@ -22,7 +20,8 @@ export interface ClientEnv {
   readonly channel: Channel
   readonly address: string
   readonly defaultDeadlineMs: number
-  readonly mintCorrelationId: () => string
+  readonly clock: Clock
+  readonly rng: Rng
   /** Cancels each call in progress. */
   readonly calls: Set<() => void>
   readonly closed: AbortController
@@ -67,11 +66,7 @@ export async function* callServerStream(
     metadataOf(env, options),
     withDeadline(env, options),
   )
-  const inbox = createInbox<unknown>({
-    highWater: RECEIVE_HIGH_WATER,
-    pause: () => call.pause(),
-    resume: () => call.resume(),
-  })
+  const inbox = createInbox<unknown>(call)
   call.on('data', inbox.push)
   onEnding(call, (error) => (error ? inbox.fail(track.toError(error)) : inbox.end()))
   track.start(() => call.cancel())
@@ -98,7 +93,9 @@ export const callBidi = (
   )
   const { stream, failAtEnd } = ownStream(call, () => track.cancel())
   const openMs = options.deadlineMs ?? env.defaultDeadlineMs
-  const cancelTimer = after(openMs, () => stream.destroy(notAccepted(env, method, openMs)))
+  const cancelTimer = after(env.clock, openMs, () =>
+    stream.destroy(notAccepted(env, method, openMs)),
+  )
   call.once('metadata', cancelTimer)
   call.once('status', () => {
     cancelTimer()
@@ -145,14 +142,14 @@ const trackCall = (env: ClientEnv, method: Method, options: CallOptions) => {
 
 const metadataOf = (env: ClientEnv, options: CallOptions): Metadata => {
   const metadata = new Metadata()
-  metadata.set(CORRELATION_KEY, options.correlationId ?? env.mintCorrelationId())
+  metadata.set(CORRELATION_KEY, options.correlationId ?? randomUuid(env.rng))
   return metadata
 }
 
 /** grpc-js takes deadlines as wall time. */
 const withDeadline = (env: ClientEnv, options: CallOptions): GrpcCallOptions => {
   const deadlineMs = options.deadlineMs ?? env.defaultDeadlineMs
-  return { deadline: deadlineMs === Infinity ? Infinity : Date.now() + deadlineMs }
+  return { deadline: deadlineMs === Infinity ? Infinity : env.clock.wall() + deadlineMs }
 }
 
 /**
@@ -170,11 +167,8 @@ const onEnding = (
   call.on('end', () => done(failure))
 }
 
-const after = (ms: number, fn: () => void): (() => void) => {
-  if (ms === Infinity) return () => {}
-  const timer = setTimeout(fn, ms)
-  return () => clearTimeout(timer)
-}
+const after = (clock: Clock, ms: number, fn: () => void): Cancel =>
+  ms === Infinity ? () => {} : clock.after(ms, fn)
 
 const notAccepted = (env: ClientEnv, method: Method, ms: number) =>
   new BerthError('RPC_DEADLINE', `${env.address} did not accept ${method.path} in ${ms} ms.`, {

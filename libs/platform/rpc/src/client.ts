@@ -5,12 +5,12 @@ import type {
   MessageInitShape,
   MessageShape,
 } from '@bufbuild/protobuf'
-import { BerthError, assert, type Rng } from '@berth/kernel'
+import { BerthError, assert, type Clock, type Rng } from '@berth/kernel'
+import { systemClock, systemRng } from '@berth/runtime'
 import { Client as Channel, credentials } from '@grpc/grpc-js'
 import type { BidiStream } from './bidi-stream.ts'
 import { CLIENT_OPTIONS } from './channel-options.ts'
 import { callBidi, callServerStream, callUnary, type ClientEnv } from './client-call.ts'
-import { correlationIdMaker } from './correlation-id.ts'
 import { methodDefinition } from './service-definition.ts'
 
 /** How one call is made. A handler's `CallContext` fits, and propagates all three. */
@@ -43,7 +43,9 @@ export interface ClientOptions {
   readonly address: string
   /** For unary and server-streaming calls, and for a bidi stream to be accepted. */
   readonly defaultDeadlineMs: number
-  /** Where correlation ids come from when a call gives none. Default: the system. */
+  /** Default: the system's. */
+  readonly clock?: Clock
+  /** For the correlation ids of calls that give none. Default: the system's. */
   readonly rng?: Rng
 }
 
@@ -61,7 +63,8 @@ export const createClient = <S extends DescService>(
     channel: new Channel(options.address, credentials.createInsecure(), CLIENT_OPTIONS),
     address: options.address,
     defaultDeadlineMs: options.defaultDeadlineMs,
-    mintCorrelationId: correlationIdMaker(options.rng),
+    clock: options.clock ?? systemClock(),
+    rng: options.rng ?? systemRng(),
     calls: new Set(),
     closed: new AbortController(),
   }

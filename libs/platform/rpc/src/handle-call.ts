@@ -61,24 +61,24 @@ const attend = async (
   const open = openCall(call, work.isStreaming, env)
   const { context } = open
   let isAnswered = false
-  const fail = (error: BerthError) => {
+  const answer = (how: () => void) => {
     if (isAnswered) return
     isAnswered = true
-    if (call.cancelled) return work.abandon?.(error)
-    const status = toStatus(error)
-    status.metadata.set(CORRELATION_KEY, context.correlationId)
-    work.fail(status, error)
+    how()
   }
+  const fail = (error: BerthError) =>
+    answer(() => {
+      if (call.cancelled) return work.abandon?.(error)
+      const status = toStatus(error)
+      status.metadata.set(CORRELATION_KEY, context.correlationId)
+      work.fail(status, error)
+    })
   // The caller is told at once, also when the handler is slow to notice its signal.
   context.signal.addEventListener('abort', () => fail(BerthError.from(context.signal.reason)))
   try {
     const refusal = work.isStreaming ? env.refusal() : undefined
     if (refusal) throw refusal
-    const complete = await work.perform(context)
-    if (!isAnswered) {
-      isAnswered = true
-      complete()
-    }
+    answer(await work.perform(context))
   } catch (thrown) {
     const error = BerthError.from(thrown)
     if (!context.signal.aborted) logFailure(context, error)

@@ -5,7 +5,7 @@ import { implement, type RpcService } from './implement.ts'
 /** The standard health service over one switch for the whole server. */
 export interface HealthState {
   readonly rpcService: RpcService
-  setServing(isServing: boolean): void
+  readonly setServing: (isServing: boolean) => void
 }
 
 /**
@@ -22,6 +22,7 @@ export const createHealth = (serviceNames: readonly string[]): HealthState => {
 
   const changed = (signal: AbortSignal): Promise<void> =>
     new Promise((resolve) => {
+      if (signal.aborted) return resolve()
       const wake = () => {
         watchers.delete(wake)
         signal.removeEventListener('abort', wake)

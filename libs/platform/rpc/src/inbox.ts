@@ -1,19 +1,22 @@
 /** Messages that arrived and were not read yet, as an async iterable for one reader. */
 export interface Inbox<T> extends AsyncIterable<T> {
-  push(message: T): void
+  readonly push: (message: T) => void
   /** The reader is done after what is queued. */
-  end(): void
+  readonly end: () => void
   /** The reader gets the error after what is queued. The first of `end` and `fail` wins. */
-  fail(error: Error): void
+  readonly fail: (error: Error) => void
 }
 
-export interface InboxOptions {
-  readonly highWater: number
-  /** Called when `highWater` messages wait. The source may still push what is on its way. */
-  readonly pause: () => void
+/** The receiving half of a grpc-js call. */
+interface Source {
+  /** Called when `RECEIVE_HIGH_WATER` messages wait. A few on their way may still be pushed. */
+  pause(): unknown
   /** Called when the reader has taken all of them. */
-  readonly resume: () => void
+  resume(): unknown
 }
+
+/** From here on the other side is slowed down. */
+export const RECEIVE_HIGH_WATER = 64
 
 interface Waiting<T> {
   readonly resolve: (result: IteratorResult<T, undefined>) => void
@@ -26,7 +29,7 @@ type Ending = { readonly kind: 'end' } | { readonly kind: 'fail'; readonly error
  * Cheaper than the iterator of a Node stream (one promise per read that has to wait, none of its
  * listeners), and a reader that stops early does not destroy the call: the call's owner does.
  */
-export const createInbox = <T>(options: InboxOptions): Inbox<T> => {
+export const createInbox = <T>(source: Source): Inbox<T> => {
   let queue: T[] = []
   let taken = 0
   let isPaused = false
@@ -50,7 +53,7 @@ export const createInbox = <T>(options: InboxOptions): Inbox<T> => {
       taken = 0
       if (isPaused) {
         isPaused = false
-        options.resume()
+        source.resume()
       }
     }
     return message
@@ -75,9 +78,9 @@ export const createInbox = <T>(options: InboxOptions): Inbox<T> => {
         return
       }
       queue.push(message)
-      if (!isPaused && queue.length - taken >= options.highWater) {
+      if (!isPaused && queue.length - taken >= RECEIVE_HIGH_WATER) {
         isPaused = true
-        options.pause()
+        source.pause()
       }
     },
     end: () => close({ kind: 'end' }),

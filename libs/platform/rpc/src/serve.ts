@@ -1,9 +1,8 @@
-import { BerthError, messageOf, type Rng } from '@berth/kernel'
+import { BerthError, sleep, type Clock, type Rng } from '@berth/kernel'
+import { listenError, systemClock, systemRng } from '@berth/runtime'
 import { Server, ServerCredentials } from '@grpc/grpc-js'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { CallEnv, OpenCall } from './call-context.ts'
 import { SERVER_OPTIONS } from './channel-options.ts'
-import { correlationIdMaker } from './correlation-id.ts'
 import { handleCall } from './handle-call.ts'
 import { createHealth } from './health.ts'
 import type { RpcService } from './implement.ts'
@@ -22,7 +21,11 @@ export interface ServeRpcOptions {
   readonly log: RpcLog
   /** How long calls in progress may take to end once the server is disposed of. */
   readonly drainTimeoutMs: number
-  /** Where correlation ids come from when a caller sent none. Default: the system. */
+  /** The setting that moves the port, for the error when it is taken. Default: `grpc_port`. */
+  readonly setting?: string
+  /** Default: the system's. */
+  readonly clock?: Clock
+  /** For the correlation ids of callers that sent none. Default: the system's. */
   readonly rng?: Rng
 }
 
@@ -34,18 +37,20 @@ export interface RpcServer extends AsyncDisposable {
 
 /**
  * Serves the services with health and reflection on a plain-text HTTP/2 port. Throws
- * `PORT_IN_USE` when it cannot be bound.
+ * `PORT_IN_USE`, naming the holder, or `CONFIG_INVALID` when it cannot be bound.
  *
  * Disposing drains: health turns NOT_SERVING, nothing new is accepted, streams end with
  * `RPC_UNAVAILABLE` and their signals abort, unary calls may end until `drainTimeoutMs`, then they
  * are aborted too and connections are cut.
  */
 export const serveRpc = async (options: ServeRpcOptions): Promise<RpcServer> => {
+  const clock = options.clock ?? systemClock()
   const calls = new Set<OpenCall>()
   let refusal: BerthError | undefined
   const env: CallEnv = {
     log: options.log,
-    mintCorrelationId: correlationIdMaker(options.rng),
+    clock,
+    rng: options.rng ?? systemRng(),
     calls,
     refusal: () => refusal,
   }
@@ -60,14 +65,15 @@ export const serveRpc = async (options: ServeRpcOptions): Promise<RpcServer> => 
 
   const drain = async (): Promise<void> => {
     health.setServing(false)
-    await nextTurn()
+    // Watchers hear of it before their streams end.
+    await sleep(clock, 0)
     refusal = new BerthError('RPC_UNAVAILABLE', 'This server is shutting down.')
     abort(calls, refusal, (call) => call.isStreaming)
     const closed = new Promise<void>((resolve) => server.tryShutdown(() => resolve()))
-    if (await isDoneWithin(closed, options.drainTimeoutMs)) return
+    if (await isDoneWithin(closed, clock, options.drainTimeoutMs)) return
     options.log.warn({ openCalls: calls.size }, 'rpc calls cut at the drain deadline')
     abort(calls, refusal, () => true)
-    if (await isDoneWithin(closed, FLUSH_MS)) return
+    if (await isDoneWithin(closed, clock, FLUSH_MS)) return
     server.forceShutdown()
     await closed
   }
@@ -90,13 +96,13 @@ const register = (server: Server, { service, handlers }: RpcService, env: CallEn
     ),
   )
 
-const bind = (server: Server, { host, port }: ServeRpcOptions): Promise<number> =>
+const bind = (server: Server, options: ServeRpcOptions): Promise<number> =>
   new Promise((resolve, reject) => {
+    const { host, port, setting = 'grpc_port' } = options
     const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
     server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) => {
-      if (!error) return resolve(bound)
-      const message = `gRPC cannot listen on ${address}: ${messageOf(error)}`
-      reject(new BerthError('PORT_IN_USE', message, { facts: { host, port }, cause: error }))
+      if (error) reject(listenError(error, { host, port, what: 'gRPC server', setting }))
+      else resolve(bound)
     })
   })
 
@@ -108,11 +114,11 @@ const abort = (
   for (const call of [...calls]) if (isMeant(call)) call.abort(reason)
 }
 
-const isDoneWithin = (done: Promise<void>, ms: number): Promise<boolean> =>
+const isDoneWithin = (done: Promise<void>, clock: Clock, ms: number): Promise<boolean> =>
   new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(false), ms)
+    const cancel = clock.after(ms, () => resolve(false))
     void done.then(() => {
-      clearTimeout(timer)
+      cancel()
       resolve(true)
     })
   })

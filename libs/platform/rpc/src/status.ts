@@ -1,4 +1,4 @@
-import { create, fromBinary, fromJson, toBinary, toJson, type JsonObject } from '@bufbuild/protobuf'
+import { create, fromBinary, fromJson, toBinary, toJson } from '@bufbuild/protobuf'
 import {
   anyPack,
   anyUnpack,
@@ -138,7 +138,7 @@ const readDetails = (error: ServiceError): BerthError | undefined => {
     if (info?.domain !== DOMAIN) return undefined
     const delay = first(details, (any) => anyUnpack(any, RetryInfoSchema))?.retryDelay
     const struct = first(details, (any) => anyUnpack(any, StructSchema))
-    const typed = struct ? (toJson(StructSchema, struct) as JsonObject as Facts) : {}
+    const typed = struct ? (toJson(StructSchema, struct) as Facts) : {}
     const facts: Facts = { ...info.metadata, ...typed }
     const retry = delay ? { retryAfterMs: durationMs(delay) } : {}
     if (isReason(info.reason)) return new BerthError(info.reason, message, { facts, ...retry })

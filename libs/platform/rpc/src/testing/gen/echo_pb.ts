@@ -2,129 +2,128 @@
 // @generated from file echo.proto (package berth.testing.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Message } from "@bufbuild/protobuf";
+import type { GenFile, GenMessage, GenService } from '@bufbuild/protobuf/codegenv2'
+import { fileDesc, messageDesc, serviceDesc } from '@bufbuild/protobuf/codegenv2'
+import type { Message } from '@bufbuild/protobuf'
 
 /**
  * Describes the file echo.proto.
  */
-export const file_echo: GenFile = /*@__PURE__*/
-  fileDesc("CgplY2hvLnByb3RvEhBiZXJ0aC50ZXN0aW5nLnYxIhoKClNheVJlcXVlc3QSDAoEdGV4dBgBIAEoCSJICgtTYXlSZXNwb25zZRIMCgR0ZXh0GAEgASgJEhYKDmNvcnJlbGF0aW9uX2lkGAIgASgJEhMKC2RlYWRsaW5lX21zGAMgASgBIhoKDENvdW50UmVxdWVzdBIKCgJ0bxgBIAEoDSIeCg1Db3VudFJlc3BvbnNlEg0KBXZhbHVlGAEgASgNIhsKC1RhbGtSZXF1ZXN0EgwKBHRleHQYASABKAkiHAoMVGFsa1Jlc3BvbnNlEgwKBHRleHQYASABKAky6AEKC0VjaG9TZXJ2aWNlEkIKA1NheRIcLmJlcnRoLnRlc3RpbmcudjEuU2F5UmVxdWVzdBodLmJlcnRoLnRlc3RpbmcudjEuU2F5UmVzcG9uc2USSgoFQ291bnQSHi5iZXJ0aC50ZXN0aW5nLnYxLkNvdW50UmVxdWVzdBofLmJlcnRoLnRlc3RpbmcudjEuQ291bnRSZXNwb25zZTABEkkKBFRhbGsSHS5iZXJ0aC50ZXN0aW5nLnYxLlRhbGtSZXF1ZXN0Gh4uYmVydGgudGVzdGluZy52MS5UYWxrUmVzcG9uc2UoATABYgZwcm90bzM");
+export const file_echo: GenFile =
+  /*@__PURE__*/
+  fileDesc(
+    'CgplY2hvLnByb3RvEhBiZXJ0aC50ZXN0aW5nLnYxIhoKClNheVJlcXVlc3QSDAoEdGV4dBgBIAEoCSJICgtTYXlSZXNwb25zZRIMCgR0ZXh0GAEgASgJEhYKDmNvcnJlbGF0aW9uX2lkGAIgASgJEhMKC2RlYWRsaW5lX21zGAMgASgBIhoKDENvdW50UmVxdWVzdBIKCgJ0bxgBIAEoDSIeCg1Db3VudFJlc3BvbnNlEg0KBXZhbHVlGAEgASgNIhsKC1RhbGtSZXF1ZXN0EgwKBHRleHQYASABKAkiHAoMVGFsa1Jlc3BvbnNlEgwKBHRleHQYASABKAky6AEKC0VjaG9TZXJ2aWNlEkIKA1NheRIcLmJlcnRoLnRlc3RpbmcudjEuU2F5UmVxdWVzdBodLmJlcnRoLnRlc3RpbmcudjEuU2F5UmVzcG9uc2USSgoFQ291bnQSHi5iZXJ0aC50ZXN0aW5nLnYxLkNvdW50UmVxdWVzdBofLmJlcnRoLnRlc3RpbmcudjEuQ291bnRSZXNwb25zZTABEkkKBFRhbGsSHS5iZXJ0aC50ZXN0aW5nLnYxLlRhbGtSZXF1ZXN0Gh4uYmVydGgudGVzdGluZy52MS5UYWxrUmVzcG9uc2UoATABYgZwcm90bzM',
+  )
 
 /**
  * @generated from message berth.testing.v1.SayRequest
  */
-export type SayRequest = Message<"berth.testing.v1.SayRequest"> & {
+export type SayRequest = Message<'berth.testing.v1.SayRequest'> & {
   /**
    * @generated from field: string text = 1;
    */
-  text: string;
-};
+  text: string
+}
 
 /**
  * Describes the message berth.testing.v1.SayRequest.
  * Use `create(SayRequestSchema)` to create a new message.
  */
-export const SayRequestSchema: GenMessage<SayRequest> = /*@__PURE__*/
-  messageDesc(file_echo, 0);
+export const SayRequestSchema: GenMessage<SayRequest> = /*@__PURE__*/ messageDesc(file_echo, 0)
 
 /**
  * @generated from message berth.testing.v1.SayResponse
  */
-export type SayResponse = Message<"berth.testing.v1.SayResponse"> & {
+export type SayResponse = Message<'berth.testing.v1.SayResponse'> & {
   /**
    * @generated from field: string text = 1;
    */
-  text: string;
+  text: string
 
   /**
    * @generated from field: string correlation_id = 2;
    */
-  correlationId: string;
+  correlationId: string
 
   /**
    * Milliseconds; 0 when the call had no deadline.
    *
    * @generated from field: double deadline_ms = 3;
    */
-  deadlineMs: number;
-};
+  deadlineMs: number
+}
 
 /**
  * Describes the message berth.testing.v1.SayResponse.
  * Use `create(SayResponseSchema)` to create a new message.
  */
-export const SayResponseSchema: GenMessage<SayResponse> = /*@__PURE__*/
-  messageDesc(file_echo, 1);
+export const SayResponseSchema: GenMessage<SayResponse> = /*@__PURE__*/ messageDesc(file_echo, 1)
 
 /**
  * @generated from message berth.testing.v1.CountRequest
  */
-export type CountRequest = Message<"berth.testing.v1.CountRequest"> & {
+export type CountRequest = Message<'berth.testing.v1.CountRequest'> & {
   /**
    * @generated from field: uint32 to = 1;
    */
-  to: number;
-};
+  to: number
+}
 
 /**
  * Describes the message berth.testing.v1.CountRequest.
  * Use `create(CountRequestSchema)` to create a new message.
  */
-export const CountRequestSchema: GenMessage<CountRequest> = /*@__PURE__*/
-  messageDesc(file_echo, 2);
+export const CountRequestSchema: GenMessage<CountRequest> = /*@__PURE__*/ messageDesc(file_echo, 2)
 
 /**
  * @generated from message berth.testing.v1.CountResponse
  */
-export type CountResponse = Message<"berth.testing.v1.CountResponse"> & {
+export type CountResponse = Message<'berth.testing.v1.CountResponse'> & {
   /**
    * @generated from field: uint32 value = 1;
    */
-  value: number;
-};
+  value: number
+}
 
 /**
  * Describes the message berth.testing.v1.CountResponse.
  * Use `create(CountResponseSchema)` to create a new message.
  */
-export const CountResponseSchema: GenMessage<CountResponse> = /*@__PURE__*/
-  messageDesc(file_echo, 3);
+export const CountResponseSchema: GenMessage<CountResponse> =
+  /*@__PURE__*/
+  messageDesc(file_echo, 3)
 
 /**
  * @generated from message berth.testing.v1.TalkRequest
  */
-export type TalkRequest = Message<"berth.testing.v1.TalkRequest"> & {
+export type TalkRequest = Message<'berth.testing.v1.TalkRequest'> & {
   /**
    * @generated from field: string text = 1;
    */
-  text: string;
-};
+  text: string
+}
 
 /**
  * Describes the message berth.testing.v1.TalkRequest.
  * Use `create(TalkRequestSchema)` to create a new message.
  */
-export const TalkRequestSchema: GenMessage<TalkRequest> = /*@__PURE__*/
-  messageDesc(file_echo, 4);
+export const TalkRequestSchema: GenMessage<TalkRequest> = /*@__PURE__*/ messageDesc(file_echo, 4)
 
 /**
  * @generated from message berth.testing.v1.TalkResponse
  */
-export type TalkResponse = Message<"berth.testing.v1.TalkResponse"> & {
+export type TalkResponse = Message<'berth.testing.v1.TalkResponse'> & {
   /**
    * @generated from field: string text = 1;
    */
-  text: string;
-};
+  text: string
+}
 
 /**
  * Describes the message berth.testing.v1.TalkResponse.
  * Use `create(TalkResponseSchema)` to create a new message.
  */
-export const TalkResponseSchema: GenMessage<TalkResponse> = /*@__PURE__*/
-  messageDesc(file_echo, 5);
+export const TalkResponseSchema: GenMessage<TalkResponse> = /*@__PURE__*/ messageDesc(file_echo, 5)
 
 /**
  * What the specs of @berth/rpc call. Not a contract. The code beside it comes from:
@@ -137,26 +136,24 @@ export const EchoService: GenService<{
    * @generated from rpc berth.testing.v1.EchoService.Say
    */
   say: {
-    methodKind: "unary";
-    input: typeof SayRequestSchema;
-    output: typeof SayResponseSchema;
-  },
+    methodKind: 'unary'
+    input: typeof SayRequestSchema
+    output: typeof SayResponseSchema
+  }
   /**
    * @generated from rpc berth.testing.v1.EchoService.Count
    */
   count: {
-    methodKind: "server_streaming";
-    input: typeof CountRequestSchema;
-    output: typeof CountResponseSchema;
-  },
+    methodKind: 'server_streaming'
+    input: typeof CountRequestSchema
+    output: typeof CountResponseSchema
+  }
   /**
    * @generated from rpc berth.testing.v1.EchoService.Talk
    */
   talk: {
-    methodKind: "bidi_streaming";
-    input: typeof TalkRequestSchema;
-    output: typeof TalkResponseSchema;
-  },
-}> = /*@__PURE__*/
-  serviceDesc(file_echo, 0);
-
+    methodKind: 'bidi_streaming'
+    input: typeof TalkRequestSchema
+    output: typeof TalkResponseSchema
+  }
+}> = /*@__PURE__*/ serviceDesc(file_echo, 0)
