@@ -1,0 +1,122 @@
+import type { HostId, ModelId, PoolId } from '@berth/kernel'
+import type { FleetView, HostView, PoolView } from './fleet-view.ts'
+import type { DeviceKind, HostSnapshot } from './host-snapshot.ts'
+import type { ModelResidency, PoolSnapshot } from './pool-snapshot.ts'
+
+/** Why the work on a pool is void: its leases point at something that is no more. */
+export interface VoidedPool {
+  readonly poolId: PoolId
+  readonly cause: 'epoch' | 'instance' | 'gone'
+}
+
+/**
+ * Makes the pools of a host those of its snapshot. A pool id that another host claimed first stays
+ * with that host, and the conflict is recorded. Returns the pools that left or changed instance.
+ */
+export const claimPools = (view: FleetView, host: HostView): VoidedPool[] => {
+  const voided: VoidedPool[] = []
+  const named = new Set<PoolId>()
+  for (const pool of host.snapshot.pools) {
+    // Twice in one snapshot: the first counts.
+    if (named.has(pool.poolId)) continue
+    named.add(pool.poolId)
+    const known = view.pools.get(pool.poolId)
+    if (!known) addPool(view, host, pool)
+    else if (known.host !== host) recordConflict(view, pool.poolId, host.hostId)
+    else if (replacePool(view, known, pool)) {
+      voided.push({ poolId: pool.poolId, cause: 'instance' })
+    }
+  }
+  for (const poolId of [...host.pools.keys()]) {
+    if (named.has(poolId)) continue
+    voided.push({ poolId, cause: 'gone' })
+    removePool(view, poolId)
+  }
+  for (const [poolId, claimants] of view.conflicts) {
+    if (!named.has(poolId)) forgetConflict(view, poolId, claimants, host.hostId)
+  }
+  return voided
+}
+
+/** Takes a pool out of the view, and gives its id to the next host that claims it. */
+export const removePool = (view: FleetView, poolId: PoolId): void => {
+  const pool = view.pools.get(poolId)
+  if (!pool) return
+  view.pools.delete(poolId)
+  pool.host.pools.delete(poolId)
+  unindexModels(view, pool)
+  const claimants = view.conflicts.get(poolId)
+  for (const hostId of claimants ?? []) {
+    const host = view.hosts.get(hostId)
+    const claimed = host?.snapshot.pools.find((candidate) => candidate.poolId === poolId)
+    if (!host || !claimed || host === pool.host) continue
+    forgetConflict(view, poolId, claimants!, hostId)
+    addPool(view, host, claimed)
+    return
+  }
+}
+
+/** Ends a host's claim on a pool id that another host has. */
+export const forgetConflict = (
+  view: FleetView,
+  poolId: PoolId,
+  claimants: Set<HostId>,
+  hostId: HostId,
+): void => {
+  claimants.delete(hostId)
+  if (claimants.size === 0) view.conflicts.delete(poolId)
+}
+
+const recordConflict = (view: FleetView, poolId: PoolId, hostId: HostId) => {
+  const claimants = view.conflicts.get(poolId)
+  if (claimants) claimants.add(hostId)
+  else view.conflicts.set(poolId, new Set([hostId]))
+}
+
+const addPool = (view: FleetView, host: HostView, snapshot: PoolSnapshot) => {
+  const pool: PoolView = {
+    poolId: snapshot.poolId,
+    host,
+    snapshot,
+    residencies: indexResidencies(snapshot),
+    deviceKind: firstDeviceKind(host.snapshot, snapshot),
+    reserved: view.reservations.get(snapshot.poolId) ?? 0,
+  }
+  view.pools.set(pool.poolId, pool)
+  host.pools.set(pool.poolId, pool)
+  indexModels(view, pool)
+}
+
+/** True when the instance that ran before is gone. */
+const replacePool = (view: FleetView, pool: PoolView, snapshot: PoolSnapshot): boolean => {
+  const before = pool.snapshot
+  unindexModels(view, pool)
+  pool.snapshot = snapshot
+  pool.residencies = indexResidencies(snapshot)
+  pool.deviceKind = firstDeviceKind(pool.host.snapshot, snapshot)
+  indexModels(view, pool)
+  return before.instanceId !== undefined && before.instanceId !== snapshot.instanceId
+}
+
+const indexResidencies = (snapshot: PoolSnapshot): ReadonlyMap<ModelId, ModelResidency> =>
+  new Map(snapshot.models.map((model) => [model.modelId, model]))
+
+const firstDeviceKind = (host: HostSnapshot, pool: PoolSnapshot): DeviceKind =>
+  host.devices.find(({ deviceId }) => deviceId === pool.deviceMask[0])?.kind ?? 'unknown'
+
+const indexModels = (view: FleetView, pool: PoolView) => {
+  for (const modelId of pool.residencies.keys()) {
+    const pools = view.poolsOfModel.get(modelId)
+    if (pools) pools.push(pool)
+    else view.poolsOfModel.set(modelId, [pool])
+  }
+}
+
+const unindexModels = (view: FleetView, pool: PoolView) => {
+  for (const modelId of pool.residencies.keys()) {
+    const pools = view.poolsOfModel.get(modelId)!
+    const last = pools.pop()!
+    if (last !== pool) pools[pools.indexOf(pool)] = last
+    if (pools.length === 0) view.poolsOfModel.delete(modelId)
+  }
+}

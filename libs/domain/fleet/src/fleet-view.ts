@@ -1,0 +1,56 @@
+import type { HostId, ModelId, PoolId } from '@berth/kernel'
+import type { DeviceKind, HostSnapshot } from './host-snapshot.ts'
+import type { ModelResidency, PoolSnapshot } from './pool-snapshot.ts'
+
+/** A host as folded from its snapshots. Read it freely; only this lib's functions change it. */
+export interface HostView {
+  readonly hostId: HostId
+  snapshot: HostSnapshot
+  /** When the host last proved that `snapshot` is current, on the caller's monotonic clock. */
+  heardAtMs: number
+  /** The agent of this epoch accepts the leader's lease tokens. */
+  isKeyed: boolean
+  /** Pools of this host that are part of the view: those not claimed by another host first. */
+  readonly pools: Map<PoolId, PoolView>
+}
+
+/** A pool of the view, with what only core knows of it. */
+export interface PoolView {
+  readonly poolId: PoolId
+  readonly host: HostView
+  snapshot: PoolSnapshot
+  /** By model id, of this snapshot. */
+  residencies: ReadonlyMap<ModelId, ModelResidency>
+  /** The first device of the mask. */
+  deviceKind: DeviceKind
+  /** Slots core has granted and not seen released. */
+  reserved: number
+}
+
+/**
+ * The fleet as core believes it to be: derived, never the truth, rebuilt from snapshots alone.
+ * One owner changes it, in place and only through the functions of this lib, so that deciding on
+ * it copies nothing.
+ */
+export interface FleetView {
+  readonly hosts: Map<HostId, HostView>
+  readonly pools: Map<PoolId, PoolView>
+  /** Every pool that lists the model, whatever its residency there. */
+  readonly poolsOfModel: Map<ModelId, PoolView[]>
+  /** Later claimants of a pool id that another host had first. */
+  readonly conflicts: Map<PoolId, Set<HostId>>
+  /** Reserved slots by pool id. They outlive a pool's absence; their owner releases them. */
+  readonly reservations: Map<PoolId, number>
+  /** While set, ages are counted to this moment: the bus is down and silence proves nothing. */
+  frozenAtMs: number | undefined
+}
+
+/** A view of no hosts. */
+export const createFleetView = (): FleetView => ({
+  hosts: new Map(),
+  pools: new Map(),
+  poolsOfModel: new Map(),
+  conflicts: new Map(),
+  reservations: new Map(),
+  frozenAtMs: undefined,
+})

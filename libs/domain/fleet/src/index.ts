@@ -1,0 +1,24 @@
+export type {
+  ModelResidency,
+  PerformanceHint,
+  PoolSnapshot,
+  PoolState,
+  Residency,
+  Supports,
+} from './pool-snapshot.ts'
+export type { Device, DeviceKind, HostHeartbeat, HostSnapshot } from './host-snapshot.ts'
+export { createFleetView, type FleetView, type HostView, type PoolView } from './fleet-view.ts'
+export { foldHeartbeat, foldSnapshot, type FoldResult } from './fold-snapshot.ts'
+export type { VoidedPool } from './claim-pools.ts'
+export {
+  DEFAULT_FRESHNESS,
+  expireHosts,
+  freezeAges,
+  freshnessOf,
+  hostAgeMs,
+  thawAges,
+  type Freshness,
+  type FreshnessPolicy,
+  type OfflineHost,
+} from './freshness.ts'
+export { clearKeyed, markKeyed, release, reserve, reserveInUse, slotsFree } from './reserve.ts'

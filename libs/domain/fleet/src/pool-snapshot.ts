@@ -1,0 +1,76 @@
+import type { InstanceId, LeaseId, ModelId, PoolId } from '@berth/kernel'
+
+/** The agent's state machine of one pool; `unknown` is a state this version has no word for. */
+export type PoolState =
+  | 'stopped'
+  | 'preparing'
+  | 'starting'
+  | 'ready'
+  | 'draining'
+  | 'stopping'
+  | 'backoff'
+  | 'failed'
+  | 'crashed'
+  | 'unknown'
+
+/** Where a model is in one pool. Only `resident` can serve. */
+export type Residency =
+  | 'absent'
+  | 'downloading'
+  | 'on_disk'
+  | 'loading'
+  | 'resident'
+  | 'draining'
+  | 'unloading'
+  | 'failed'
+
+export interface ModelResidency {
+  readonly modelId: ModelId
+  readonly residency: Residency
+  readonly activeRequests: number
+}
+
+/** Moving averages measured at the ingress of a pool. */
+export interface PerformanceHint {
+  readonly tokensPerS: number
+  readonly firstTokenMs: number
+  readonly samples: number
+}
+
+/** What the engine of a pool can do. Routes are HTTP paths such as `/v1/chat/completions`. */
+export interface Supports {
+  readonly routes: readonly string[]
+  readonly quantizations: readonly string[]
+  readonly extensions: readonly string[]
+}
+
+/**
+ * A pool as its agent published it: an engine bound to a device mask on one host. The unit of
+ * placement, drain and health. Absent facts are facts the host could not tell.
+ */
+export interface PoolSnapshot {
+  readonly poolId: PoolId
+  readonly engine: string
+  readonly engineVersion: string
+  readonly state: PoolState
+  readonly stateReason: string
+  readonly isLive: boolean
+  readonly isReady: boolean
+  readonly isDraining: boolean
+  readonly isDegraded: boolean
+  /** The engine process of this life; absent when there is none. */
+  readonly instanceId?: InstanceId
+  readonly deviceMask: readonly string[]
+  readonly slotsTotal: number
+  /** Leases the ingress holds. For takeover and leak detection only. */
+  readonly leaseIds: readonly LeaseId[]
+  readonly models: readonly ModelResidency[]
+  readonly supports: Supports
+  readonly performance?: PerformanceHint
+  /** Tokens of context one slot has; 0 when not known. */
+  readonly contextLength: number
+  readonly vramTotalBytes?: number
+  readonly vramFreeBytes?: number
+  /** Such as 8.6; absent where the devices have none. */
+  readonly computeCapability?: number
+}

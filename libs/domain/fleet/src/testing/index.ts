@@ -1,0 +1,1 @@
+export { hostSnapshot, poolSnapshot, type PoolDraft } from './snapshots.ts'

@@ -1,0 +1,6 @@
+export type { Exclusion, PlacementJob } from './placement-job.ts'
+export { DEFAULT_PLACEMENT_POLICY, type PlacementPolicy, type Speed } from './placement-policy.ts'
+export type { PlacementReason, Verdict, When } from './verdict.ts'
+export { isEligible } from './judge.ts'
+export { place, type Decision } from './place.ts'
+export { explain, type Candidate, type Explanation } from './explain.ts'

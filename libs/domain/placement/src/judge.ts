@@ -1,0 +1,85 @@
+import { freshnessOf, slotsFree, type FleetView, type PoolView } from '@berth/fleet'
+import type { PlacementJob } from './placement-job.ts'
+import type { PlacementPolicy } from './placement-policy.ts'
+import { VERDICTS, type Verdict } from './verdict.ts'
+
+/** What a decision is made on: the same for every pool it looks at. */
+export interface Question {
+  readonly view: FleetView
+  readonly job: PlacementJob
+  readonly policy: PlacementPolicy
+  readonly now: number
+}
+
+/**
+ * Whether a pool can take a job, and the first reason why not. What never changes is asked first,
+ * so that "not now" is only said of a pool that will do. Allocates nothing.
+ */
+export const judge = (question: Question, pool: PoolView): Verdict =>
+  demandVerdict(question.job, pool) ?? momentVerdict(question, pool) ?? VERDICTS.FEASIBLE
+
+const demandVerdict = (job: PlacementJob, pool: PoolView): Verdict | undefined => {
+  const { snapshot } = pool
+  if (!pool.residencies.has(job.modelId)) return VERDICTS.MODEL_NOT_FOUND
+  if (job.avoidPools.length > 0 && job.avoidPools.includes(pool.poolId)) {
+    return VERDICTS.POOL_AVOIDED
+  }
+  if (!snapshot.supports.routes.includes(job.route)) return VERDICTS.UNSUPPORTED_ROUTE
+  if (!hasDevices(job, pool)) return VERDICTS.DEVICE_MASK_UNSATISFIED
+  if (job.engine !== '' && job.engine !== snapshot.engine) return VERDICTS.ENGINE_UNAVAILABLE
+  if (job.quantization !== '' && !snapshot.supports.quantizations.includes(job.quantization)) {
+    return VERDICTS.QUANTIZATION_UNSUPPORTED
+  }
+  // A fact the host cannot tell satisfies no demand.
+  if (job.minComputeCap > (snapshot.computeCapability ?? 0)) {
+    return VERDICTS.COMPUTE_CAPABILITY_TOO_LOW
+  }
+  if (!hasExtensions(job, pool)) return VERDICTS.EXTENSIONS_UNSATISFIED
+  if (job.minVramBytes > (snapshot.vramTotalBytes ?? 0)) return VERDICTS.MIN_VRAM_UNMET
+  // Without a known context length the engine itself answers.
+  if (snapshot.contextLength > 0 && job.requiredCtx > snapshot.contextLength) {
+    return VERDICTS.INSUFFICIENT_CTX
+  }
+  return snapshot.state === 'failed' ? VERDICTS.POOL_FAILED : undefined
+}
+
+const momentVerdict = (question: Question, pool: PoolView): Verdict | undefined => {
+  const { job, now } = question
+  if (!isEligible(question, pool)) return VERDICTS.POOL_UNREADY
+  if (job.exclusions.length > 0 && now < job.exclusionsEndMs && isExcluded(job, pool)) {
+    return VERDICTS.POOL_EXCLUDED
+  }
+  const residency = pool.residencies.get(job.modelId)!.residency
+  if (residency !== 'resident') {
+    return residency === 'loading' || residency === 'downloading'
+      ? VERDICTS.MODEL_LOADING
+      : VERDICTS.POOL_UNREADY
+  }
+  return slotsFree(pool) === 0 ? VERDICTS.NO_CAPACITY : undefined
+}
+
+/** Whether a pool may be given anything new at all, whatever the job. */
+export const isEligible = (
+  { view, policy, now }: Omit<Question, 'job'>,
+  { snapshot, host }: PoolView,
+): boolean =>
+  snapshot.isLive &&
+  snapshot.isReady &&
+  !snapshot.isDraining &&
+  host.isKeyed &&
+  !host.snapshot.isDraining &&
+  freshnessOf(view, host, policy.freshness, now) === 'fresh'
+
+const hasDevices = ({ requireDeviceMask: wanted }: PlacementJob, { snapshot }: PoolView): boolean =>
+  wanted.length === 0 ||
+  (wanted.length === snapshot.deviceMask.length &&
+    wanted.every((device) => snapshot.deviceMask.includes(device)))
+
+const hasExtensions = ({ requiredExtensions: wanted }: PlacementJob, pool: PoolView): boolean =>
+  wanted.length === 0 ||
+  wanted.every((extension) => pool.snapshot.supports.extensions.includes(extension))
+
+const isExcluded = ({ exclusions }: PlacementJob, pool: PoolView): boolean =>
+  exclusions.some(
+    ({ poolId, instanceId }) => poolId === pool.poolId && instanceId === pool.snapshot.instanceId,
+  )

@@ -1,0 +1,38 @@
+import type { InstanceId, ModelId, PoolId } from '@berth/kernel'
+
+/** A pool that refused or failed this job, and the instance that did. */
+export interface Exclusion {
+  readonly poolId: PoolId
+  readonly instanceId: InstanceId
+}
+
+/** What placement needs to know of a request. Empty texts and lists, and 0, mean "no demand". */
+export interface PlacementJob {
+  readonly modelId: ModelId
+  /** Such as `/v1/chat/completions`. */
+  readonly route: string
+  /** Tokens of context the job needs; 0 when not known. */
+  readonly requiredCtx: number
+  /** Tokens the job will probably produce; at least 1. */
+  readonly expectedTokens: number
+  /** Jobs that get a slot before this one. Moves the predicted start only. */
+  readonly queueAhead: number
+  readonly exclusions: readonly Exclusion[]
+  /** When the exclusions end even if the instance lives on, on the caller's clock. */
+  readonly exclusionsEndMs: number
+  /** The pool where this job's session ran last. */
+  readonly warmPoolId?: PoolId
+  /** This pool or an error, never another. */
+  readonly pinPoolId?: PoolId
+  readonly preferPools: readonly PoolId[]
+  readonly avoidPools: readonly PoolId[]
+  /** Exactly these devices. */
+  readonly requireDeviceMask: readonly string[]
+  /** Whether other pools may serve when no preferred one can now. */
+  readonly allowFallback: boolean
+  readonly minVramBytes: number
+  readonly minComputeCap: number
+  readonly quantization: string
+  readonly requiredExtensions: readonly string[]
+  readonly engine: string
+}
