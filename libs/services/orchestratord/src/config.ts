@@ -1,0 +1,41 @@
+import { BerthError } from '@berth/kernel'
+import { logConfigShape } from '@berth/runtime'
+import { z } from 'zod'
+
+const address = z.string().regex(/^(\[[0-9a-f:]+\]|[A-Za-z0-9.-]+):\d{1,5}$/i, 'expected host:port')
+
+/** Settings of the gateway. Durations in milliseconds, sizes in bytes; port 0: the system's choice. */
+export const gatewayConfigSchema = z.object({
+  ...logConfigShape,
+  httpHost: z.string().min(1).default('127.0.0.1'),
+  httpPort: z.number().int().min(0).max(65_535).default(8080),
+  coreAddresses: z.array(address).min(1).default(['127.0.0.1:7070']),
+  maxBodyBytes: z.number().int().min(1).max(1_073_741_824).default(33_554_432),
+  /** Bodies of all requests together. */
+  maxInflightBodyBytes: z.number().int().min(1).default(268_435_456),
+  /** How long an interactive request waits for a slot when it does not say. */
+  maxWaitMs: z.number().int().min(0).max(3_600_000).default(60_000),
+  /** How long a request waits for a session with core. */
+  coreWaitMs: z.number().int().min(0).max(60_000).default(10_000),
+  /** How long a caller may leave its connection unread before it is cut off. */
+  slowReaderMs: z.number().int().min(1_000).max(600_000).default(60_000),
+  /** How long requests in flight may go on after a stop signal. */
+  drainTimeoutMs: z.number().int().min(0).max(300_000).default(20_000),
+  /** Serve without authentication on an address that others can reach. */
+  insecure: z.boolean().default(false),
+})
+
+export type GatewayConfig = Readonly<z.infer<typeof gatewayConfigSchema>>
+
+const LOOPBACK = /^(127(\.\d{1,3}){3}|::1|\[::1\]|localhost)$/
+
+/** Throws `CONFIG_INVALID` for a gateway that would be open to a network without keys. */
+export const refuseOpenDoor = (config: GatewayConfig): void => {
+  if (config.insecure || LOOPBACK.test(config.httpHost)) return
+  throw new BerthError(
+    'CONFIG_INVALID',
+    `http_host ${config.httpHost} can be reached from other machines and requests are not ` +
+      'authenticated. Bind to 127.0.0.1, or start with --insecure (BERTH_INSECURE=true) if ' +
+      'everyone who can reach it may use it.',
+  )
+}

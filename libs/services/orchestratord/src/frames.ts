@@ -1,0 +1,46 @@
+import { create } from '@bufbuild/protobuf'
+import { ClientFrameSchema, type ClientFrame, type Hello, type Rejected } from '@berth/contract'
+import { BerthError, isReason, type Facts } from '@berth/kernel'
+import type { AcquireRequest, ReleaseReport } from './session.ts'
+
+/** The first frame of a session. */
+export const helloFrame = (hello: Hello): ClientFrame =>
+  create(ClientFrameSchema, { frame: { case: 'hello', value: hello } })
+
+/** Asks for a slot; `nowMs` is on the clock of `arrivedAtMs`. */
+export const acquireFrame = (request: AcquireRequest, nowMs: number): ClientFrame =>
+  create(ClientFrameSchema, {
+    frame: {
+      case: 'acquire',
+      value: {
+        jobId: request.jobId,
+        job: request.job,
+        waitedMs: Math.max(0, Math.round(nowMs - request.arrivedAtMs)),
+        exclusions: [...request.excluded],
+        attempt: request.attempt,
+      },
+    },
+  })
+
+/** Ends a wait. */
+export const cancelFrame = (jobId: string): ClientFrame =>
+  create(ClientFrameSchema, { frame: { case: 'cancel', value: { jobId } } })
+
+/** Ends a lease. */
+export const releaseFrame = (leaseId: string, report: ReleaseReport): ClientFrame =>
+  create(ClientFrameSchema, { frame: { case: 'release', value: { leaseId, ...report } } })
+
+/** Says that this gateway lives. */
+export const heartbeatFrame = (term: bigint): ClientFrame =>
+  create(ClientFrameSchema, { frame: { case: 'heartbeat', value: { term } } })
+
+/** Core's refusal as the error the client is told. An unknown reason counts as no pool. */
+export const rejectionOf = (rejected: Rejected): BerthError => {
+  const facts: Record<string, Facts[string]> = {}
+  if (rejected.policyLabel !== '') facts['policy_label'] = rejected.policyLabel
+  if (rejected.placementReason !== '') facts['reason'] = rejected.placementReason
+  if (rejected.reason === 'MODEL_LOADING') facts['eta_ms'] = rejected.retryAfterMs
+  const options = { facts, retryAfterMs: rejected.retryAfterMs }
+  const reason = isReason(rejected.reason) ? rejected.reason : 'POOL_UNAVAILABLE'
+  return new BerthError(reason, rejected.message, rejected.retryAfterMs > 0 ? options : { facts })
+}

@@ -1,0 +1,98 @@
+import { JobClass } from '@berth/contract'
+import { BerthError } from '@berth/kernel'
+import type { RequestHandler, Response } from 'express'
+import { dispatch, type DispatchDeps, type DispatchRequest } from '../dispatch.ts'
+import type { Fleet } from '../fleet-client.ts'
+import type { GatewayMetrics } from '../gateway-metrics.ts'
+import { createHttpCaller, type HttpCaller } from './http-caller.ts'
+import type { BodyReader } from './read-body.ts'
+import { readHeaders } from './read-headers.ts'
+import { readRequest } from './read-request.ts'
+import { contextOf } from './request-context.ts'
+import { servedModels } from './served-models.ts'
+import { upstreamHeaders } from './upstream-headers.ts'
+
+/** A batch request waits until its deadline, by default this long. Source: core, admission. */
+const BATCH_WAIT_MS = 3_600_000
+
+export interface InferenceDeps extends DispatchDeps {
+  readonly bodies: BodyReader
+  readonly fleet: Fleet
+  readonly metrics: GatewayMetrics
+  readonly maxWaitMs: number
+  readonly slowReaderMs: number
+  /** Requests in flight, so that a stop can end them. */
+  readonly callers: Set<HttpCaller>
+}
+
+/** One relayed route: read what is needed, get a slot, pass the bytes on. */
+export const inference =
+  (deps: InferenceDeps): RequestHandler =>
+  async (req, res) => {
+    const hints = readHeaders(req.headers)
+    using body = await deps.bodies.read(req)
+    const facts = readRequest(body.bytes)
+    const { correlationId, arrivedAtMs, route } = contextOf(res)
+    const isInteractive = hints.class !== JobClass.BATCH
+    const maxWaitMs = hints.maxWaitMs ?? (isInteractive ? deps.maxWaitMs : BATCH_WAIT_MS)
+    const request: DispatchRequest = {
+      job: {
+        modelId: facts.modelId,
+        route,
+        class: hints.class,
+        maxTokens: facts.maxTokens,
+        promptTokens: facts.promptTokens,
+        // On the wire 0 stands for the class's default; 1 ms is as good as no wait.
+        maxWaitMs: Math.max(1, maxWaitMs),
+        deadlineMs: hints.deadlineMs,
+        stream: facts.isStream,
+        sessionId: hints.sessionId,
+        kvHint: hints.kvHint,
+        correlationId,
+      },
+      maxWaitMs,
+      path: req.originalUrl,
+      headers: upstreamHeaders(req.headers, correlationId),
+      body: body.bytes,
+      arrivedAtMs,
+    }
+    const { isStream } = facts
+    using caller = createHttpCaller({ ...deps, res, isStream })
+    deps.callers.add(caller)
+    try {
+      await run(deps, request, caller, res)
+    } finally {
+      deps.callers.delete(caller)
+    }
+  }
+
+const run = async (
+  deps: InferenceDeps,
+  request: DispatchRequest,
+  caller: HttpCaller,
+  res: Response,
+) => {
+  const context = contextOf(res)
+  const listing = listServed(deps, request, caller)
+  const summary = await dispatch(deps, request, listing.caller)
+  await listing.done()
+  if (summary.firstByteMs !== undefined) deps.metrics.onFirstByte(summary.firstByteMs)
+  context.facts = { model: request.job.modelId, ...summary }
+}
+
+/** For a model nobody serves, the answer says what is served; core alone knows. */
+const listServed = (deps: InferenceDeps, request: DispatchRequest, caller: HttpCaller) => {
+  let pending: Promise<void> | undefined
+  const fail = (error: BerthError) => {
+    if (error.reason !== 'MODEL_NOT_FOUND') return caller.fail(error)
+    pending = servedModels(deps.fleet, request.job.correlationId ?? '').then((served) =>
+      caller.fail(modelNotFound(request.job.modelId ?? '', served)),
+    )
+  }
+  return { caller: { ...caller, fail }, done: async () => pending }
+}
+
+const modelNotFound = (modelId: string, served: string) =>
+  new BerthError('MODEL_NOT_FOUND', `The model ${modelId} is not served here. ${served}`, {
+    facts: { param: 'model' },
+  })

@@ -1,0 +1,50 @@
+import { Residency, type FleetModel } from '@berth/contract'
+import { BerthError } from '@berth/kernel'
+import type { RequestHandler } from 'express'
+import type { Fleet } from '../fleet-client.ts'
+import { contextOf } from './request-context.ts'
+import { servedModels } from './served-models.ts'
+import { word } from './word.ts'
+
+/** `GET /v1/models`: OpenAI's list, one entry per model id, with Berth's facts beside it. */
+export const listModels =
+  (fleet: Fleet): RequestHandler =>
+  async (_req, res) => {
+    const models = await fleet.listModels(contextOf(res).correlationId)
+    res.json({ object: 'list', data: models.map(toJson) })
+  }
+
+/** `GET /v1/models/{id}`; ids may hold slashes, encoded or not. */
+export const getModel =
+  (fleet: Fleet): RequestHandler =>
+  async (req, res) => {
+    const modelId = ([] as string[]).concat(req.params['id'] ?? []).join('/')
+    const { correlationId } = contextOf(res)
+    const models = await fleet.listModels(correlationId)
+    const model = models.find((candidate) => candidate.modelId === modelId)
+    if (!model) {
+      const served = await servedModels(fleet, correlationId)
+      throw new BerthError('MODEL_NOT_FOUND', `There is no model ${modelId}. ${served}`, {
+        facts: { param: 'model' },
+      })
+    }
+    res.json(toJson(model))
+  }
+
+const toJson = (model: FleetModel) => ({
+  id: model.modelId,
+  object: 'model',
+  created: Math.floor(Number(model.firstSeenMs) / 1_000),
+  owned_by: 'berth',
+  berth: {
+    residency: word(Residency, model.residency),
+    pools: model.places.map((place) => ({
+      pool_id: place.poolId,
+      residency: word(Residency, place.residency),
+      active_requests: place.activeRequests,
+    })),
+    context_length: model.contextLength || null,
+    capabilities: { routes: model.routes },
+    load_estimate_ms: null,
+  },
+})

@@ -1,0 +1,118 @@
+import {
+  DeviceKind,
+  Freshness,
+  OperationStatus,
+  OperationType,
+  PoolMode,
+  PoolState,
+  Residency,
+  ServiceState,
+  type Device,
+  type FleetPool,
+  type Operation,
+  type Pool,
+} from '@berth/contract'
+import { word } from './word.ts'
+
+/** A pool in the API's names. `null` is a fact nobody could measure, never zero. */
+export const poolJson = (fleetPool: FleetPool) => {
+  const pool = fleetPool.pool!
+  return {
+    id: pool.poolId,
+    object: 'pool',
+    host_id: fleetPool.hostId,
+    ...healthFields(fleetPool, pool),
+    engine: pool.engine,
+    engine_version: text(pool.engineVersion),
+    mode: word(PoolMode, pool.mode),
+    model_id: pool.models[0]?.modelId ?? null,
+    models: pool.models.map((model) => ({
+      model_id: model.modelId,
+      residency: word(Residency, model.residency),
+      active_requests: model.activeRequests,
+    })),
+    device_mask: pool.deviceMask,
+    devices: fleetPool.devices.map(deviceJson),
+    vram_total_bytes: count(pool.vramTotalBytes),
+    vram_free_bytes: count(pool.vramFreeBytes),
+    compute_capability: text(pool.computeCapability),
+    context_length: pool.contextLength || null,
+    perf_tokens_per_s: pool.performance?.tokensPerS ?? null,
+    first_token_ms: pool.performance?.firstTokenMs ?? null,
+    supports: {
+      routes: pool.supports?.routes ?? [],
+      quantizations: pool.supports?.quantizations ?? [],
+      min_compute_cap: pool.supports?.minComputeCap || null,
+      model_lifecycle: pool.supports?.modelLifecycle ?? false,
+      resource_monitoring: pool.supports?.resourceMonitoring ?? false,
+    },
+    transitions: pool.transitions.map((step) => ({
+      at: time(step.atMs),
+      from: word(PoolState, step.from),
+      to: word(PoolState, step.to),
+      reason: step.reason,
+    })),
+    current_operation: pool.currentOperation ? operationJson(pool.currentOperation) : null,
+  }
+}
+
+/** `GET /v1/pools/{id}/health`: whether the pool serves, and why not. */
+export const poolHealthJson = (fleetPool: FleetPool) => poolJson(fleetPool)
+
+const healthFields = (fleetPool: FleetPool, pool: Pool) => ({
+  live: pool.live,
+  ready: pool.ready,
+  draining: pool.draining,
+  degraded: pool.degraded,
+  state: word(PoolState, pool.state),
+  state_reason: text(pool.stateReason),
+  service_state: word(ServiceState, pool.serviceState),
+  freshness: word(Freshness, fleetPool.freshness),
+  ineligible_reason: text(fleetPool.ineligibleReason),
+  last_error: text(pool.lastError),
+  last_heartbeat_ms: fleetPool.lastHeartbeatMs,
+  last_check: pool.lastCheck
+    ? {
+        at: time(pool.lastCheck.atMs),
+        ok: pool.lastCheck.ok,
+        ms: pool.lastCheck.tookMs,
+        error: text(pool.lastCheck.error),
+      }
+    : null,
+  slots_total: pool.slotsTotal,
+  slots_free: pool.slotsFree,
+  active_leases: pool.activeLeases,
+  leases_granted: fleetPool.leasesGranted,
+  instance_id: text(pool.instanceId),
+  pid: pool.pid || null,
+  up_since: pool.upSinceMs === 0n ? null : time(pool.upSinceMs),
+  restart_count: pool.restartCount,
+})
+
+/** A device in the API's names. */
+export const deviceJson = (device: Device) => ({
+  device_id: device.deviceId,
+  uuid: text(device.uuid),
+  name: device.name,
+  kind: word(DeviceKind, device.kind),
+  compute_capability: text(device.computeCapability),
+  vram_total_bytes: count(device.memoryTotalBytes),
+  vram_free_bytes: count(device.memoryFreeBytes),
+  utilization_percent: device.utilizationPercent ?? null,
+  temperature_c: device.temperatureC ?? null,
+})
+
+const operationJson = (operation: Operation) => ({
+  operation_id: operation.operationId,
+  operation_type: word(OperationType, operation.type),
+  status: word(OperationStatus, operation.status),
+  progress_percent: operation.progressPercent,
+  step: text(operation.step),
+  eta_ms: count(operation.etaMs),
+  model_id: text(operation.modelId),
+  initiated_at: time(operation.initiatedAtMs),
+})
+
+const text = (value: string) => (value === '' ? null : value)
+const count = (value: bigint | undefined) => (value === undefined ? null : Number(value))
+const time = (ms: bigint) => new Date(Number(ms)).toISOString()

@@ -1,0 +1,80 @@
+import { parseModelId, type BerthError, type ModelId } from '@berth/kernel'
+import { invalidParam } from './error-envelope.ts'
+import { findJsonFault, MAX_JSON_DEPTH, nestsTooDeep } from './json-fault.ts'
+
+/** All that Berth wants to know of a body. The rest is between the client and the engine. */
+export interface RequestFacts {
+  readonly modelId: ModelId
+  readonly isStream: boolean
+  /** 0: not given. */
+  readonly maxTokens: number
+  /** Estimated from the size. */
+  readonly promptTokens: number
+}
+
+/** English text has about four bytes a token with the tokenizers in use. */
+const BYTES_PER_TOKEN = 4
+
+/** Throws `INVALID_PARAMS` that names the position or the field. */
+export const readRequest = (bytes: Uint8Array): RequestFacts => {
+  const { model, stream, max_tokens, max_completion_tokens } = parseObject(bytes)
+  if (model === undefined || model === null || model === '')
+    throw invalidParam('model', 'The field model is missing. GET /v1/models lists what is served.')
+  if (typeof model !== 'string') throw invalidParam('model', 'The field model must be a string.')
+  return {
+    modelId: toModelId(model),
+    isStream: stream === true,
+    maxTokens: toCount(max_completion_tokens) || toCount(max_tokens),
+    promptTokens: Math.ceil(bytes.length / BYTES_PER_TOKEN),
+  }
+}
+
+const parseObject = (bytes: Uint8Array): Record<string, unknown> => {
+  if (nestsTooDeep(bytes))
+    throw invalidParam('body', `The body nests deeper than ${MAX_JSON_DEPTH} levels.`)
+  const text = decode(bytes)
+  const value = parse(text)
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw invalidParam('body', 'The body must be a JSON object.')
+  return value as Record<string, unknown>
+}
+
+const decode = (bytes: Uint8Array): string => {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch {
+    throw invalidParam('body', 'The body is not valid UTF-8.')
+  }
+}
+
+const parse = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw notJson(text)
+  }
+}
+
+const notJson = (text: string): BerthError => {
+  if (text.trim() === '')
+    return invalidParam('body', 'The body is empty: position 0, expected a JSON object.')
+  const position = findJsonFault(text)?.position ?? text.length
+  const before = text.slice(0, position).split('\n')
+  const where = `position ${position} (line ${before.length}, column ${before.at(-1)!.length + 1})`
+  const what = position >= text.length ? 'it ends too early' : 'unexpected character'
+  return invalidParam('body', `The body is not valid JSON: ${what} at ${where}.`)
+}
+
+const toModelId = (model: string): ModelId => {
+  try {
+    return parseModelId(model)
+  } catch (error) {
+    throw invalidParam('model', (error as Error).message)
+  }
+}
+
+const UINT32_MAX = 2 ** 32 - 1
+
+/** Only a hint for placement: what is no sensible number is for the engine to refuse. */
+const toCount = (value: unknown): number =>
+  Number.isInteger(value) && (value as number) > 0 ? Math.min(value as number, UINT32_MAX) : 0

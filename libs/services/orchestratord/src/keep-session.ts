@@ -1,0 +1,66 @@
+import type { ServerFrame, Hello, Welcome } from '@berth/contract'
+import { sleep, type Clock, type Rng } from '@berth/kernel'
+import { runLink, type Link, type LinkEnd } from './session-link.ts'
+
+/** A leader's address is followed this often before the static list is tried again. */
+const MAX_FOLLOWS = 3
+const BACKOFF_MIN_MS = 50
+const BACKOFF_MAX_MS = 2_000
+
+export interface KeepSessionOptions {
+  readonly addresses: readonly string[]
+  openLink(address: string): Link
+  /** What this gateway is and holds, asked anew for each session. */
+  hello(): Hello
+  onUp(link: Link, address: string, welcome: Welcome): void
+  onFrame(frame: ServerFrame): void
+  /** The session that was up has ended. */
+  onDown(why: string): void
+  /** A try ended without a welcome. */
+  onMiss(address: string, why: string): void
+  readonly clock: Clock
+  readonly rng: Rng
+  readonly signal: AbortSignal
+}
+
+/** Keeps one session open, for ever: round the addresses, after the leader, with backoff. */
+export const keepSession = async (options: KeepSessionOptions): Promise<void> => {
+  const { addresses, signal, clock, rng } = options
+  let turn = 0
+  let failures = 0
+  let follows = 0
+  let leader = ''
+  while (!signal.aborted) {
+    const address = leader !== '' ? leader : addresses[turn++ % addresses.length]!
+    const end = await tryOnce(options, address)
+    if (end.kind === 'closed') return
+    if (end.wasUp) [failures, follows] = [0, 0]
+    leader = end.kind === 'not_leader' && follows < MAX_FOLLOWS ? end.address : ''
+    if (leader !== '') {
+      follows += 1
+      continue
+    }
+    follows = 0
+    const pauseMs = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** Math.min(failures, 10))
+    failures += 1
+    // Aborted means closed, which the loop sees by itself.
+    await sleep(clock, pauseMs * (0.8 + 0.4 * rng.float()), signal).catch(() => undefined)
+  }
+}
+
+const tryOnce = async (options: KeepSessionOptions, address: string): Promise<LinkEnd> => {
+  const link = options.openLink(address)
+  const end = await runLink({
+    link,
+    hello: options.hello(),
+    clock: options.clock,
+    signal: options.signal,
+    onUp: (welcome) => options.onUp(link, address, welcome),
+    onFrame: options.onFrame,
+  })
+  if (end.kind === 'closed') return end
+  const why = end.kind === 'broken' ? end.why : 'not the leader'
+  if (end.wasUp) options.onDown(why)
+  else options.onMiss(address, why)
+  return end
+}

@@ -1,0 +1,85 @@
+import { BerthError, randomUuid, type Clock, type Rng } from '@berth/kernel'
+import { createMetrics, type Logger, type Scope } from '@berth/runtime'
+import { refuseOpenDoor, type GatewayConfig } from './config.ts'
+import { createFleetClient } from './fleet-client.ts'
+import { createGatewayMetrics } from './gateway-metrics.ts'
+import { openGrpcLink } from './grpc-link.ts'
+import { createApp } from './http/app.ts'
+import type { HttpCaller } from './http/http-caller.ts'
+import { serveHttp } from './http/http-server.ts'
+import { createBodyReader } from './http/read-body.ts'
+import { createSessionClient } from './session-client.ts'
+import { createUndiciIngress } from './undici-ingress.ts'
+
+/** Source: architecture, the session between gateway and core. */
+const MAX_WAITING = 20_000
+
+export interface OrchestratordOptions {
+  readonly config: GatewayConfig
+  readonly clock: Clock
+  readonly rng: Rng
+  readonly log: Logger
+}
+
+/**
+ * Starts the gateway inside `scope` and resolves with its port. Throws `CONFIG_INVALID` or
+ * `PORT_IN_USE`. It serves without a core too; requests then wait, and `/readyz` says so.
+ */
+export const startOrchestratord = async (
+  scope: Scope,
+  { config, clock, rng, log }: OrchestratordOptions,
+): Promise<{ readonly httpPort: number }> => {
+  refuseOpenDoor(config)
+  const registry = scope.use(createMetrics('orchestratord'))
+  const metrics = createGatewayMetrics(registry)
+  const ingress = scope.use(createUndiciIngress())
+  const addresses = config.coreAddresses
+  const session = scope.use(
+    createSessionClient({
+      gatewayId: `gw-${randomUuid(rng)}`,
+      addresses,
+      openLink: openGrpcLink,
+      defer: setImmediate,
+      coreWaitMs: config.coreWaitMs,
+      maxWaiting: MAX_WAITING,
+      clock,
+      rng,
+      log,
+      onState: metrics.onSession,
+    }),
+  )
+  const leader = () => (session.state.kind === 'up' ? session.state.address : undefined)
+  const fleet = scope.use(createFleetClient({ addresses, leader }))
+  const callers = new Set<HttpCaller>()
+  const app = createApp({
+    session,
+    ingress: ingress.send,
+    fleet,
+    clock,
+    rng,
+    log,
+    metrics,
+    registry,
+    callers,
+    maxWaitMs: config.maxWaitMs,
+    slowReaderMs: config.slowReaderMs,
+    bodies: createBodyReader({ ...config, onBytes: metrics.onBodyBytes }),
+    onRetry: metrics.onRetry,
+    isDraining: () => scope.signal.aborted,
+  })
+  const server = scope.use(
+    await serveHttp({
+      host: config.httpHost,
+      port: config.httpPort,
+      app,
+      clock,
+      rng,
+      drainTimeoutMs: config.drainTimeoutMs,
+      cutOff: () => callers.forEach((caller) => caller.cutOff(stopping())),
+    }),
+  )
+  return { httpPort: server.port }
+}
+
+const stopping = () =>
+  new BerthError('WORKER_RESET', 'This gateway was stopped before the answer was complete.')

@@ -1,0 +1,177 @@
+import { LeaseOutcome } from '@berth/contract'
+import { BerthError, messageOf, type Clock } from '@berth/kernel'
+import type { Logger } from '@berth/runtime'
+import type { Caller } from './caller.ts'
+import type { Ingress, IngressResponse } from './ingress.ts'
+import { relay, type RelayEnd } from './relay.ts'
+import type { ExcludedPool, Grant, Session } from './session.ts'
+import { readUsage } from './read-usage.ts'
+
+export interface LeaseUse {
+  readonly grant: Grant
+  readonly attempt: number
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Uint8Array
+  readonly arrivedAtMs: number
+}
+
+/** The lease came to nothing before the caller saw a byte. */
+export interface Retry {
+  readonly kind: 'retry'
+  /** Of an ingress refusal, or `unreachable`, `broken`, `revoked`. */
+  readonly reason: string
+  readonly pool: ExcludedPool
+  /** The pool itself is at fault until its next instance. */
+  readonly isPoolBad: boolean
+}
+
+export interface LeaseSummary {
+  readonly poolId: string
+  readonly queuedMs: number
+  readonly tokensIn: number
+  readonly tokensOut: number
+  readonly firstByteMs?: number
+  readonly reason?: string
+}
+
+export type LeaseEnd = { readonly kind: 'over'; readonly summary: LeaseSummary } | Retry
+
+export interface LeaseDeps {
+  readonly session: Session
+  readonly ingress: Ingress
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/** Refusals that say nothing against the pool: a moment later it may well take the job. */
+const PASSING_REFUSALS: ReadonlySet<string> = new Set([
+  'no_slot',
+  'stale_epoch',
+  'stale_term',
+  'bad_token',
+  'expired',
+  'replayed',
+])
+
+/** Sends the request with one lease and relays the answer. Releases the lease exactly once. */
+export const useLease = async (
+  deps: LeaseDeps,
+  use: LeaseUse,
+  caller: Caller,
+): Promise<LeaseEnd> => {
+  const { grant } = use
+  const sentAtMs = deps.clock.now()
+  const signal = AbortSignal.any([caller.gone, grant.revoked])
+  const release = (outcome: LeaseOutcome, measured: Partial<Measured> = {}) =>
+    deps.session.release(grant.leaseId, { ...NOT_MEASURED, outcome, ...measured })
+  const retry = (reason: string, isPoolBad: boolean): Retry => ({
+    kind: 'retry',
+    reason,
+    isPoolBad,
+    pool: { poolId: grant.poolId, instanceId: grant.instanceId },
+  })
+  const leave = (): LeaseEnd => {
+    release(LeaseOutcome.CLIENT_GONE)
+    return over(use, NOT_MEASURED, 'CLIENT_CLOSED')
+  }
+  if (caller.gone.aborted) return leave()
+  caller.started()
+
+  let response: IngressResponse
+  try {
+    response = await deps.ingress({
+      address: grant.ingressAddress,
+      path: use.path,
+      headers: { ...use.headers, 'berth-lease': grant.token },
+      body: use.body,
+      signal,
+    })
+  } catch (error) {
+    if (caller.gone.aborted) return leave()
+    release(LeaseOutcome.UNREACHABLE)
+    const facts = { pool: grant.poolId, ingress: grant.ingressAddress, why: messageOf(error) }
+    deps.log.warn(facts, 'ingress gave no answer')
+    return grant.revoked.aborted ? retry('revoked', false) : retry('unreachable', true)
+  }
+  const refusal = response.headers['berth-refusal']
+  if (typeof refusal === 'string') {
+    response.discard()
+    release(LeaseOutcome.REFUSED)
+    return retry(refusal, !PASSING_REFUSALS.has(refusal))
+  }
+
+  const openAnswer = () => caller.answer({ ...response, berth: berthHeaders(use) })
+  const end = await relay(response, caller, { clock: deps.clock, openAnswer })
+  const measured = measure(deps.clock, sentAtMs, end, response)
+  switch (end.kind) {
+    case 'completed':
+      release(outcomeOf(response), measured)
+      return over(use, measured, response.status >= 400 ? 'ENGINE_ERROR' : undefined)
+    case 'gone':
+      release(LeaseOutcome.CLIENT_GONE, measured)
+      return over(use, measured, 'CLIENT_CLOSED')
+    case 'broken': {
+      const wasRevoked = grant.revoked.aborted
+      release(end.hasAnswered ? LeaseOutcome.BROKEN : LeaseOutcome.UNREACHABLE, measured)
+      if (!end.hasAnswered) return wasRevoked ? retry('revoked', false) : retry('broken', true)
+      deps.log.warn({ pool: grant.poolId, why: messageOf(end.cause) }, 'answer broke off')
+      caller.fail(brokenOff(grant))
+      return over(use, measured, 'WORKER_RESET')
+    }
+  }
+}
+
+interface Measured {
+  readonly tokensIn: number
+  readonly tokensOut: number
+  readonly firstTokenMs: number
+  readonly decodeMs: number
+}
+
+const NOT_MEASURED: Measured = { tokensIn: 0, tokensOut: 0, firstTokenMs: 0, decodeMs: 0 }
+
+const measure = (
+  clock: Clock,
+  sentAtMs: number,
+  end: RelayEnd,
+  response: IngressResponse,
+): Measured => {
+  const usage = end.kind === 'completed' ? readUsage(response.trailers()['berth-usage']) : undefined
+  const { firstByteAtMs } = end
+  return {
+    tokensIn: usage?.tokensIn ?? 0,
+    tokensOut: usage?.tokensOut ?? 0,
+    firstTokenMs: firstByteAtMs === undefined ? 0 : firstByteAtMs - sentAtMs,
+    decodeMs: firstByteAtMs === undefined ? 0 : clock.now() - firstByteAtMs,
+  }
+}
+
+const outcomeOf = ({ status }: IngressResponse) =>
+  status >= 400 ? LeaseOutcome.ENGINE_ERROR : LeaseOutcome.COMPLETED
+
+const over = (use: LeaseUse, measured: Measured, reason?: string): LeaseEnd => ({
+  kind: 'over',
+  summary: {
+    poolId: use.grant.poolId,
+    queuedMs: use.grant.queuedMs,
+    tokensIn: measured.tokensIn,
+    tokensOut: measured.tokensOut,
+    ...(measured.firstTokenMs > 0 ? { firstByteMs: measured.firstTokenMs } : {}),
+    ...(reason === undefined ? {} : { reason }),
+  },
+})
+
+const berthHeaders = ({ grant, attempt }: LeaseUse): Record<string, string> => ({
+  'x-berth-pool': grant.poolId,
+  'x-berth-queue-ms': String(grant.queuedMs),
+  'x-berth-retries': String(attempt),
+})
+
+const brokenOff = (grant: Grant) =>
+  new BerthError(
+    'WORKER_RESET',
+    `The engine of pool ${grant.poolId} broke off in the middle of its answer. Send the ` +
+      'request again.',
+    { facts: { pool_id: grant.poolId } },
+  )
