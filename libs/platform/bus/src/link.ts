@@ -1,141 +1,122 @@
 import { connect, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node'
 import { messageOf, sleep, type Cancel, type Clock } from '@berth/kernel'
 import type { BusLog } from './bus-log.ts'
+import { createReadiness, type ReadinessOptions, type Readiness } from './readiness.ts'
+import { retryDelayMs } from './retry-delay.ts'
 
 /** A connection that is always wanted: made, kept, and made again. */
 export interface Link extends AsyncDisposable {
   /** The connection while it is up and prepared. */
   readonly ready: NatsConnection | undefined
   /** Calls `fn` with every connection as soon as there is one; subscriptions live on it. */
-  attach(fn: (connection: NatsConnection) => Cancel): Cancel
-  /** Calls `fn` each time the link gets ready, and now when it is. */
-  onReady(fn: (connection: NatsConnection) => void): Cancel
-  onStatus(fn: (isReady: boolean) => void): Cancel
+  readonly attach: (fn: (connection: NatsConnection) => Cancel) => Cancel
+  readonly onReady: Readiness['onReady']
+  readonly onStatus: Readiness['onStatus']
 }
 
-export interface LinkOptions {
+export interface LinkOptions extends ReadinessOptions {
   readonly connection: NodeConnectionOptions
-  readonly clock: Clock
-  readonly log: BusLog
-  /** Makes what the server may lack, after each connect. Tried again until it succeeds. */
-  prepare(connection: NatsConnection): Promise<void>
 }
-
-/** Waits between attempts: quick at first, then every 5 s. */
-const RETRY_MS = [100, 250, 500, 1000, 2000, 5000]
-const retryMs = (attempt: number) => RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)] as number
 
 /** Starts to connect at once and goes on for ever, until disposed. */
 export const openLink = (options: LinkOptions): Link => {
-  const { clock, log } = options
   const closing = new AbortController()
-  const attachments = new Map<object, { fn: (nc: NatsConnection) => Cancel; detach?: Cancel }>()
-  const readyListeners = new Set<(nc: NatsConnection) => void>()
-  const statusListeners = new Set<(isReady: boolean) => void>()
-  let connection: NatsConnection | undefined
-  let ready: NatsConnection | undefined
-  // Counts the ups and downs, so that work begun in an earlier one ends.
-  let era = 0
-
-  const setReady = (nc: NatsConnection | undefined) => {
-    if (ready === nc) return
-    ready = nc
-    if (nc) for (const fn of [...readyListeners]) fn(nc)
-    for (const fn of [...statusListeners]) fn(nc !== undefined)
-  }
-
-  const goDown = () => {
-    era += 1
-    setReady(undefined)
-  }
-
-  const goUp = async (nc: NatsConnection) => {
-    const mine = ++era
-    for (let attempt = 0; mine === era; attempt++) {
-      const error = await options.prepare(nc).then(
-        () => undefined,
-        (thrown: unknown) => thrown ?? new Error('unknown'),
-      )
-      if (mine !== era) return
-      // What needs no stream works all the same.
-      setReady(nc)
-      if (error === undefined) return
-      log.warn({ problem: messageOf(error), attempt }, 'bus is not prepared')
-      await sleep(clock, retryMs(attempt), closing.signal).catch(() => undefined)
-    }
-  }
-
-  const follow = async (nc: NatsConnection) => {
-    connection = nc
-    for (const attachment of attachments.values()) attachment.detach = attachment.fn(nc)
-    const up = (event: string) => {
-      log.info({ server: nc.getServer() }, event)
-      goUp(nc).catch((error: unknown) => log.error({ err: error }, 'bus listener failed'))
-    }
-    up('bus connected')
-    for await (const status of nc.status()) {
-      if (status.type === 'disconnect') {
-        log.warn({ server: status.server }, 'bus disconnected')
-        goDown()
-      } else if (status.type === 'reconnect') up('bus reconnected')
-      else if (status.type === 'error') log.warn({ problem: messageOf(status.error) }, 'bus error')
-    }
-    connection = undefined
-    goDown()
-  }
-
-  const connectForEver = async () => {
-    for (let attempt = 0; !closing.signal.aborted; attempt++) {
-      try {
-        const nc = await connect(options.connection)
-        attempt = 0
-        if (closing.signal.aborted) await nc.close()
-        else await follow(nc)
-      } catch (error) {
-        log.warn({ problem: messageOf(error), attempt }, 'bus connect failed')
-      }
-      // Rejects when closing: then the loop ends by its condition.
-      await sleep(clock, retryMs(attempt), closing.signal).catch(() => undefined)
-    }
-  }
-  const ended = connectForEver()
-
+  const readiness = createReadiness(options)
+  const holder = createHolder()
+  const ended = connectForEver(options, closing.signal, async (connection) => {
+    holder.hold(connection)
+    await follow(connection, readiness, options.log)
+    holder.hold(undefined)
+    readiness.goDown()
+  })
   return {
     get ready() {
-      return ready
+      return readiness.current
     },
-    attach: (fn) => {
-      const id = {}
-      attachments.set(id, connection ? { fn, detach: fn(connection) } : { fn })
-      return () => {
-        attachments.get(id)?.detach?.()
-        attachments.delete(id)
-      }
-    },
-    onReady: (fn) => {
-      readyListeners.add(fn)
-      if (ready) fn(ready)
-      return () => readyListeners.delete(fn)
-    },
-    onStatus: (fn) => {
-      statusListeners.add(fn)
-      return () => statusListeners.delete(fn)
-    },
+    attach: holder.attach,
+    onReady: readiness.onReady,
+    onStatus: readiness.onStatus,
     [Symbol.asyncDispose]: async () => {
-      closing.abort(new Error('bus closed'))
-      const open = connection
-      if (open) await closeWithin(clock, 2000, open, ready !== undefined)
-      goDown()
+      closing.abort(new Error('the bus was closed'))
+      if (readiness.current) await flushWithin(options.clock, 2000, readiness.current)
+      readiness.goDown()
+      await holder.held()?.close()
       await ended
     },
   }
 }
 
-/** Flushes what was published, for as long as that may take, then closes. */
-const closeWithin = async (clock: Clock, ms: number, nc: NatsConnection, isUp: boolean) => {
-  const giveUp = new AbortController()
-  const flushed = isUp ? nc.flush().catch(() => undefined) : Promise.resolve()
-  await Promise.race([flushed, sleep(clock, ms, giveUp.signal).catch(() => undefined)])
-  giveUp.abort()
-  await nc.close()
+/** The connection there is, up or reconnecting, and what lives on it. */
+const createHolder = () => {
+  const attachments = new Set<{ fn: (connection: NatsConnection) => Cancel; detach?: Cancel }>()
+  let held: NatsConnection | undefined
+  return {
+    held: () => held,
+    hold: (connection: NatsConnection | undefined) => {
+      held = connection
+      for (const attachment of attachments) {
+        if (connection) attachment.detach = attachment.fn(connection)
+      }
+    },
+    attach: (fn: (connection: NatsConnection) => Cancel): Cancel => {
+      const attachment = held ? { fn, detach: fn(held) } : { fn }
+      attachments.add(attachment)
+      return () => {
+        attachments.delete(attachment)
+        attachment.detach?.()
+      }
+    },
+  }
+}
+
+/** A connection reconnects by itself; the loop is for the first one, and for one that gave up. */
+const connectForEver = async (
+  { connection: wanted, clock, log }: LinkOptions,
+  closing: AbortSignal,
+  live: (connection: NatsConnection) => Promise<void>,
+) => {
+  const isClosing = () => closing.aborted
+  for (let attempt = 0; !isClosing(); attempt++) {
+    try {
+      const connection = await connect(wanted)
+      attempt = 0
+      // Closing may have begun while it connected.
+      if (isClosing()) await connection.close()
+      else await live(connection)
+    } catch (error) {
+      log.warn({ problem: messageOf(error), attempt }, 'bus connect failed')
+    }
+    // Rejects when closing, which the condition of the loop finds.
+    await sleep(clock, retryDelayMs(attempt), closing).catch(() => undefined)
+  }
+}
+
+/** Keeps the readiness in step with the connection until that is closed for good. */
+const follow = async (connection: NatsConnection, readiness: Readiness, log: BusLog) => {
+  const goUp = () => {
+    readiness.goUp(connection).catch((error: unknown) => {
+      log.error({ err: error }, 'bus listener failed')
+    })
+  }
+  log.info({ server: connection.getServer() }, 'bus connected')
+  goUp()
+  for await (const status of connection.status()) {
+    if (status.type === 'disconnect') {
+      log.warn({ server: status.server }, 'bus disconnected')
+      readiness.goDown()
+    } else if (status.type === 'reconnect') {
+      log.info({ server: status.server }, 'bus reconnected')
+      goUp()
+    } else if (status.type === 'error') {
+      log.warn({ problem: messageOf(status.error) }, 'bus error')
+    }
+  }
+}
+
+/** Gives what was published the time to leave, within a bound. */
+const flushWithin = async (clock: Clock, ms: number, connection: NatsConnection) => {
+  const enough = new AbortController()
+  const flushed = connection.flush().catch(() => undefined)
+  await Promise.race([flushed, sleep(clock, ms, enough.signal).catch(() => undefined)])
+  enough.abort()
 }

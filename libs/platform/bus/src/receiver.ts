@@ -19,7 +19,7 @@ export const createReceiver =
   <M extends DescMessage>(
     pattern: Subject<M>,
     on: OnMessage<M>,
-    { log, onUndecodable }: { readonly log: BusLog; onUndecodable(): void },
+    { log, onUndecodable }: { readonly log: BusLog; readonly onUndecodable: () => void },
   ): Receive =>
   (subjectName, payload) => {
     let message

@@ -24,5 +24,6 @@ export {
   type SpawnRequest,
 } from './spawn.ts'
 export { groupHasLiveProcess, readStartTime } from './process-table.ts'
+export { onProcessExit } from './on-process-exit.ts'
 export { listen, listenError, type ListenOptions } from './listen.ts'
 export { findPortHolder, type PortHolder } from './port-holder.ts'

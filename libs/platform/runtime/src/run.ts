@@ -97,7 +97,7 @@ const reportFailedStart = (log: Logger, name: string, thrown: unknown) => {
 }
 
 const inspectError = (thrown: unknown): string =>
-  Error.isError(thrown) ? ((thrown as Error).stack ?? String(thrown)) : String(thrown)
+  Error.isError(thrown) ? (thrown.stack ?? String(thrown)) : String(thrown)
 
 const dieOnUnhandled = (log: Logger) => {
   const die = (error: unknown, origin: string) => {

@@ -2,6 +2,7 @@ import { BerthError, type Cancel, type Clock } from '@berth/kernel'
 import { createSilentLogger } from '@berth/runtime'
 import type { Bus, Kv } from '../bus.ts'
 import type { BusLog } from '../bus-log.ts'
+import { createListenerSet } from '../listener-set.ts'
 import { createOutbox } from '../outbox.ts'
 import { createReceiver, type Receive } from '../receiver.ts'
 import { streamOf } from '../streams.ts'
@@ -24,70 +25,83 @@ export const createMemoryBus = (options: {
 }): MemoryBus => {
   const { server = createMemoryServer(options), log = createSilentLogger() } = options
   const outbox = createOutbox()
-  const statusListeners = new Set<(isConnected: boolean) => void>()
-  const watches = new Set<{ start(): void; stop(): void }>()
-  let isConnected = true
-  let isClosed = false
+  const line = createLine()
+  line.onStatus((isUp) => {
+    if (!isUp) return
+    for (const [subject, payload] of outbox.takeAll()) server.publish(subject, payload)
+  })
   let undecodable = 0
   const received = { log, onUndecodable: () => (undecodable += 1) }
-
-  const setConnected = (now: boolean) => {
-    if (isConnected === now || isClosed) return
-    isConnected = now
-    if (now) for (const [subject, payload] of outbox.takeAll()) server.publish(subject, payload)
-    for (const watch of watches)
-      if (now) watch.start()
-      else watch.stop()
-    for (const fn of [...statusListeners]) fn(now)
-  }
-
-  const watch = (pattern: string, receive: Receive, withLatest: boolean): Cancel => {
-    const one = watchMemory(server, pattern, receive, withLatest)
-    watches.add(one)
-    if (isConnected && !isClosed) one.start()
-    return () => {
-      watches.delete(one)
-      one.stop()
-    }
-  }
-
-  const requireConnection = () => {
-    if (!isConnected || isClosed)
-      throw new BerthError('BUS_UNAVAILABLE', 'The bus is not connected.', { retryAfterMs: 1000 })
-  }
+  const watch = (pattern: string, receive: Receive, withLatest: boolean) =>
+    line.follow(watchMemory(server, pattern, receive, withLatest))
 
   return {
     server,
-    disconnect: () => setConnected(false),
-    reconnect: () => setConnected(true),
+    disconnect: () => line.set(false),
+    reconnect: () => line.set(true),
     get isConnected() {
-      return isConnected && !isClosed
+      return line.isUp()
     },
     get counts() {
       return { undecodable, dropped: outbox.dropped }
     },
-    onStatus: (fn) => {
-      statusListeners.add(fn)
-      return () => {
-        statusListeners.delete(fn)
-      }
-    },
+    onStatus: line.onStatus,
     publish: (subject, message) => {
       const payload = encodePayload(subject.schema, message)
-      if (isConnected) server.publish(subject.name, payload)
+      if (line.isUp()) server.publish(subject.name, payload)
       else outbox.put(subject.name, payload)
     },
     publishDurable: async (subject, message, { messageId } = {}) => {
-      requireConnection()
+      line.require()
       if (!streamOf(subject.name))
         throw new BerthError('BUS_UNAVAILABLE', `No stream stores ${subject.name}.`)
       server.publish(subject.name, encodePayload(subject.schema, message), messageId)
     },
     subscribe: (pattern, on) => watch(pattern.name, createReceiver(pattern, on, received), false),
     watchLatest: (pattern, on) => watch(pattern.name, createReceiver(pattern, on, received), true),
-    openKv: async (bucket) => createMemoryKv(server.bucket(bucket), requireConnection),
-    [Symbol.asyncDispose]: async () => {
-      setConnected(false)
+    openKv: async (bucket) => createMemoryKv(server.bucket(bucket), line.require),
+    [Symbol.asyncDispose]: async () => line.close(),
+  }
+}
+
+interface Watch {
+  start(): void
+  stop(): void
+}
+
+/** The connection of one client, which follows nothing but what it is told. */
+const createLine = () => {
+  const status = createListenerSet<boolean>()
+  const watches = new Set<Watch>()
+  let isUp = true
+  let isClosed = false
+  const set = (now: boolean) => {
+    if (isUp === now || isClosed) return
+    isUp = now
+    for (const watch of watches) {
+      if (now) watch.start()
+      else watch.stop()
+    }
+    status.call(now)
+  }
+  return {
+    isUp: () => isUp,
+    set,
+    onStatus: status.add,
+    follow: (watch: Watch): Cancel => {
+      watches.add(watch)
+      if (isUp) watch.start()
+      return () => {
+        watches.delete(watch)
+        watch.stop()
+      }
+    },
+    require: () => {
+      if (!isUp)
+        throw new BerthError('BUS_UNAVAILABLE', 'The bus is not connected.', { retryAfterMs: 1000 })
+    },
+    close: () => {
+      set(false)
       isClosed = true
       watches.clear()
     },
@@ -99,7 +113,7 @@ const watchMemory = (
   pattern: string,
   receive: Receive,
   withLatest: boolean,
-) => {
+): Watch => {
   let unsubscribe: Cancel | undefined
   return {
     start: () => {

@@ -4,7 +4,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sleep } from '@berth/kernel'
-import { spawnChild, systemClock, type Child } from '@berth/runtime'
+import { onProcessExit, readProcessEnv, spawnChild, systemClock, type Child } from '@berth/runtime'
 
 /** A real nats-server of a test, on a port of its own. */
 export interface NatsServer extends AsyncDisposable {
@@ -42,9 +42,7 @@ export const startNatsServer = async (options: {
       stdoutPath: log,
       stderrPath: log,
     })
-    const kill = () => child.signalGroup('SIGKILL')
-    process.once('exit', kill)
-    child.onExit(() => process.off('exit', kill))
+    child.onExit(onProcessExit(() => child.signalGroup('SIGKILL')))
     return child
   }
 
@@ -77,7 +75,7 @@ export const startNatsServer = async (options: {
 }
 
 const findBinary = (): string => {
-  const dirs = [...(process.env['PATH'] ?? '').split(':'), '/usr/sbin', '/usr/local/bin']
+  const dirs = [...(readProcessEnv().env['PATH'] ?? '').split(':'), '/usr/sbin', '/usr/local/bin']
   const found = dirs.map((dir) => join(dir, 'nats-server')).find((path) => existsSync(path))
   if (found) return found
   throw new Error('nats-server was not found on PATH. Install it: apt-get install nats-server')
