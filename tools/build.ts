@@ -1,8 +1,9 @@
+// Bundles the programs into dist/, one file each: `node tools/build.ts [APP ...]`
+import { mkdtemp, readdir, rename, rm, mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { build } from 'esbuild'
 
-const root = new URL('..', import.meta.url).pathname
-
-const apps = [
+const APPS = [
   'orchestratord',
   'orchestrator-core',
   'pool-managerd',
@@ -11,24 +12,39 @@ const apps = [
   'embedded-engine',
 ]
 
-const wanted = process.argv.slice(2)
+const root = join(import.meta.dirname, '..')
+const dist = join(root, 'dist')
 
-// One file per app. Bundled CommonJS packages call `require`, which ESM does not have: the banner
-// gives it to them.
-await build({
-  absWorkingDir: root,
-  entryPoints: apps
-    .filter((app) => wanted.length === 0 || wanted.includes(app))
-    .map((app) => ({ in: `apps/${app}/src/main.ts`, out: app })),
-  outdir: 'dist',
-  bundle: true,
-  platform: 'node',
-  target: 'node24',
-  format: 'esm',
-  sourcemap: 'linked',
-  legalComments: 'none',
-  banner: {
-    js: "import { createRequire as berthRequire } from 'node:module'; const require = berthRequire(import.meta.url);",
-  },
-  logLevel: 'warning',
-})
+/** Bundled CommonJS packages call `require`, which ESM does not have: this gives it to them. */
+const BANNER =
+  "import { createRequire as berthRequire } from 'node:module'; " +
+  'const require = berthRequire(import.meta.url);'
+
+const bundle = (apps: readonly string[], outdir: string) =>
+  build({
+    absWorkingDir: root,
+    entryPoints: apps.map((app) => ({ in: `apps/${app}/src/main.ts`, out: app })),
+    outdir,
+    bundle: true,
+    platform: 'node',
+    target: 'node24',
+    format: 'esm',
+    sourcemap: 'linked',
+    legalComments: 'none',
+    banner: { js: BANNER },
+    logLevel: 'warning',
+  })
+
+// Built beside dist/ and moved there file by file, so that nobody runs half a bundle.
+const wanted = process.argv.slice(2)
+const began = new Date()
+const scratch = await mkdtemp(join(root, 'dist.new-'))
+try {
+  await bundle(wanted.length === 0 ? APPS : wanted, scratch)
+  await mkdir(dist, { recursive: true })
+  for (const file of await readdir(scratch)) await rename(join(scratch, file), join(dist, file))
+  // `./berth` builds again when a source is newer than this file.
+  if (wanted.length === 0) await writeFile(join(dist, '.built'), `${began.toISOString()}\n`)
+} finally {
+  await rm(scratch, { recursive: true, force: true })
+}

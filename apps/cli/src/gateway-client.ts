@@ -1,0 +1,106 @@
+import { CliError } from './cli-error.ts'
+import { EXIT } from './exit-code.ts'
+
+/** A pool as `GET /v1/pools` shows it; only what the command line reads. */
+export interface PoolView {
+  readonly id: string
+  readonly engine: string
+  readonly state: string
+  readonly ready: boolean
+  readonly model_id?: string | null
+  readonly slots_total: number
+  readonly slots_free: number
+  readonly active_leases: number
+  readonly last_error?: string | null
+}
+
+const TIMEOUT_MS = 3_000
+
+/** The pools of a fleet, or `undefined` while its gateway does not answer. */
+export const listPools = async (url: string): Promise<readonly PoolView[] | undefined> => {
+  try {
+    const response = await fetch(`${url}/v1/pools`, { signal: AbortSignal.timeout(TIMEOUT_MS) })
+    if (!response.ok) return undefined
+    return ((await response.json()) as { readonly data: readonly PoolView[] }).data
+  } catch {
+    // Starting, stopping, or gone.
+    return undefined
+  }
+}
+
+/** Ids of the models that are served now. */
+export const listModels = async (url: string): Promise<readonly string[]> => {
+  const response = await request(`${url}/v1/models`, { signal: AbortSignal.timeout(TIMEOUT_MS) })
+  const { data } = (await response.json()) as { readonly data: readonly { readonly id: string }[] }
+  return data.map(({ id }) => id)
+}
+
+export interface ChatRequest {
+  readonly url: string
+  readonly model: string
+  readonly message: string
+  readonly maxTokens?: number
+  readonly signal: AbortSignal
+}
+
+interface Chunk {
+  readonly choices?: readonly { readonly delta?: { readonly content?: string | null } }[]
+  readonly error?: { readonly message: string }
+}
+
+/** The pieces of a streamed answer as they come. Rejects with a `CliError` when it breaks off. */
+export async function* streamChat(chat: ChatRequest): AsyncGenerator<string> {
+  const response = await request(`${chat.url}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    signal: chat.signal,
+    body: JSON.stringify({
+      model: chat.model,
+      messages: [{ role: 'user', content: chat.message }],
+      stream: true,
+      ...(chat.maxTokens === undefined ? {} : { max_tokens: chat.maxTokens }),
+    }),
+  })
+  for await (const line of linesOf(response)) {
+    if (!line.startsWith('data:')) continue
+    const data = line.slice('data:'.length).trim()
+    if (data === '[DONE]') return
+    const chunk = JSON.parse(data) as Chunk
+    if (chunk.error) throw failed(chunk.error.message)
+    const text = chunk.choices?.[0]?.delta?.content
+    if (text) yield text
+  }
+  throw failed('The answer broke off before its end.')
+}
+
+async function* linesOf(response: Response): AsyncGenerator<string> {
+  let rest = ''
+  const decoder = new TextDecoder()
+  for await (const bytes of response.body ?? []) {
+    const lines = (rest + decoder.decode(bytes as Uint8Array, { stream: true })).split('\n')
+    rest = lines.pop() ?? ''
+    yield* lines
+  }
+  if (rest !== '') yield rest
+}
+
+const request = async (url: string, init: RequestInit): Promise<Response> => {
+  let response: Response
+  try {
+    response = await fetch(url, init)
+  } catch (error) {
+    init.signal?.throwIfAborted()
+    throw new CliError(
+      EXIT.notRunning,
+      `No gateway answers at ${new URL(url).origin}.`,
+      'Start a fleet with ./berth up, or name a gateway with --url.',
+      { cause: error },
+    )
+  }
+  if (response.ok) return response
+  const body = (await response.json().catch(() => ({}))) as Chunk
+  throw failed(body.error?.message ?? `The gateway answered ${response.status}.`)
+}
+
+const failed = (message: string) =>
+  new CliError(EXIT.failed, message, 'Look at the pools: ./berth status')

@@ -1,0 +1,128 @@
+import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import type { Clock } from '@berth/kernel'
+import { stringify } from 'yaml'
+import { CliError } from './cli-error.ts'
+import { EXIT } from './exit-code.ts'
+import { findProgram } from './find-program.ts'
+import type { Paths } from './paths.ts'
+import { runTool } from './run-tool.ts'
+import type { Terminal } from './terminal.ts'
+import { watched } from './wait-until.ts'
+
+/** Engines that `up` can make a pool for; others need a pools file. */
+export const ENGINES = ['embedded', 'sim', 'openai'] as const
+
+export interface PoolChoice {
+  readonly model?: string
+  readonly engine: string
+  readonly engineUrl?: string
+  readonly pools?: string
+}
+
+export interface PreparePoolsOptions {
+  readonly paths: Paths
+  readonly clock: Clock
+  readonly terminal: Terminal
+  readonly signal: AbortSignal
+  readonly choice: PoolChoice
+}
+
+/**
+ * The path of the pools file: the person's own, or one written for a single pool of the engine
+ * asked for, with what that engine needs installed first.
+ */
+export const preparePools = async (options: PreparePoolsOptions): Promise<string> => {
+  const { choice, paths } = options
+  if (choice.pools !== undefined) {
+    await installEmbeddedRuntime(options)
+    return existing(choice.pools, 'pools file', 'Name one with --pools FILE.')
+  }
+  const file = join(paths.runDir, 'pools.yaml')
+  mkdirSync(paths.runDir, { recursive: true })
+  writeFileSync(file, stringify({ host: 'local', pools: [await planPool(options)] }))
+  return file
+}
+
+const planPool = async (options: PreparePoolsOptions): Promise<object> => {
+  const { choice } = options
+  switch (choice.engine) {
+    case 'embedded': {
+      // Checked before anything is downloaded.
+      const given = choice.model && existing(choice.model, 'model file', 'Name a GGUF file.')
+      await installEmbeddedRuntime(options)
+      const model = given ?? (await makeTinyModel(options))
+      return { id: 'local', engine: 'embedded', model: `file:${model}`, slots: 2 }
+    }
+    case 'sim':
+      return { id: 'local', engine: 'sim', model: choice.model ?? 'sim-model', slots: 4 }
+    case 'openai':
+      return openAiPool(choice)
+    default:
+      throw new CliError(
+        EXIT.usage,
+        `There is no engine called ${choice.engine}.`,
+        `Choose one of ${ENGINES.join(', ')}, or describe your pools in a file: --pools FILE.`,
+      )
+  }
+}
+
+const openAiPool = ({ engineUrl, model }: PoolChoice): object => {
+  if (engineUrl !== undefined && model !== undefined)
+    return { id: 'local', engine: 'openai', mode: 'external', url: engineUrl, model }
+  throw new CliError(
+    EXIT.usage,
+    'An openai engine needs the address of the server and the name of its model.',
+    './berth up --engine openai --engine-url http://127.0.0.1:8000 --model NAME',
+  )
+}
+
+const existing = (path: string, what: string, next: string): string => {
+  const absolute = resolve(path)
+  if (statSync(absolute, { throwIfNoEntry: false })?.isFile()) return absolute
+  throw new CliError(EXIT.config, `There is no ${what} ${absolute}.`, next)
+}
+
+/** Its name is what clients send as `model`. */
+const TINY_MODEL = 'berth-tiny.gguf'
+
+const makeTinyModel = async (options: PreparePoolsOptions): Promise<string> => {
+  const { paths, signal } = options
+  const path = join(paths.modelsDir, TINY_MODEL)
+  if (existsSync(path)) return path
+  mkdirSync(paths.modelsDir, { recursive: true })
+  await watched({ ...options, label: 'Making a tiny model' }, () =>
+    runTool(paths, {
+      argv: [process.execPath, join(paths.root, 'tools/make-tiny-gguf.ts'), '--out', path],
+      name: 'make-model',
+      signal,
+      failure: {
+        message: 'The tiny model could not be made.',
+        next: 'Name a model of your own: ./berth up --model FILE.gguf.',
+      },
+    }),
+  )
+  return path
+}
+
+/** Installs what the bundled engine loads; quick when it is there, which the tool verifies. */
+export const installEmbeddedRuntime = async (
+  options: Omit<PreparePoolsOptions, 'choice'>,
+): Promise<void> => {
+  const { paths, signal } = options
+  const tool = join(paths.root, 'tools/install-embedded-runtime.ts')
+  const hasNpm = findProgram('npm', process.env) !== undefined
+  await watched({ ...options, label: 'Preparing the embedded engine' }, () =>
+    runTool(paths, {
+      argv: [process.execPath, tool, paths.embeddedRuntimeDir],
+      name: 'install-engine',
+      signal,
+      failure: {
+        message: 'The embedded engine could not be installed.',
+        next: hasNpm
+          ? 'Check the network, or try ./berth up --engine sim.'
+          : 'Install npm, or try ./berth up --engine sim.',
+      },
+    }),
+  )
+}

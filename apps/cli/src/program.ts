@@ -1,0 +1,65 @@
+import { Command, InvalidArgumentError } from 'commander'
+import { chat, type ChatContext } from './chat.ts'
+import { down } from './down.ts'
+import type { Paths } from './paths.ts'
+import { ENGINES } from './prepare-pools.ts'
+import { runCommand } from './run-command.ts'
+import { status, type StatusContext } from './status.ts'
+import { test, type TestContext } from './test.ts'
+import { SUITE_NAMES } from './suites.ts'
+import { up } from './up.ts'
+import type { UpOptions } from './up-context.ts'
+import { version } from './version.ts'
+
+/** The commands and their flags. Each hands over to the file of its name. */
+export const createProgram = (paths: Paths): Command => {
+  const program = new Command('berth')
+    .description('Runs a fleet of self-hosted LLM engines as one service.')
+    .exitOverride()
+    .showHelpAfterError()
+
+  program
+    .command('up')
+    .description('start a fleet on this machine and keep it running')
+    .option('--port <n>', 'port of the gateway, 0 for a free one', port, 8080)
+    .option('--model <file>', 'GGUF file for the bundled engine (default: a tiny one, made here)')
+    .option('--engine <name>', `engine of the pool: ${ENGINES.join(', ')}`, 'embedded')
+    .option('--engine-url <url>', 'address of the server for --engine openai')
+    .option('--pools <file>', 'a pools.yaml of your own instead of one pool')
+    .option('--detach', 'leave it running in the background', false)
+    .action((options: UpOptions) => runCommand((context) => up({ ...context, paths, options })))
+  program
+    .command('down')
+    .description('stop the fleet that `up` started')
+    .action(() => runCommand((context) => down({ ...context, paths })))
+  program
+    .command('status')
+    .description('show services, pools and addresses')
+    .option('--json', 'as JSON', false)
+    .action((options: StatusContext['options']) =>
+      runCommand((context) => status({ ...context, paths, options })),
+    )
+  program
+    .command('chat <message...>')
+    .description('send a message and stream the answer')
+    .option('--model <id>', 'model id (default: the first one served)')
+    .option('--url <url>', 'gateway (default: the fleet that `up` started)')
+    .action((words: string[], options: ChatContext['options']) =>
+      runCommand((context) => chat({ ...context, paths, options, message: words.join(' ') })),
+    )
+  program
+    .command('test')
+    .description('run the checks and tests')
+    .option('--only <suite...>', `only these: ${SUITE_NAMES.join(', ')}`)
+    .action((options: TestContext['options']) =>
+      runCommand((context) => test({ ...context, paths, options })),
+    )
+  program.command('version').description('print the version').action(version(paths))
+  return program
+}
+
+const port = (text: string): number => {
+  const value = Number(text)
+  if (Number.isInteger(value) && value >= 0 && value <= 65_535) return value
+  throw new InvalidArgumentError('Expected a number from 0 to 65535.')
+}

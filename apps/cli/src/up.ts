@@ -1,0 +1,113 @@
+import type { Clock } from '@berth/kernel'
+import { systemClock } from '@berth/runtime'
+import { CliError } from './cli-error.ts'
+import { EXIT } from './exit-code.ts'
+import { findNatsServer } from './find-nats-server.ts'
+import { firstChat } from './first-chat.ts'
+import { createFleet } from './fleet.ts'
+import { releaseLock, takeLock } from './fleet-lock.ts'
+import { choosePorts } from './free-ports.ts'
+import { listPools, type PoolView } from './gateway-client.ts'
+import type { Paths } from './paths.ts'
+import { preparePools } from './prepare-pools.ts'
+import { readRunState, removeRunState, type ProcessRecord } from './run-state.ts'
+import { planServices } from './service-plan.ts'
+import { showStatusLine } from './status-line.ts'
+import { sweep } from './sweep.ts'
+import type { UpContext } from './up-context.ts'
+import { upDetached } from './up-detached.ts'
+import { waitUntil, watched } from './wait-until.ts'
+
+const POOL_TIMEOUT_MS = 300_000
+
+/**
+ * Starts a fleet, sends a first request through it, and keeps it running until Ctrl-C or until a
+ * service has died too often. Whatever ends it, nothing of it is left running.
+ */
+export const up = async (context: UpContext): Promise<number> => {
+  const { scope, paths, options, terminal } = context
+  const holder = takeLock(paths)
+  if (holder) throw alreadyRunning(paths, holder)
+  if (options.detach) {
+    releaseLock(paths)
+    return upDetached(context)
+  }
+  const clock = systemClock()
+  scope.defer(() => releaseLock(paths))
+  scope.defer(() => removeRunState(paths))
+  scope.defer(async () => {
+    await sweep(clock, paths)
+  })
+  const { count } = await sweep(clock, paths)
+  if (count > 0) terminal.print(`! Ended ${count} processes that an earlier run left behind.`)
+
+  const fleet = await startFleet(context, clock)
+  const url = fleet.state().url
+  const pool = await firstReadyPool(context, clock, url)
+  const model = pool.model_id ?? ''
+  await watched({ clock, terminal, label: 'First chat completion' }, () =>
+    firstChat({ ...context, url, model }),
+  )
+  fleet.enter('ready')
+  explainNext(context, url, model)
+  await Promise.race([showStatusLine({ ...context, clock, url }), fleet.gaveUp])
+  return EXIT.ok
+}
+
+const startFleet = async (context: UpContext, clock: Clock) => {
+  const { scope, paths, options, terminal, signal } = context
+  const common = { paths, terminal, clock, signal }
+  // Cheap refusals come before anything is downloaded.
+  const ports = await choosePorts(options.port)
+  const poolsFile = await preparePools({ ...common, choice: options })
+  const nats = await findNatsServer({ ...common, env: process.env })
+  const plans = planServices({ paths, ports, nats, poolsFile })
+  const fleet = scope.use(createFleet({ ...common, ports, plans }))
+  scope.defer(() => terminal.print('Stopping ...'))
+  await fleet.start()
+  return fleet
+}
+
+const firstReadyPool = ({ terminal, signal }: UpContext, clock: Clock, url: string) => {
+  const wait = {
+    ...{ clock, terminal, signal, timeoutMs: POOL_TIMEOUT_MS },
+    label: 'Loading the model',
+    next: 'Look at the pools: ./berth status, and the logs in .berth/run.',
+  }
+  return waitUntil(wait, async () => {
+    const pools = await listPools(url)
+    const broken = pools?.find(({ state }) => state === 'failed')
+    if (broken && pools?.every(({ ready }) => !ready)) throw poolFailed(broken)
+    return pools?.find(({ ready }) => ready)
+  })
+}
+
+const poolFailed = (pool: PoolView) =>
+  new CliError(
+    EXIT.failed,
+    `Pool ${pool.id} failed: ${pool.last_error ?? 'no reason was given'}`,
+    'Read the engine log under .berth/run/agent.',
+  )
+
+const explainNext = ({ terminal }: UpContext, url: string, model: string) => {
+  const body = JSON.stringify({ model, messages: [{ role: 'user', content: 'Hello' }] })
+  terminal.print(`
+Berth is ready. OpenAI base URL: ${url}/v1  model: ${model}
+
+Try:
+  ./berth chat "Tell me about harbours."
+  ./berth status
+  curl ${url}/v1/chat/completions -H 'content-type: application/json' -d '${body}'
+`)
+  if (terminal.isInteractive) terminal.print('Ctrl-C stops everything.')
+}
+
+const alreadyRunning = (paths: Paths, holder: ProcessRecord) => {
+  const url = readRunState(paths)?.url
+  const where = url === undefined ? 'starting' : url
+  return new CliError(
+    EXIT.alreadyRunning,
+    `A fleet is already running here (pid ${holder.pid}, ${where}).`,
+    './berth status shows it, ./berth down stops it.',
+  )
+}

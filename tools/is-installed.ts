@@ -1,0 +1,38 @@
+// Exits 0 when node_modules holds what package-lock.json names, by npm's own list of what it
+// installed, and 1 when `npm ci` has work to do.
+import { readFileSync } from 'node:fs'
+
+interface Locked {
+  readonly version?: string
+  readonly integrity?: string
+  readonly link?: boolean
+  readonly optional?: boolean
+}
+
+const root = new URL('..', import.meta.url)
+
+const readPackages = (path: string): Readonly<Record<string, Locked>> => {
+  const lock = JSON.parse(readFileSync(new URL(path, root), 'utf8')) as {
+    packages: Record<string, Locked>
+  }
+  return lock.packages
+}
+
+const isInstalled = (): boolean => {
+  try {
+    const installed = readPackages('node_modules/.package-lock.json')
+    return Object.entries(readPackages('package-lock.json'))
+      .filter(([path]) => path.includes('node_modules/'))
+      .every(([path, wanted]) => {
+        const found = installed[path]
+        // Optional packages are for other machines as well.
+        if (found === undefined) return wanted.optional === true
+        return found.version === wanted.version && found.integrity === wanted.integrity
+      })
+  } catch {
+    // No list, or half a list: not installed.
+    return false
+  }
+}
+
+process.exitCode = isInstalled() ? 0 : 1
