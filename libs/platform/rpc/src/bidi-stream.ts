@@ -42,14 +42,18 @@ export interface OwnedStream<In, Out> {
 
 type DuplexCall = ClientDuplexStream<unknown, unknown> | ServerDuplexStream<unknown, unknown>
 
-/**
- * Puts a bounded inbox and a bounded outbox around a grpc-js duplex call of either side.
- * `abandon` breaks the call itself.
- */
-export const ownStream = <In, Out>(
-  call: DuplexCall,
-  abandon: (error: BerthError) => void,
-): OwnedStream<In, Out> => {
+export interface StreamHooks {
+  /** Breaks the call itself. */
+  readonly abandon: (error: BerthError) => void
+  /**
+   * Calls back when an end that grpc-js reported is one. On a server, a connection that breaks
+   * looks like an end first and like a cancellation a moment later.
+   */
+  readonly confirmEnd: (end: () => void) => void
+}
+
+/** Puts a bounded inbox and a bounded outbox around a grpc-js duplex call of either side. */
+export const ownStream = <In, Out>(call: DuplexCall, hooks: StreamHooks): OwnedStream<In, Out> => {
   const inbox = createInbox<In>(call)
   const outbox = createOutbox<Out>(call)
   let failure: BerthError | undefined
@@ -74,7 +78,7 @@ export const ownStream = <In, Out>(
   }
   const destroy = (error: BerthError) => {
     fail(error)
-    abandon(error)
+    hooks.abandon(error)
   }
   const send = (message: Out): boolean => {
     if (isOver) return false
@@ -85,7 +89,10 @@ export const ownStream = <In, Out>(
   }
 
   call.on('data', (message: In) => inbox.push(message))
-  call.on('end', () => (failure ? inbox.fail(failure) : inbox.end()))
+  call.on('end', () => {
+    if (failure) inbox.fail(failure)
+    else hooks.confirmEnd(inbox.end)
+  })
   const stream: BidiStream<In, Out> = {
     messages: inbox,
     send,

@@ -1,4 +1,7 @@
-import type { ChannelOptions } from '@grpc/grpc-js'
+import { logVerbosity, setLogVerbosity, type ChannelOptions } from '@grpc/grpc-js'
+
+/** grpc-js writes text to stderr about failures that it also returns; those are logged here. */
+export const quietGrpc = () => setLogVerbosity(logVerbosity.NONE)
 
 /**
  * A frozen peer (stopped process, dead network) shows no closed socket. A ping after 2 s of

@@ -91,7 +91,10 @@ export const callBidi = (
     metadataOf(env, options),
     {},
   )
-  const { stream, failAtEnd } = ownStream(call, () => track.cancel())
+  const { stream, failAtEnd } = ownStream(call, {
+    abandon: () => track.cancel(),
+    confirmEnd: (end) => end(),
+  })
   const openMs = options.deadlineMs ?? env.defaultDeadlineMs
   const cancelTimer = after(env.clock, openMs, () =>
     stream.destroy(notAccepted(env, method, openMs)),

@@ -9,7 +9,7 @@ import { BerthError, assert, type Clock, type Rng } from '@berth/kernel'
 import { systemClock, systemRng } from '@berth/runtime'
 import { Client as Channel, credentials } from '@grpc/grpc-js'
 import type { BidiStream } from './bidi-stream.ts'
-import { CLIENT_OPTIONS } from './channel-options.ts'
+import { CLIENT_OPTIONS, quietGrpc } from './channel-options.ts'
 import { callBidi, callServerStream, callUnary, type ClientEnv } from './client-call.ts'
 import { methodDefinition } from './service-definition.ts'
 
@@ -59,6 +59,7 @@ export const createClient = <S extends DescService>(
   service: S,
   options: ClientOptions,
 ): Client<S> & Disposable => {
+  quietGrpc()
   const env: ClientEnv = {
     channel: new Channel(options.address, credentials.createInsecure(), CLIENT_OPTIONS),
     address: options.address,

@@ -1,5 +1,5 @@
 import type { DescMethod } from '@bufbuild/protobuf'
-import { BerthError, assert } from '@berth/kernel'
+import { BerthError, assert, type Clock } from '@berth/kernel'
 import {
   Metadata,
   type sendUnaryData,
@@ -35,7 +35,7 @@ export const handleCall = (
     case 'server_streaming':
       return (call: WritableCall) => void attend(call, env, serverStreamWork(call, handler))
     case 'bidi_streaming':
-      return (call: DuplexCall) => void attend(call, env, bidiWork(call, handler))
+      return (call: DuplexCall) => void attend(call, env, bidiWork(call, handler, env.clock))
     case 'client_streaming':
       assert(false, `${method.parent.typeName}.${method.name} has a kind Berth serves`)
   }
@@ -122,8 +122,11 @@ const serverStreamWork = (call: WritableCall, handler: UntypedHandler): Work => 
   fail: (status) => call.emit('error', status),
 })
 
-const bidiWork = (call: DuplexCall, handler: UntypedHandler): Work => {
-  const owned = ownStream(call, (error) => call.emit('error', toStatus(error)))
+const bidiWork = (call: DuplexCall, handler: UntypedHandler, clock: Clock): Work => {
+  const owned = ownStream(call, {
+    abandon: (error) => call.emit('error', toStatus(error)),
+    confirmEnd: (end) => clock.after(0, end),
+  })
   return {
     isStreaming: true,
     perform: async (context) => {

@@ -2,7 +2,7 @@ import { BerthError, sleep, type Clock, type Rng } from '@berth/kernel'
 import { listenError, systemClock, systemRng } from '@berth/runtime'
 import { Server, ServerCredentials } from '@grpc/grpc-js'
 import type { CallEnv, OpenCall } from './call-context.ts'
-import { SERVER_OPTIONS } from './channel-options.ts'
+import { quietGrpc, SERVER_OPTIONS } from './channel-options.ts'
 import { handleCall } from './handle-call.ts'
 import { createHealth } from './health.ts'
 import type { RpcService } from './implement.ts'
@@ -44,6 +44,7 @@ export interface RpcServer extends AsyncDisposable {
  * are aborted too and connections are cut.
  */
 export const serveRpc = async (options: ServeRpcOptions): Promise<RpcServer> => {
+  quietGrpc()
   const clock = options.clock ?? systemClock()
   const calls = new Set<OpenCall>()
   let refusal: BerthError | undefined

@@ -1,5 +1,6 @@
+import { durationFromMs } from '@bufbuild/protobuf/wkt'
 import { systemClock } from '@berth/runtime'
-import type { Clock } from '@berth/kernel'
+import { sleep, type BerthError, type Clock, type Reason } from '@berth/kernel'
 import { createClient, type Client } from '../client.ts'
 import { implement, type Handlers } from '../implement.ts'
 import type { RpcLog } from '../rpc-log.ts'
@@ -44,6 +45,7 @@ export interface EchoOptions {
   readonly drainTimeoutMs?: number
   readonly defaultDeadlineMs?: number
   readonly clock?: Clock
+  readonly port?: number
 }
 
 export const startEchoFleet = async (options: EchoOptions = {}): Promise<EchoFleet> => {
@@ -51,7 +53,7 @@ export const startEchoFleet = async (options: EchoOptions = {}): Promise<EchoFle
   const clock = options.clock ?? systemClock()
   const server = await serveRpc({
     host: '127.0.0.1',
-    port: 0,
+    port: options.port ?? 0,
     services: [implement(EchoService, { ...echo, ...options.handlers })],
     log,
     clock,
@@ -79,7 +81,7 @@ const echo: Handlers<typeof EchoService> = {
   say: async ({ text }, { correlationId, deadlineMs }) => ({
     text,
     correlationId,
-    deadlineMs: deadlineMs ?? 0,
+    ...(deadlineMs !== undefined && { timeLeft: durationFromMs(Math.ceil(deadlineMs)) }),
   }),
   count: async function* ({ to }) {
     for (let value = 1; value <= to; value++) yield { value }
@@ -88,3 +90,22 @@ const echo: Handlers<typeof EchoService> = {
     for await (const { text } of stream.messages) stream.send({ text })
   },
 }
+
+/**
+ * Tries until `attempt` resolves to something other than undefined. The test's own timeout is the
+ * deadline.
+ */
+export const eventually = async <T>(attempt: () => Promise<T | undefined>): Promise<T> => {
+  for (;;) {
+    const value = await attempt()
+    if (value !== undefined) return value
+    await sleep(systemClock(), 10)
+  }
+}
+
+/** The reason a promise is rejected with; rejects when it is not rejected. */
+export const reasonOf = (promise: Promise<unknown>): Promise<Reason> =>
+  promise.then(
+    () => Promise.reject(new Error('Nothing failed.')),
+    (error: BerthError) => error.reason,
+  )

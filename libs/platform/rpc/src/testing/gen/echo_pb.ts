@@ -4,6 +4,8 @@
 
 import type { GenFile, GenMessage, GenService } from '@bufbuild/protobuf/codegenv2'
 import { fileDesc, messageDesc, serviceDesc } from '@bufbuild/protobuf/codegenv2'
+import type { Duration } from '@bufbuild/protobuf/wkt'
+import { file_google_protobuf_duration } from '@bufbuild/protobuf/wkt'
 import type { Message } from '@bufbuild/protobuf'
 
 /**
@@ -12,7 +14,8 @@ import type { Message } from '@bufbuild/protobuf'
 export const file_echo: GenFile =
   /*@__PURE__*/
   fileDesc(
-    'CgplY2hvLnByb3RvEhBiZXJ0aC50ZXN0aW5nLnYxIhoKClNheVJlcXVlc3QSDAoEdGV4dBgBIAEoCSJICgtTYXlSZXNwb25zZRIMCgR0ZXh0GAEgASgJEhYKDmNvcnJlbGF0aW9uX2lkGAIgASgJEhMKC2RlYWRsaW5lX21zGAMgASgBIhoKDENvdW50UmVxdWVzdBIKCgJ0bxgBIAEoDSIeCg1Db3VudFJlc3BvbnNlEg0KBXZhbHVlGAEgASgNIhsKC1RhbGtSZXF1ZXN0EgwKBHRleHQYASABKAkiHAoMVGFsa1Jlc3BvbnNlEgwKBHRleHQYASABKAky6AEKC0VjaG9TZXJ2aWNlEkIKA1NheRIcLmJlcnRoLnRlc3RpbmcudjEuU2F5UmVxdWVzdBodLmJlcnRoLnRlc3RpbmcudjEuU2F5UmVzcG9uc2USSgoFQ291bnQSHi5iZXJ0aC50ZXN0aW5nLnYxLkNvdW50UmVxdWVzdBofLmJlcnRoLnRlc3RpbmcudjEuQ291bnRSZXNwb25zZTABEkkKBFRhbGsSHS5iZXJ0aC50ZXN0aW5nLnYxLlRhbGtSZXF1ZXN0Gh4uYmVydGgudGVzdGluZy52MS5UYWxrUmVzcG9uc2UoATABYgZwcm90bzM',
+    'CgplY2hvLnByb3RvEhBiZXJ0aC50ZXN0aW5nLnYxIhoKClNheVJlcXVlc3QSDAoEdGV4dBgBIAEoCSJhCgtTYXlSZXNwb25zZRIMCgR0ZXh0GAEgASgJEhYKDmNvcnJlbGF0aW9uX2lkGAIgASgJEiwKCXRpbWVfbGVmdBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiIaCgxDb3VudFJlcXVlc3QSCgoCdG8YASABKA0iHgoNQ291bnRSZXNwb25zZRINCgV2YWx1ZRgBIAEoDSIbCgtUYWxrUmVxdWVzdBIMCgR0ZXh0GAEgASgJIhwKDFRhbGtSZXNwb25zZRIMCgR0ZXh0GAEgASgJMugBCgtFY2hvU2VydmljZRJCCgNTYXkSHC5iZXJ0aC50ZXN0aW5nLnYxLlNheVJlcXVlc3QaHS5iZXJ0aC50ZXN0aW5nLnYxLlNheVJlc3BvbnNlEkoKBUNvdW50Eh4uYmVydGgudGVzdGluZy52MS5Db3VudFJlcXVlc3QaHy5iZXJ0aC50ZXN0aW5nLnYxLkNvdW50UmVzcG9uc2UwARJJCgRUYWxrEh0uYmVydGgudGVzdGluZy52MS5UYWxrUmVxdWVzdBoeLmJlcnRoLnRlc3RpbmcudjEuVGFsa1Jlc3BvbnNlKAEwAWIGcHJvdG8z',
+    [file_google_protobuf_duration],
   )
 
 /**
@@ -46,11 +49,11 @@ export type SayResponse = Message<'berth.testing.v1.SayResponse'> & {
   correlationId: string
 
   /**
-   * Milliseconds; 0 when the call had no deadline.
+   * Absent when the call had no deadline.
    *
-   * @generated from field: double deadline_ms = 3;
+   * @generated from field: google.protobuf.Duration time_left = 3;
    */
-  deadlineMs: number
+  timeLeft?: Duration | undefined
 }
 
 /**
