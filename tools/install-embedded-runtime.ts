@@ -84,9 +84,11 @@ const planInstall = async () => {
   Object.assign(manifest.dependencies, added)
   Object.assign(lock.packages['']!.dependencies!, added)
   delete lock.packages['node_modules/node-llama-cpp']!.optionalDependencies
-  for (const path of Object.keys(lock.packages))
-    if (path.startsWith(PREBUILT_PATH) && path !== `node_modules/${prebuilt}`)
-      delete lock.packages[path]
+  lock.packages = Object.fromEntries(
+    Object.entries(lock.packages).filter(
+      ([path]) => !path.startsWith(PREBUILT_PATH) || path === `node_modules/${prebuilt}`,
+    ),
+  )
   const locked = lock.packages[`node_modules/${prebuilt}`]
   delete locked?.optional
   return {

@@ -29,8 +29,9 @@ const { values } = parseArgs({
 if (values.out === undefined) throw new Error('--out FILE is missing')
 const given = Object.entries(FLAGS).flatMap(([flag, option]) => {
   const value = values[flag as keyof typeof FLAGS]
-  return value === undefined ? [] : [[option, Number(value)]]
+  return value === undefined ? [] : [[option, Number(value)] as const]
 })
-const image = tinyGguf({ ...Object.fromEntries(given), isSparse: values.sparse ?? false })
+const options: TinyGgufOptions = Object.fromEntries(given)
+const image = tinyGguf({ ...options, isSparse: values.sparse ?? false })
 await writeGgufImage(values.out, image)
 process.stdout.write(`${values.out}: ${image.sizeBytes} bytes\n`)

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { Clock } from '@berth/kernel'
 import { stringify } from 'yaml'
@@ -91,9 +91,10 @@ const makeTinyModel = async (options: PreparePoolsOptions): Promise<string> => {
   const path = join(paths.modelsDir, TINY_MODEL)
   if (existsSync(path)) return path
   mkdirSync(paths.modelsDir, { recursive: true })
+  const half = `${path}.${process.pid}`
   await watched({ ...options, label: 'Making a tiny model' }, () =>
     runTool(paths, {
-      argv: [process.execPath, join(paths.root, 'tools/make-tiny-gguf.ts'), '--out', path],
+      argv: [process.execPath, join(paths.root, 'tools/make-tiny-gguf.ts'), '--out', half],
       name: 'make-model',
       signal,
       failure: {
@@ -102,6 +103,7 @@ const makeTinyModel = async (options: PreparePoolsOptions): Promise<string> => {
       },
     }),
   )
+  renameSync(half, path)
   return path
 }
 
