@@ -1,0 +1,17 @@
+import type { Counters } from './counters.ts'
+import type { Engine } from './load-engine.ts'
+import type { Slots } from './slots.ts'
+
+/** A loaded engine with what serving it needs. */
+export interface ReadyEngine {
+  readonly engine: Engine
+  readonly slots: Slots
+  readonly counters: Counters
+  /** Milliseconds on a clock that never jumps. */
+  now(): number
+  /** Unsigned, 32 bits. */
+  randomSeed(): number
+  nextTaskId(): number
+  /** A new id and the Unix time in seconds, for an answer. */
+  identify(): { readonly id: string; readonly created: number }
+}
