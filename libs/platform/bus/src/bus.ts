@@ -57,9 +57,9 @@ export interface Entry {
 
 /**
  * A bucket of bytes under keys (any text), changed by compare-and-set. A lost race is
- * `REVISION_CONFLICT`; no answer is `BUS_UNAVAILABLE` and means that the change was not made: after
- * a timeout the revision is read again, and a value equal to ours counts as ours, so values should
- * name their writer.
+ * `REVISION_CONFLICT`. After a timeout the entry is read once more: our value under a later
+ * revision means that the change was made (so a value should name its writer). `BUS_UNAVAILABLE`
+ * means that nobody knows: read again before trying again.
  */
 export interface Kv {
   get(key: string): Promise<Omit<Entry, 'key'> | undefined>

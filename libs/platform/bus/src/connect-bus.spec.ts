@@ -101,3 +101,32 @@ it('notices a server that hangs', async () => {
   }
   await until(() => bus.isConnected)
 }, 40_000)
+
+it('finds out that a change was made though its answer came too late', async () => {
+  const bus = await connectTo(server.url)
+  const kv = await bus.openKv({ name: 'spec_slow', timeoutMs: 1000 })
+  const revision = await kv.create('k', new Uint8Array([1]))
+  process.kill(server.pid, 'SIGSTOP')
+  clock.after(1500, () => process.kill(server.pid, 'SIGCONT'))
+  const changed = await kv.update('k', new Uint8Array([2]), revision)
+  expect(changed).toBeGreaterThan(revision)
+  expect(await kv.get('k')).toEqual({ value: new Uint8Array([2]), revision: changed })
+}, 20_000)
+
+it('never gives a revision twice, though every entry expired before the server was killed', async () => {
+  const bucket = { name: 'spec_terms', ttlMs: 500 }
+  const bus = await connectTo(server.url)
+  const kv = await bus.openKv(bucket)
+  let last = 0
+  for (let value = 0; value < 5; value++)
+    last =
+      value === 0
+        ? await kv.create('k', new Uint8Array([0]))
+        : await kv.update('k', new Uint8Array([value]), last)
+  for (let gone = false; !gone;) gone = (await kv.get('k')) === undefined
+  await server.kill()
+  await until(() => !bus.isConnected)
+  await server.restart()
+  await until(() => bus.isConnected)
+  expect(await kv.create('k', new Uint8Array([9]))).toBeGreaterThan(last)
+}, 30_000)
