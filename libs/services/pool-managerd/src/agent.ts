@@ -1,0 +1,83 @@
+import { mkdir } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { connectBus, type Bus } from '@berth/bus'
+import { drivers } from '@berth/drivers'
+import { spawnChild, systemClock, systemRng, type Logger, type Scope } from '@berth/runtime'
+import { createMetrics } from '@berth/runtime'
+import { cpuInventory } from './device/cpu-inventory.ts'
+import { createHost } from './host.ts'
+import { createAgentMetrics, watchPools } from './metrics.ts'
+import { openDoors, type OpenPorts } from './open-doors.ts'
+import { loadPoolsFile } from './pools-file/load-pools-file.ts'
+import type { Settings } from './settings.ts'
+import { shutDown } from './shut-down.ts'
+import { createJournal, readJournal } from './state/journal.ts'
+import { nextEpoch } from './state/next-epoch.ts'
+import { reapOrphans } from './state/reap-orphans.ts'
+
+/** What the composition root knows of its process. */
+export interface AgentSurroundings {
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** The Node that runs the agent. */
+  readonly nodePath: string
+  /** Where the engines' bundles are unless the settings say otherwise. */
+  readonly bundleDir: string
+  readonly version: string
+}
+
+export interface Agent extends OpenPorts {
+  readonly hostId: string
+  readonly epoch: number
+}
+
+/**
+ * Brings an agent to life in `scope`: ends what an earlier life left behind, opens its doors,
+ * starts every pool and publishes. When the scope ends, requests in flight finish, then engines
+ * are stopped, then the doors close. Throws `CONFIG_INVALID` and `PORT_IN_USE`.
+ */
+export const startAgent = async (
+  settings: Settings,
+  surroundings: AgentSurroundings,
+  { scope, log }: { readonly scope: Scope; readonly log: Logger },
+): Promise<Agent> => {
+  const clock = systemClock()
+  const stateDir = resolve(settings.stateDir)
+  const devices = await cpuInventory()
+  const deviceIds = devices.map(({ deviceId }) => deviceId)
+  const file = loadPoolsFile({ path: resolve(settings.poolsFile), drivers, deviceIds })
+  const hostId = settings.hostId ?? file.hostId
+
+  await mkdir(stateDir, { recursive: true })
+  await reapOrphans(await readJournal(stateDir, log), { clock, log })
+  const epoch = await nextEpoch(stateDir, clock.wall())
+
+  const series = scope.use(createMetrics('pool-managerd'))
+  const metrics = createAgentMetrics(series)
+  const bus: Bus = scope.use(
+    await connectBus({ url: settings.natsUrl, name: `pool-managerd ${hostId}`, log }),
+  )
+  const env = {
+    clock,
+    rng: systemRng(),
+    spawn: spawnChild,
+    journal: createJournal(stateDir),
+    stateDir,
+    nodePath: surroundings.nodePath,
+    enginesDir: resolve(settings.enginesDir ?? surroundings.bundleDir),
+    embeddedRuntimeDir: settings.embeddedRuntimeDir && resolve(settings.embeddedRuntimeDir),
+    agentEnv: surroundings.env,
+  }
+  const { version } = surroundings
+  const specs = file.pools
+  const host = scope.use(
+    createHost({ hostId, epoch, version, specs, devices, bus, env, metrics, log }),
+  )
+  watchPools(series, [...host.pools.values()])
+  const doors = await openDoors(settings, { scope, host, bus, clock, log, metrics, series })
+  scope.defer(() =>
+    shutDown(host, doors.ingress, { clock, log, drainTimeoutMs: settings.drainTimeoutMs }),
+  )
+  for (const pool of host.pools.values()) pool.dispatch({ kind: 'start' })
+  host.publisher.flush()
+  return { hostId, epoch, ...doors.ports }
+}

@@ -1,0 +1,85 @@
+import { open } from 'node:fs/promises'
+import { StringDecoder } from 'node:string_decoder'
+import { messageOf, type Clock } from '@berth/kernel'
+import type { Logger } from '@berth/runtime'
+import { truncateLog } from './rotate-log.ts'
+
+const POLL_MS = 250
+const CHUNK_BYTES = 65_536
+/** What an engine may print between two looks before lines are skipped. */
+const BEHIND_MAX_BYTES = 1_048_576
+const FILE_MAX_BYTES = 16_777_216
+
+/** Reads the log of a running engine. */
+export interface LogTail extends AsyncDisposable {
+  /** Reads to the end of the file now. */
+  catchUp(): Promise<void>
+}
+
+export interface TailOptions {
+  readonly path: string
+  readonly clock: Clock
+  readonly log: Logger
+  /** Not to be shown anywhere: the key of the instance. */
+  readonly secret: string
+  onLines(lines: readonly string[]): void
+}
+
+/**
+ * Follows a file that an engine appends to, and keeps it below 16 MiB. The engine writes to a
+ * file, not to a pipe: a pipe would end it with the agent.
+ */
+export const tailLog = (options: TailOptions): LogTail => {
+  const { path, clock, log, secret } = options
+  const decoder = new StringDecoder('utf8')
+  let offset = 0
+  let partial = ''
+  let cancel = () => {}
+  let isClosed = false
+  let reading: Promise<void> = Promise.resolve()
+
+  const read = async () => {
+    await using file = await open(path, 'r')
+    const { size } = await file.stat()
+    if (size < offset) offset = 0
+    if (size - offset > BEHIND_MAX_BYTES) offset = size - BEHIND_MAX_BYTES
+    const buffer = Buffer.allocUnsafe(CHUNK_BYTES)
+    while (offset < size) {
+      const { bytesRead } = await file.read(buffer, 0, CHUNK_BYTES, offset)
+      if (bytesRead === 0) break
+      offset += bytesRead
+      split(decoder.write(buffer.subarray(0, bytesRead)))
+    }
+    if (await truncateLog(path, FILE_MAX_BYTES)) offset = 0
+  }
+  const split = (text: string) => {
+    const lines = (partial + text).split(/\r?\n/)
+    partial = (lines.pop() ?? '').slice(-CHUNK_BYTES)
+    if (lines.length > 0) options.onLines(lines.map((line) => mask(line, secret)))
+  }
+  const catchUp = (): Promise<void> => {
+    reading = reading.then(read).catch((error: unknown) => {
+      log.warn({ path, error: messageOf(error) }, 'engine log is not readable')
+    })
+    return reading
+  }
+  const poll = () => {
+    void catchUp().then(() => {
+      if (!isClosed) cancel = clock.after(POLL_MS, poll)
+    })
+  }
+  cancel = clock.after(POLL_MS, poll)
+  return {
+    catchUp,
+    [Symbol.asyncDispose]: async () => {
+      isClosed = true
+      cancel()
+      await catchUp()
+      if (partial !== '') split('\n')
+      cancel()
+    },
+  }
+}
+
+const mask = (line: string, secret: string) =>
+  secret === '' ? line : line.replaceAll(secret, '[redacted]')

@@ -1,0 +1,108 @@
+import type { Bus } from '@berth/bus'
+import type { Pool as PoolMessage } from '@berth/contract'
+import { drivers } from '@berth/drivers'
+import type { Logger } from '@berth/runtime'
+import { createOperations, type Operations } from './commands/operations.ts'
+import type { FoundDevice } from './device/inventory.ts'
+import { askOverHttp } from './engine/ask-probe.ts'
+import type { LaunchEnv } from './engine/launch-instance.ts'
+import { createAuthority, type Authority } from './ingress/authority.ts'
+import type { AgentMetrics } from './metrics.ts'
+import { createPool, type Pool } from './pool/pool.ts'
+import type { PoolSpec } from './pools-file/pool-spec.ts'
+import { createAgentEvents } from './publish/agent-events.ts'
+import { hostMessage } from './publish/host-message.ts'
+import { poolMessage } from './publish/pool-message.ts'
+import { createPublisher, type Publisher } from './publish/publisher.ts'
+
+/** What the doors of the agent lead to: the pools of this host and the picture of them. */
+export interface Host extends Disposable {
+  readonly hostId: string
+  readonly epoch: number
+  readonly pools: ReadonlyMap<string, Pool>
+  readonly authority: Authority
+  readonly operations: Operations
+  readonly publisher: Publisher
+  describe(pool: Pool): PoolMessage
+  /** Where core and gateways reach this host, once the doors are open. */
+  advertise(addresses: { readonly grpc: string; readonly ingress: string }): void
+  /** From now on the snapshot says that the agent is stopping. */
+  markDraining(): void
+}
+
+export interface HostOptions {
+  readonly hostId: string
+  readonly epoch: number
+  readonly version: string
+  readonly specs: readonly PoolSpec[]
+  readonly devices: readonly FoundDevice[]
+  readonly bus: Bus
+  readonly env: LaunchEnv
+  readonly metrics: AgentMetrics
+  readonly log: Logger
+}
+
+export const createHost = (options: HostOptions): Host => {
+  const { hostId, epoch, env, bus, log, metrics } = options
+  const { clock, rng } = env
+  const operations = createOperations(clock, rng)
+  const events = createAgentEvents({ bus, clock, rng, hostId, epoch })
+  const pools = new Map<string, Pool>()
+  let addresses = { grpc: '', ingress: '' }
+  let isDraining = false
+
+  const describe = (pool: Pool) =>
+    poolMessage(pool, { clock, isDraining, operation: operations.current(pool.spec.poolId) })
+  const publisher = createPublisher({
+    bus,
+    clock,
+    hostId,
+    epoch,
+    build: (revision) =>
+      hostMessage(
+        {
+          ...options,
+          revision,
+          takenAtMs: clock.wall(),
+          agentVersion: options.version,
+          grpcAddress: addresses.grpc,
+          ingressAddress: addresses.ingress,
+          authority,
+          isDraining,
+        },
+        [...pools.values()].map(describe),
+      ),
+  })
+  const authority = createAuthority(() => publisher.changed(true))
+  operations.onChange((operation, correlationId) => {
+    events.operationChanged(operation, correlationId)
+    publisher.changed(true)
+  })
+  const askProbe = askOverHttp(clock)
+  for (const spec of options.specs) {
+    const driver = drivers[spec.engine.engine]!
+    const onSnapshotChange = publisher.changed
+    pools.set(
+      spec.poolId,
+      createPool({ spec, driver, log, askProbe, env, metrics, events, onSnapshotChange }),
+    )
+  }
+  return {
+    hostId,
+    epoch,
+    pools,
+    authority,
+    operations,
+    publisher,
+    describe,
+    advertise: (given) => {
+      addresses = given
+      publisher.changed(true)
+    },
+    markDraining: () => {
+      isDraining = true
+      publisher.flush()
+    },
+    [Symbol.dispose]: () => publisher[Symbol.dispose](),
+  }
+}

@@ -1,0 +1,61 @@
+import { readLeaseToken, type LeaseClaims, type ReplaySet } from '@berth/lease'
+import type { Pool } from '../pool/pool.ts'
+import type { Authority } from './authority.ts'
+
+/** Why the ingress does not take a request. Travels as `Berth-Refusal`. */
+export type Refusal =
+  | 'draining'
+  | 'not_ready'
+  | 'no_slot'
+  | 'stale_epoch'
+  | 'stale_term'
+  | 'bad_token'
+  | 'expired'
+  | 'replayed'
+  | 'wrong_pool'
+  | 'unsupported_route'
+
+export interface DoorState {
+  readonly hostId: string
+  readonly epoch: number
+  readonly pools: ReadonlyMap<string, Pool>
+  readonly authority: Authority
+  readonly replays: ReplaySet
+  readonly isDraining: boolean
+  /** Unix milliseconds. */
+  readonly nowMs: number
+}
+
+export type LeaseCheck =
+  | { readonly ok: true; readonly claims: LeaseClaims; readonly pool: Pool }
+  | { readonly ok: false; readonly refusal: Refusal; readonly pool?: Pool }
+
+/**
+ * Whether a request may go to the engine its lease names. A lease is marked as used only when
+ * nothing but a free slot is missing: one refused for another reason was never spent.
+ */
+export const checkLease = (token: string, path: string, door: DoorState): LeaseCheck => {
+  const read = readLeaseToken(door.authority.keys, token)
+  if (!read.ok) return { ok: false, refusal: 'bad_token' }
+  const { claims } = read
+  const pool = claims.hostId === door.hostId ? door.pools.get(claims.poolId) : undefined
+  if (!pool) return { ok: false, refusal: 'wrong_pool' }
+  const refusal = staleness(claims, door) ?? unreadiness(path, pool, door) ?? replay(claims, door)
+  return refusal ? { ok: false, refusal, pool } : { ok: true, claims, pool }
+}
+
+const staleness = (claims: LeaseClaims, door: DoorState): Refusal | undefined => {
+  if (claims.epoch !== door.epoch) return 'stale_epoch'
+  if (claims.term < door.authority.term) return 'stale_term'
+  return claims.expiresAtMs <= door.nowMs ? 'expired' : undefined
+}
+
+const unreadiness = (path: string, pool: Pool, door: DoorState): Refusal | undefined => {
+  if (!pool.driver.abilities.routes.includes(path)) return 'unsupported_route'
+  const { kind } = pool.supervised.state
+  if (door.isDraining || kind === 'draining') return 'draining'
+  return kind === 'ready' && pool.instance ? undefined : 'not_ready'
+}
+
+const replay = (claims: LeaseClaims, door: DoorState): Refusal | undefined =>
+  door.replays.use(claims.leaseId, claims.expiresAtMs, door.nowMs) ? undefined : 'replayed'

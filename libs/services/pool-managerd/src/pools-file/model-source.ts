@@ -1,0 +1,29 @@
+import { basename, isAbsolute, resolve } from 'node:path'
+import type { EngineName } from '@berth/supervision'
+
+/** Engines that read a model file of this machine: a plain `model` is a path to them. */
+const FILE_ENGINES: ReadonlySet<EngineName> = new Set(['embedded', 'llamacpp'])
+
+export interface ModelSource {
+  /** What clients call it unless told otherwise. */
+  readonly modelId: string
+  /** Absolute, for `file:` and for plain paths. */
+  readonly path?: string
+}
+
+/**
+ * What `model` of a pool means: a path below `root` for `file:` and for engines that read files,
+ * else a name. `name.gguf` is called `name`; a revision (`@...`) is no part of the name.
+ */
+export const readModelSource = (model: string, engine: EngineName, root: string): ModelSource => {
+  const [, scheme, rest = ''] = /^(hf|file|https|oci|ollama):(.*)$/s.exec(model) ?? ['', '', model]
+  if (scheme === 'file' || (!scheme && FILE_ENGINES.has(engine))) {
+    const plain = rest.replace(/^\/\/(?=\/)/, '')
+    const path = isAbsolute(plain) ? plain : resolve(root, plain)
+    return { modelId: withoutEnding(basename(path)), path }
+  }
+  if (scheme === 'https') return { modelId: withoutEnding(basename(rest)) }
+  return { modelId: scheme === 'hf' ? rest.replace(/@[^@]*$/, '') : rest }
+}
+
+const withoutEnding = (file: string) => file.replace(/\.gguf$/i, '')

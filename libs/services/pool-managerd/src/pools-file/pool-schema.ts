@@ -1,0 +1,74 @@
+import { z } from 'zod'
+
+const name = z.string().regex(/^[a-z0-9-]{1,63}$/, 'expected 1 to 63 of a-z, 0-9 and "-"')
+const seconds = (byDefault: number) => z.number().positive().max(86_400).default(byDefault)
+const count = (byDefault: number) => z.number().int().min(0).max(1_000).default(byDefault)
+
+const backoff = z
+  .strictObject({
+    initial_ms: z.number().int().positive().default(1_000),
+    factor: z.number().min(1).max(10).default(2),
+    max_ms: z.number().int().positive().default(60_000),
+    jitter: z.number().min(0).max(1).default(0.1),
+  })
+  .prefault({})
+
+const lifecycle = z
+  .strictObject({
+    start_timeout_s: seconds(30),
+    model_load_timeout_s: seconds(600),
+    model_load_max_retries: count(2),
+    health_check_interval_s: seconds(5),
+    idle_health_check_interval_s: seconds(5),
+    max_consecutive_failures: z.number().int().min(1).max(100).default(3),
+    max_restarts_per_minute: count(3),
+    shutdown_grace_s: seconds(10),
+    /** Engines end with the agent; leaving them to be taken over again is not offered yet. */
+    stop_on_exit: z
+      .literal(true, 'engines end with the agent: only true is possible')
+      .default(true),
+    binary_path: z.string().min(1).optional(),
+    /** 0: a free one from the system. */
+    port: z.number().int().min(0).max(65_535).default(0),
+    backoff,
+  })
+  .prefault({})
+
+/** One entry of `pools` in the pools file. */
+export const poolSchema = z.strictObject({
+  id: name,
+  engine: z.enum(['vllm', 'llamacpp', 'ollama', 'openai', 'embedded', 'sim']),
+  mode: z.enum(['managed', 'monitored', 'external']).optional(),
+  devices: z.array(z.union([z.number().int().min(0), z.string().min(1)])).default(['cpu']),
+  /** `hf:`, `file:`, `https:`, `oci:`, `ollama:`, or a plain path or name. */
+  model: z.string().min(1).max(4_096).optional(),
+  /** What clients send as `model`, when not the name in `model`. */
+  model_id: z.string().min(1).max(256).optional(),
+  slots: z.number().int().min(1).max(4_096).optional(),
+  /** Tokens of one slot. */
+  context_length: z.number().int().min(64).max(16_777_216).default(4_096),
+  engine_options: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).default({}),
+  /** Where a server that we never start answers. */
+  url: z.url({ protocol: /^https?$/ }).optional(),
+  /** Variable of the agent's environment that holds that server's API key. */
+  api_key_env: z.string().min(1).optional(),
+  /** The service unit of a monitored engine, for the error that asks to start it. */
+  unit: z.string().min(1).optional(),
+  runtime: z.enum(['process']).default('process'),
+  load: z.enum(['manual']).default('manual'),
+  determinism: z.enum(['best_effort', 'strict']).default('best_effort'),
+  sampler_profile_version: z.string().max(64).default(''),
+  health: z
+    .strictObject({ mode: z.enum(['fail_fast', 'fail_open']) })
+    .prefault({ mode: 'fail_fast' }),
+  lifecycle,
+})
+
+export type PoolDocument = z.infer<typeof poolSchema>
+
+/** The file without the pools, which are read one by one so that each lists its own problems. */
+export const fileSchema = z.strictObject({
+  host: name,
+  model_root: z.string().min(1).optional(),
+  pools: z.array(z.unknown()).max(256).default([]),
+})

@@ -1,0 +1,27 @@
+import type { EngineSpec, SupervisionPolicy } from '@berth/supervision'
+
+/** A pool as the pools file wants it, defaults applied. */
+export interface PoolSpec {
+  readonly poolId: string
+  readonly engine: EngineSpec
+  readonly devices: readonly string[]
+  /** Where the model's files come from, as written; empty in a pool without a model. */
+  readonly modelRef: string
+  /** The model file, when the engine reads one of this machine. */
+  readonly modelPath?: string
+  /** False: the engine says how many requests it runs at once. */
+  readonly hasOwnSlots: boolean
+  /** 0: a free one from the system. */
+  readonly port: number
+  readonly isStrict: boolean
+  readonly samplerProfileVersion: string
+  readonly apiKeyEnv?: string
+  readonly unit?: string
+  readonly policy: SupervisionPolicy
+}
+
+/** The whole pools file. */
+export interface PoolsFile {
+  readonly hostId: string
+  readonly pools: readonly PoolSpec[]
+}

@@ -1,0 +1,64 @@
+import { DEFAULT_POLICY, type SupervisionPolicy } from '@berth/supervision'
+import type { PoolDocument } from './pool-schema.ts'
+import type { PoolSpec } from './pool-spec.ts'
+import { readModelSource } from './model-source.ts'
+
+/** Requests at once where neither the file nor the engine says. */
+const DEFAULT_SLOTS = 4
+
+/** A checked entry of the pools file with every default applied. */
+export const toPoolSpec = (pool: PoolDocument, root: string): PoolSpec => {
+  const source =
+    pool.model === undefined ? undefined : readModelSource(pool.model, pool.engine, root)
+  const modelId = pool.model_id ?? source?.modelId
+  const mode = pool.mode ?? (pool.engine === 'openai' ? 'external' : 'managed')
+  const { lifecycle } = pool
+  const isStrict = pool.determinism === 'strict'
+  return {
+    poolId: pool.id,
+    engine: {
+      engine: pool.engine,
+      mode,
+      slots: pool.slots ?? (isStrict ? 1 : DEFAULT_SLOTS),
+      contextLength: pool.context_length,
+      options: pool.engine_options,
+      shutdownGraceMs: lifecycle.shutdown_grace_s * 1_000,
+      ...(modelId === undefined ? {} : { modelId }),
+      ...(pool.url === undefined ? {} : { url: pool.url.replace(/\/+$/, '') }),
+      ...(lifecycle.binary_path === undefined ? {} : { binaryPath: lifecycle.binary_path }),
+    },
+    devices: pool.devices.map(String),
+    modelRef: pool.model ?? '',
+    hasOwnSlots: pool.slots !== undefined || isStrict,
+    port: lifecycle.port,
+    isStrict,
+    samplerProfileVersion: pool.sampler_profile_version,
+    policy: toPolicy(pool, mode === 'managed'),
+    ...(source?.path === undefined ? {} : { modelPath: source.path }),
+    ...(pool.api_key_env === undefined ? {} : { apiKeyEnv: pool.api_key_env }),
+    ...(pool.unit === undefined ? {} : { unit: pool.unit }),
+  }
+}
+
+const toPolicy = ({ lifecycle, health }: PoolDocument, hasProcess: boolean): SupervisionPolicy => ({
+  ...DEFAULT_POLICY,
+  hasProcess,
+  startTimeoutMs: lifecycle.start_timeout_s * 1_000,
+  loadTimeoutMs: lifecycle.model_load_timeout_s * 1_000,
+  loadMaxRetries: lifecycle.model_load_max_retries,
+  probeIntervalMs: lifecycle.health_check_interval_s * 1_000,
+  idleProbeIntervalMs: lifecycle.idle_health_check_interval_s * 1_000,
+  maxConsecutiveFailures: lifecycle.max_consecutive_failures,
+  isFailOpen: health.mode === 'fail_open',
+  stopGraceMs: lifecycle.shutdown_grace_s * 1_000,
+  restart: {
+    ...DEFAULT_POLICY.restart,
+    intensity: lifecycle.max_restarts_per_minute,
+    backoff: {
+      initialMs: lifecycle.backoff.initial_ms,
+      factor: lifecycle.backoff.factor,
+      maxMs: lifecycle.backoff.max_ms,
+      jitter: lifecycle.backoff.jitter,
+    },
+  },
+})

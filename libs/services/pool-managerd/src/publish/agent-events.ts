@@ -1,0 +1,70 @@
+import { create, type MessageInitShape } from '@bufbuild/protobuf'
+import type { Bus } from '@berth/bus'
+import { subjects } from '@berth/bus'
+import { EventSchema, type Operation } from '@berth/contract'
+import { randomUuid, type Clock, type Rng } from '@berth/kernel'
+import type { Effect } from '@berth/supervision'
+import { POOL_STATE } from './wire.ts'
+
+/** Tells the fleet what happens here. Speed, never truth: losing all of them loses nothing. */
+export interface AgentEvents {
+  poolTransition(poolId: string, effect: Extract<Effect, { readonly kind: 'transitioned' }>): void
+  instanceExited(poolId: string, effect: Extract<Effect, { readonly kind: 'instance_ended' }>): void
+  operationChanged(operation: Operation, correlationId: string): void
+}
+
+export interface AgentEventsOptions {
+  readonly bus: Bus
+  readonly clock: Clock
+  readonly rng: Rng
+  readonly hostId: string
+  readonly epoch: number
+}
+
+type Kind = NonNullable<MessageInitShape<typeof EventSchema>['kind']>
+
+export const createAgentEvents = ({ bus, clock, rng, ...own }: AgentEventsOptions): AgentEvents => {
+  const publish = (name: string, kind: Kind, correlationId = '') =>
+    bus.publish(
+      subjects.event(name, own.hostId),
+      create(EventSchema, {
+        eventId: randomUuid(rng),
+        atMs: BigInt(Math.round(clock.wall())),
+        hostId: own.hostId,
+        epoch: BigInt(own.epoch),
+        correlationId,
+        kind,
+      }),
+    )
+  return {
+    poolTransition: (poolId, { from, to, reason, instanceId }) =>
+      publish('pool_transition', {
+        case: 'poolTransition',
+        value: {
+          poolId,
+          instanceId: instanceId ?? '',
+          from: POOL_STATE[from],
+          to: POOL_STATE[to],
+          reason,
+        },
+      }),
+    instanceExited: (poolId, { instanceId, report, backoffMs }) =>
+      publish('instance_exited', {
+        case: 'instanceExited',
+        value: {
+          poolId,
+          instanceId,
+          crashKind: report.kind,
+          message: report.message,
+          willRestart: backoffMs !== undefined,
+          backoffMs: BigInt(Math.round(backoffMs ?? 0)),
+        },
+      }),
+    operationChanged: (operation, correlationId) =>
+      publish(
+        'operation_changed',
+        { case: 'operationChanged', value: { operation } },
+        correlationId,
+      ),
+  }
+}

@@ -1,0 +1,100 @@
+import { create } from '@bufbuild/protobuf'
+import { PoolSchema, Residency, type Operation, type Pool as PoolMessage } from '@berth/contract'
+import type { Clock } from '@berth/kernel'
+import { serviceStateOf, type PoolStateKind } from '@berth/supervision'
+import type { Check } from '../pool/ask-all.ts'
+import type { Pool } from '../pool/pool.ts'
+import { POOL_MODE, POOL_STATE, SERVICE_STATE } from './wire.ts'
+
+const RESIDENCY = {
+  stopped: Residency.ON_DISK,
+  preparing: Residency.LOADING,
+  starting: Residency.LOADING,
+  ready: Residency.RESIDENT,
+  draining: Residency.DRAINING,
+  stopping: Residency.UNLOADING,
+  backoff: Residency.ON_DISK,
+  failed: Residency.FAILED,
+  crashed: Residency.UNLOADING,
+} as const satisfies Record<PoolStateKind, Residency>
+
+export interface PoolMessageContext {
+  readonly clock: Clock
+  /** The agent is stopping: no pool takes anything new. */
+  readonly isDraining: boolean
+  readonly operation: Operation | undefined
+}
+
+/** A pool as the snapshot shows it. */
+export const poolMessage = (pool: Pool, context: PoolMessageContext): PoolMessage => {
+  const { spec, supervised, slots, instance } = pool
+  const { state } = supervised
+  const { clock } = context
+  // States are timed on the clock that never jumps, messages on the one people read.
+  const wallOf = (at: number) => BigInt(Math.round(clock.wall() - (clock.now() - at)))
+  return create(PoolSchema, {
+    poolId: spec.poolId,
+    engine: spec.engine.engine,
+    mode: POOL_MODE[spec.engine.mode],
+    state: POOL_STATE[state.kind],
+    stateReason: supervised.reason,
+    stateSinceMs: wallOf(supervised.since),
+    serviceState: SERVICE_STATE[serviceStateOf(state, spec.policy.hasProcess)],
+    live: true,
+    ready: state.kind === 'ready' && !context.isDraining,
+    draining: state.kind === 'draining' || context.isDraining,
+    degraded: (state.kind === 'ready' || state.kind === 'draining') && state.isDegraded,
+    lastError: supervised.lastError,
+    instanceId: instance?.instanceId ?? '',
+    pid: instance?.pid ?? 0,
+    upSinceMs: BigInt(instance?.upSinceMs ?? 0),
+    deviceMask: [...spec.devices],
+    slotsTotal: slots.total,
+    slotsFree: slots.free,
+    activeLeases: slots.active,
+    leaseIds: slots.leases.map(({ leaseId }) => leaseId),
+    models: modelsOf(pool),
+    supports: supportsOf(pool),
+    restartCount: supervised.history.total,
+    ...(pool.lastCheck ? { lastCheck: checkMessage(pool.lastCheck) } : {}),
+    ...(pool.performance ? { performance: pool.performance } : {}),
+    contextLength: spec.engine.contextLength,
+    samplerProfileVersion: spec.samplerProfileVersion,
+    isStrict: spec.isStrict,
+    transitions: supervised.transitions.map(({ at, from, to, reason }) => ({
+      atMs: wallOf(at),
+      from: POOL_STATE[from],
+      to: POOL_STATE[to],
+      reason,
+    })),
+    ...(context.operation ? { currentOperation: context.operation } : {}),
+  })
+}
+
+const modelsOf = ({ spec, supervised, slots }: Pool) => {
+  const { modelId } = spec.engine
+  if (modelId === undefined) return []
+  return [
+    {
+      modelId,
+      modelRef: spec.modelRef,
+      residency: RESIDENCY[supervised.state.kind],
+      activeRequests: slots.active,
+    },
+  ]
+}
+
+const supportsOf = ({ driver: { abilities } }: Pool) => ({
+  routes: [...abilities.routes],
+  quantizations: [...abilities.quantizations],
+  minComputeCap: abilities.minComputeCapability,
+  modelLifecycle: abilities.hasModelLifecycle,
+  resourceMonitoring: abilities.hasResourceMonitoring,
+})
+
+const checkMessage = ({ result, tookMs, atMs }: Check) => ({
+  atMs: BigInt(Math.round(atMs)),
+  ok: !('fact' in result),
+  tookMs,
+  error: 'fact' in result ? result.fact : '',
+})
