@@ -46,7 +46,7 @@ describe('a process under run', () => {
     expect(code).toBe(0)
   })
 
-  it('exits 78 and lists every problem of its configuration', async () => {
+  it('[003-AC-024] exits 78 and lists every problem of its configuration', async () => {
     const { code, err } = await start('--limit', '11', '--moed=x').ended()
     expect(code).toBe(78)
     expect(err).toContain('3 problems')

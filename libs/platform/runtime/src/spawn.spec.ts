@@ -38,13 +38,13 @@ describe('a spawned child', () => {
     expect(readFileSync(first.stderrPath, 'utf8')).toBe('err\n')
   })
 
-  it('sees only the environment it was given, and no shell', async () => {
+  it('[001-PRC-1] sees only the environment it was given, and no shell', async () => {
     const asked = request('', { argv: ['/usr/bin/env'], env: { ONLY: '$HOME; ls' } })
     await exitOf(await spawnChild(asked))
     expect(readFileSync(asked.stdoutPath, 'utf8')).toBe('ONLY=$HOME; ls\n')
   })
 
-  it('leads a process group of its own, with a start time to know it by', async () => {
+  it('[001-PRC-1] leads a process group of its own, with a start time to know it by', async () => {
     const child = await spawnChild(request('exec sleep 60'))
     const stat = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
     expect(stat[2]).toBe(String(child.pid))
