@@ -1,0 +1,37 @@
+import { connectBus } from '@berth/bus'
+import { coreConfigSchema, createOrchestratorCore } from '@berth/orchestrator-core'
+import { serveRpc } from '@berth/rpc'
+import {
+  createLogger,
+  createMetrics,
+  loadConfig,
+  run,
+  serveStatus,
+  systemClock,
+  systemRng,
+} from '@berth/runtime'
+import manifest from '../package.json' with { type: 'json' }
+
+const NAME = 'orchestrator-core'
+
+await run(NAME, async (scope, env) => {
+  const config = loadConfig({ name: NAME, schema: coreConfigSchema, env })
+  const log = createLogger({ name: NAME, level: config.logLevel, format: config.logFormat })
+  const clock = systemClock()
+  const rng = systemRng()
+  const metrics = scope.use(createMetrics(NAME))
+  const { grpcHost, grpcPort, httpHost, httpPort, natsUrl: url, drainTimeoutMs } = config
+  const bus = scope.use(await connectBus({ url, name: NAME, log }))
+  const { version } = manifest
+  const core = createOrchestratorCore({ config, version, clock, rng, bus, metrics, log })
+  const { services, ready } = core
+  const rpc = await serveRpc({ host: grpcHost, port: grpcPort, services, log, drainTimeoutMs })
+  scope.use(rpc)
+  scope.use(core)
+  await core.start(config.advertiseAddress ?? `${grpcHost}:${rpc.port}`)
+  const http = await serveStatus({ host: httpHost, port: httpPort, metrics, ready, log })
+  scope.use(http)
+  const ports = { grpcPort: rpc.port, httpPort: http.port }
+  log.info({ grpcHost, httpHost, ...ports }, 'listening')
+  log.info(ports, 'ready')
+})

@@ -1,0 +1,104 @@
+import { expire, promote } from '@berth/admission'
+import type { HostSnapshot as PublishedHost } from '@berth/contract'
+import { foldHeartbeat, freezeAges, thawAges, type HostHeartbeat } from '@berth/fleet'
+import type { HostSnapshot } from '@berth/fleet'
+import type { HostId, JobId, LeaseId } from '@berth/kernel'
+import type { Explanation } from '@berth/placement'
+import { admit, cancel, tellQueued } from './admit.ts'
+import { createCore, type Core, type CoreOptions } from './core-state.ts'
+import { explainJob } from './decide.ts'
+import { dispatchAll, dispatchPool } from './dispatch.ts'
+import type { SessionKey } from './effects.ts'
+import { leave, reclaimLeases, welcome } from './gateways.ts'
+import { releaseLease } from './grant.ts'
+import { applySnapshot, dropSilentHosts, keyHost } from './hosts.ts'
+import { closeWait } from './job-end.ts'
+import type { Ask, JobSpec, LeaseResult } from './job-spec.ts'
+import { follow, lead } from './leadership.ts'
+import { refuseExpired } from './refusal.ts'
+import type { Hello } from './session-signal.ts'
+
+/**
+ * The single writer of queue, leases and view. Events come in through `on...`, in any order and
+ * never concurrently; what follows goes out through `Effects`. It holds no timer: `onTick` is
+ * called several times a second.
+ */
+export interface Coordinator {
+  readonly core: Readonly<Core>
+  onLeading(term: number): void
+  onFollowing(term: number, address: string): void
+  onSnapshot(snapshot: HostSnapshot, published: PublishedHost): void
+  onHeartbeat(heartbeat: HostHeartbeat): void
+  /** While the bus is down, ages of hosts stand still. */
+  onBusStatus(isConnected: boolean): void
+  onHostKeyed(hostId: HostId, epoch: number, term: number): void
+  onHello(session: SessionKey, hello: Hello): void
+  onAcquire(session: SessionKey, ask: Ask): void
+  onCancel(session: SessionKey, jobId: JobId): void
+  onRelease(session: SessionKey, leaseId: LeaseId, result: LeaseResult): void
+  onSessionClosed(session: SessionKey): void
+  /** Everything that happens by time alone. */
+  onTick(): void
+  explain(spec: JobSpec): Explanation
+}
+
+/** Positions are told again at most this often, in milliseconds. */
+const TELL_POSITIONS_MS = 1_000
+
+/** A coordinator that has heard nothing yet; it stands by until `onLeading`. */
+export const createCoordinator = (options: CoreOptions): Coordinator => {
+  const core = createCore(options)
+  let positionsToldAtMs = 0
+  return {
+    core,
+    onLeading: (term) => lead(core, term),
+    onFollowing: (term, address) => follow(core, term, address),
+    onSnapshot: (snapshot, published) => applySnapshot(core, snapshot, published),
+    onHeartbeat: (heartbeat) => {
+      foldHeartbeat(core.view, heartbeat, core.clock.now())
+    },
+    onBusStatus: (isConnected) => {
+      const now = core.clock.now()
+      if (isConnected) thawAges(core.view, now)
+      else freezeAges(core.view, now)
+      core.effects.report({ kind: 'ages', frozen: !isConnected })
+    },
+    onHostKeyed: (hostId, epoch, term) => keyHost(core, hostId, epoch, term),
+    onHello: (session, hello) => welcome(core, session, hello),
+    onAcquire: (session, ask) => {
+      const gateway = core.sessions.get(session)
+      if (gateway) admit(core, gateway, ask)
+    },
+    onCancel: (session, jobId) => {
+      const gateway = core.sessions.get(session)
+      if (gateway) cancel(core, gateway.gatewayId, jobId)
+    },
+    onRelease: (session, leaseId, result) => {
+      const gateway = core.sessions.get(session)
+      const lease = gateway && releaseLease(core, gateway.gatewayId, leaseId, result)
+      const pool = lease && core.view.pools.get(lease.poolId)
+      if (pool) dispatchPool(core, pool)
+    },
+    onSessionClosed: (session) => leave(core, session),
+    onTick: () => {
+      const now = core.clock.now()
+      dropSilentHosts(core, now)
+      if (core.role.kind !== 'leader') return
+      expireJobs(core, now)
+      promote(core.queue, now)
+      reclaimLeases(core, now)
+      dispatchAll(core)
+      if (now - positionsToldAtMs < TELL_POSITIONS_MS) return
+      positionsToldAtMs = now
+      for (const jobId of core.queue.jobs.keys()) tellQueued(core, jobId)
+    },
+    explain: (spec) => explainJob(core, spec, 0),
+  }
+}
+
+const expireJobs = (core: Core, now: number) => {
+  for (const job of expire(core.queue, now)) {
+    const waitedMs = Math.round(now - job.arrivedAtMs)
+    closeWait(core, job, 'expired', refuseExpired(job.payload.ask.spec, waitedMs))
+  }
+}

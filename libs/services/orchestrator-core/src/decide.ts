@@ -1,0 +1,70 @@
+import { explain, place, type Decision, type Explanation } from '@berth/placement'
+import type { PlacementJob } from '@berth/placement'
+import type { Core } from './core-state.ts'
+import type { Ask, JobSpec } from './job-spec.ts'
+
+/** Assumed output of a model nobody has finished a request of, in tokens. */
+const DEFAULT_EXPECTED_TOKENS = 256
+
+/** Asks placement where a job goes, and reports how long that took. */
+export const decide = (
+  core: Core,
+  ask: Ask,
+  exclusionsEndMs: number,
+  queueAhead: number,
+): Decision => {
+  const { view, policy, clock, effects } = core
+  const startedAtMs = clock.now()
+  const job = toPlacementJob(core, ask.spec, { queueAhead, exclusionsEndMs, ask })
+  const decision = place(view, job, policy.placement, startedAtMs)
+  effects.report({
+    kind: 'decided',
+    outcome: decision.kind,
+    isPinned: job.pinPoolId !== undefined,
+    isFallback: isFallback(job, decision),
+    candidates: view.poolsOfModel.get(job.modelId)?.length ?? 0,
+    tookMs: clock.now() - startedAtMs,
+  })
+  return decision
+}
+
+/** Says where a job would go now and why. Changes nothing. */
+export const explainJob = (core: Core, spec: JobSpec, queueAhead: number): Explanation =>
+  explain(
+    core.view,
+    toPlacementJob(core, spec, { queueAhead, exclusionsEndMs: 0 }),
+    core.policy.placement,
+    core.clock.now(),
+  )
+
+/** Learns how much a model tends to produce. The weight of the newest is 0.1. */
+export const learnExpectedTokens = (core: Core, modelId: JobSpec['modelId'], tokens: number) => {
+  const known = core.expectedTokens.get(modelId)
+  core.expectedTokens.set(modelId, known === undefined ? tokens : known * 0.9 + tokens * 0.1)
+}
+
+const isFallback = ({ preferPools }: PlacementJob, decision: Decision): boolean =>
+  decision.kind === 'assigned' &&
+  preferPools.length > 0 &&
+  !preferPools.includes(decision.pool.poolId)
+
+interface Moment {
+  readonly queueAhead: number
+  readonly exclusionsEndMs: number
+  readonly ask?: Ask
+}
+
+const toPlacementJob = (core: Core, spec: JobSpec, moment: Moment): PlacementJob => {
+  const warmPoolId = spec.isCold ? undefined : core.warmPools.get(spec.sessionId)
+  return {
+    ...spec,
+    ...(warmPoolId === undefined ? {} : { warmPoolId }),
+    expectedTokens: Math.max(
+      1,
+      spec.maxTokens || core.expectedTokens.get(spec.modelId) || DEFAULT_EXPECTED_TOKENS,
+    ),
+    queueAhead: moment.queueAhead,
+    exclusions: moment.ask?.exclusions ?? [],
+    exclusionsEndMs: moment.exclusionsEndMs,
+  }
+}

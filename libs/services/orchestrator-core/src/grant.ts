@@ -1,0 +1,114 @@
+import { release, reserve, reserveInUse, type PoolView } from '@berth/fleet'
+import { assert, parseLeaseId, randomUuid, type GatewayId, type LeaseId } from '@berth/kernel'
+import type { LeaseVoidCause } from './core-event.ts'
+import type { Core } from './core-state.ts'
+import { learnExpectedTokens } from './decide.ts'
+import { factsOf } from './job-end.ts'
+import type { Ask, LeaseResult } from './job-spec.ts'
+import { addLease, removeLease, type Lease } from './lease-table.ts'
+
+/** Where and since when: what a lease is made of besides its job. */
+export interface Grant {
+  readonly gatewayId: GatewayId
+  readonly pool: PoolView
+  readonly predictedEndMs: number
+  readonly queuedMs: number
+}
+
+/** Reserves the slot, makes the lease and tells the gateway: assume, then bind. */
+export const grant = (core: Core, ask: Ask, { gatewayId, pool, ...times }: Grant): void => {
+  const { role } = core
+  assert(role.kind === 'leader', 'only a leader grants leases')
+  assert(reserve(core.view, pool.poolId), 'placement chose a pool with a free slot')
+  const { hostId, snapshot: host } = pool.host
+  const lease: Lease = {
+    leaseId: parseLeaseId(randomUuid(core.rng)),
+    jobId: ask.jobId,
+    poolId: pool.poolId,
+    modelId: ask.spec.modelId,
+    epoch: host.epoch,
+    instanceId: pool.snapshot.instanceId,
+    sessionId: ask.spec.sessionId,
+    gatewayId,
+    expiresAtMs: undefined,
+  }
+  addLease(core.leases, lease)
+  const { leaseId, poolId, modelId, epoch, instanceId } = lease
+  const token = core.effects.mintToken({
+    leaseId,
+    hostId,
+    poolId,
+    epoch,
+    term: role.term,
+    modelId: modelId!,
+    expiresAtMs: core.clock.wall() + core.policy.tokenTtlMs,
+  })
+  const key = core.gateways.get(gatewayId)?.key
+  assert(key !== undefined, 'jobs of a gateway without a session do not wait')
+  core.effects.send(key, {
+    kind: 'assigned',
+    ...{ jobId: ask.jobId, leaseId, poolId, instanceId, token, epoch, term: role.term, ...times },
+    ingressAddress: host.ingressAddress,
+  })
+  const job = factsOf(ask)
+  const { queuedMs } = times
+  core.effects.report({ kind: 'job_ended', job, outcome: 'dispatched', queuedMs, poolId, leaseId })
+}
+
+/** Takes over a lease somebody else granted: its slot is in use whatever the view says. */
+export const adoptLease = (core: Core, lease: Lease): void => {
+  addLease(core.leases, lease)
+  reserveInUse(core.view, lease.poolId)
+}
+
+/** Ends a lease by its gateway's word. False for one that is not (any more) its own. */
+export const releaseLease = (
+  core: Core,
+  gatewayId: GatewayId,
+  leaseId: LeaseId,
+  result: LeaseResult,
+): Lease | undefined => {
+  const lease = core.leases.byId.get(leaseId)
+  if (lease?.gatewayId !== gatewayId) return undefined
+  endLease(core, lease)
+  if (result.outcome === 'completed') {
+    if (lease.modelId !== undefined && result.tokensOut > 0) {
+      learnExpectedTokens(core, lease.modelId, result.tokensOut)
+    }
+    if (lease.sessionId !== '') core.warmPools.set(lease.sessionId, lease.poolId)
+  }
+  const pool = core.view.pools.get(lease.poolId)?.snapshot
+  core.effects.report({
+    kind: 'lease_released',
+    ...{ leaseId, poolId: lease.poolId, result },
+    engine: pool?.engine ?? '',
+    engineVersion: pool?.engineVersion ?? '',
+  })
+  return lease
+}
+
+/** Ends a lease without its gateway's word; `isTold` sends it Revoked. */
+export const voidLease = (core: Core, lease: Lease, cause: LeaseVoidCause, isTold = true): void => {
+  if (!endLease(core, lease)) return
+  const { leaseId, poolId, gatewayId } = lease
+  const key = gatewayId === undefined ? undefined : core.gateways.get(gatewayId)?.key
+  if (isTold && key !== undefined) {
+    core.effects.send(key, { kind: 'revoked', leaseId, reason: REVOKED_BECAUSE[cause] })
+  }
+  core.effects.report({ kind: 'lease_voided', leaseId, poolId, cause })
+}
+
+const endLease = (core: Core, lease: Lease): boolean => {
+  if (!removeLease(core.leases, lease)) return false
+  release(core.view, lease.poolId)
+  return true
+}
+
+const REVOKED_BECAUSE: Readonly<Record<LeaseVoidCause, string>> = {
+  epoch: 'STALE_EPOCH',
+  instance: 'WORKER_RESET',
+  gone: 'POOL_UNAVAILABLE',
+  expired: 'LEASE_EXPIRED',
+  lost: 'LEASE_EXPIRED',
+  leadership: 'NOT_LEADER',
+}

@@ -1,0 +1,10 @@
+export { coreConfigSchema, type CoreConfig } from './config.ts'
+export {
+  createOrchestratorCore,
+  type OrchestratorCore,
+  type OrchestratorCoreDeps,
+} from './service.ts'
+export type { SessionServer, SessionStream } from './session-server.ts'
+export type { InstallKey } from './key-delivery.ts'
+export type { KeyDelivery } from './effects.ts'
+export type { Coordinator } from './coordinator.ts'

@@ -1,0 +1,76 @@
+import { countUnqueued, leave, type Departure, type WaitingJob } from '@berth/admission'
+import type { GatewayId, JobId } from '@berth/kernel'
+import type { JobFacts, JobOutcome } from './core-event.ts'
+import type { Core, Waiting } from './core-state.ts'
+import type { Ask } from './job-spec.ts'
+import type { Refusal } from './refusal.ts'
+
+/** Refuses a job that never waited. */
+export const rejectAsk = (core: Core, gatewayId: GatewayId, ask: Ask, refusal: Refusal): void => {
+  countUnqueued(core.queue, 'rejected')
+  refuse(core, gatewayId, ask, refusal)
+}
+
+/** Tells of a refusal that the queue has counted itself. */
+export const refuse = (core: Core, gatewayId: GatewayId, ask: Ask, refusal: Refusal): void => {
+  tellRejected(core, gatewayId, ask.jobId, refusal)
+  reportEnd(core, ask, 'rejected', { reason: refusal.reason, queuedMs: ask.waitedMs })
+}
+
+/**
+ * Ends the wait of a job, once: false when it does not wait any more. With a refusal its gateway
+ * is told.
+ */
+export const endWait = (
+  core: Core,
+  job: WaitingJob<Waiting>,
+  departure: Exclude<Departure, 'dispatched'>,
+  refusal?: Refusal,
+): boolean => {
+  if (!leave(core.queue, job.jobId, departure)) return false
+  closeWait(core, job, departure, refusal)
+  return true
+}
+
+/** What follows when a job has left the queue without a slot. */
+export const closeWait = (
+  core: Core,
+  job: WaitingJob<Waiting>,
+  departure: Exclude<Departure, 'dispatched'>,
+  refusal?: Refusal,
+): void => {
+  const { ask, gatewayId } = job.payload
+  noLongerWaiting(core, gatewayId)
+  if (refusal) tellRejected(core, gatewayId, job.jobId, refusal)
+  reportEnd(core, ask, departure, {
+    ...(refusal ? { reason: refusal.reason } : {}),
+    queuedMs: core.clock.now() - job.arrivedAtMs,
+  })
+}
+
+/** Counts one waiting job of a gateway less. */
+export const noLongerWaiting = (core: Core, gatewayId: GatewayId): void => {
+  const gateway = core.gateways.get(gatewayId)
+  if (gateway) gateway.waiting -= 1
+}
+
+/** Facts of a job for events. */
+export const factsOf = ({ jobId, spec }: Ask): JobFacts => ({
+  jobId,
+  modelId: spec.modelId,
+  jobClass: spec.jobClass,
+  correlationId: spec.correlationId,
+  sessionId: spec.sessionId,
+})
+
+const tellRejected = (core: Core, gatewayId: GatewayId, jobId: JobId, refusal: Refusal) => {
+  const key = core.gateways.get(gatewayId)?.key
+  if (key !== undefined) core.effects.send(key, { kind: 'rejected', jobId, ...refusal })
+}
+
+const reportEnd = (
+  core: Core,
+  ask: Ask,
+  outcome: JobOutcome,
+  facts: { readonly reason?: Refusal['reason']; readonly queuedMs: number },
+) => core.effects.report({ kind: 'job_ended', job: factsOf(ask), outcome, ...facts })

@@ -1,0 +1,149 @@
+import { create } from '@bufbuild/protobuf'
+import { BUCKETS, subjects, type Bus } from '@berth/bus'
+import { EventSchema } from '@berth/contract'
+import { every, randomUuid, type Clock, type Rng } from '@berth/kernel'
+import type { RpcLog, RpcService } from '@berth/rpc'
+import type { Metrics, Readiness } from '@berth/runtime'
+import { toPolicy, type CoreConfig } from './config.ts'
+import { createCoordinator, type Coordinator } from './coordinator.ts'
+import type { CoreEvent } from './core-event.ts'
+import { reportEvent } from './events.ts'
+import { startFeed } from './feed.ts'
+import { registerGauges } from './gauges.ts'
+import { createKeyRing, installKeyByRpc, type InstallKey } from './key-delivery.ts'
+import { startLeader, type Leader } from './leader.ts'
+import { createRpcServices } from './rpc-handlers.ts'
+import { createSeries } from './series.ts'
+import { createSessionServer, type SessionServer } from './session-server.ts'
+
+const TICK_MS = 200
+const HEARTBEAT_INTERVAL_MS = 1_000
+const HEARTBEAT_TIMEOUT_MS = 5_000
+const RENEW_MS = 500
+const MAX_BUFFERED = 5_000
+
+/** The ports of a core. Nothing here is touched before `start`. */
+export interface OrchestratorCoreDeps {
+  readonly config: CoreConfig
+  readonly version: string
+  readonly clock: Clock
+  readonly rng: Rng
+  readonly bus: Bus
+  readonly metrics: Metrics
+  readonly log: RpcLog
+  /** How an agent gets its key. Default: gRPC to the address its snapshot advertises. */
+  readonly installKey?: InstallKey
+}
+
+/** The placement service: one of them leads, the others stand by with the same view. */
+export interface OrchestratorCore extends AsyncDisposable {
+  readonly coreId: string
+  readonly services: readonly RpcService[]
+  readonly sessions: SessionServer
+  readonly coordinator: Coordinator
+  /** Begins to listen to the bus and to compete for leadership, as `address`. */
+  start(address: string): Promise<void>
+  /** Ready once it knows who leads. */
+  ready(): Readiness
+}
+
+/** Wires the coordinator to its edges. Disposing gives the leadership back first. */
+export const createOrchestratorCore = (deps: OrchestratorCoreDeps): OrchestratorCore => {
+  const { config, clock, rng, bus, metrics, log } = deps
+  const policy = toPolicy(config)
+  const coreId = `core-${randomUuid(rng)}`
+  const ends = new AsyncDisposableStack()
+  let address = ''
+  let leader: Leader | undefined
+
+  const sessions = createSessionServer({
+    clock,
+    terms: {
+      leaseTtlMs: policy.leaseTtlMs,
+      maxOutstanding: policy.maxOutstanding,
+      heartbeatIntervalMs: HEARTBEAT_INTERVAL_MS,
+      heartbeatTimeoutMs: HEARTBEAT_TIMEOUT_MS,
+    },
+    maxBuffered: MAX_BUFFERED,
+    coordinator: () => coordinator,
+  })
+  const keys = createKeyRing({
+    ...{ clock, rng, log, coreId },
+    ...(config.leaseMasterKey ? { master: config.leaseMasterKey } : {}),
+    install: deps.installKey ?? installKeyByRpc,
+    onKeyed: (hostId, epoch, term) => coordinator.onHostKeyed(hostId, epoch, term),
+    onStaleTerm: (seenTerm) => leader?.resign(seenTerm),
+  })
+  const series = createSeries(metrics)
+  const report = (event: CoreEvent) => {
+    reportEvent(series, log, event)
+    if (event.kind === 'leading') announce(deps, coreId, address, event.term)
+  }
+  const coordinator: Coordinator = createCoordinator({
+    ...{ coreId, clock, rng, policy },
+    effects: {
+      send: sessions.send,
+      close: sessions.close,
+      installKey: keys.deliver,
+      forgetHost: keys.forget,
+      mintToken: keys.mint,
+      resign: (seenTerm) => leader?.resign(seenTerm),
+      report,
+    },
+  })
+  registerGauges(metrics, coordinator.core)
+  const services = createRpcServices({
+    ...{ coordinator, sessions, version: deps.version },
+    address: () => address,
+    isBusConnected: () => bus.isConnected,
+  })
+
+  return {
+    ...{ coreId, services, sessions, coordinator },
+    start: async (advertised) => {
+      address = advertised
+      ends.use(sessions)
+      ends.use(keys)
+      ends.defer(every(clock, TICK_MS, () => coordinator.onTick()))
+      ends.use(startFeed(bus, coordinator, log))
+      const kv = await bus.openKv(BUCKETS.leader)
+      leader = startLeader({
+        ...{ kv, clock, log, coreId, address },
+        ttlMs: BUCKETS.leader.ttlMs,
+        renewMs: RENEW_MS,
+        events: coordinator,
+      })
+      ends.use(leader)
+    },
+    ready: () => readiness(coordinator, bus),
+    [Symbol.asyncDispose]: () => ends.disposeAsync(),
+  }
+}
+
+const readiness = ({ core }: Coordinator, bus: Bus): Readiness => {
+  const { role } = core
+  return {
+    ready: role.kind === 'leader' || role.address !== '',
+    facts: {
+      role: role.kind,
+      term: role.term,
+      hosts: core.view.hosts.size,
+      nats: bus.isConnected ? 'connected' : 'disconnected',
+    },
+  }
+}
+
+const announce = (
+  { bus, clock, rng }: OrchestratorCoreDeps,
+  leaderId: string,
+  address: string,
+  term: number,
+) =>
+  bus.publish(
+    subjects.event('leader_changed', leaderId),
+    create(EventSchema, {
+      eventId: randomUuid(rng),
+      atMs: BigInt(Math.round(clock.wall())),
+      kind: { case: 'leaderChanged', value: { leaderId, address, term: BigInt(term) } },
+    }),
+  )

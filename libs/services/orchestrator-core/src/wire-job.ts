@@ -1,0 +1,92 @@
+import {
+  JobClass as WireJobClass,
+  KvHint,
+  LeaseOutcome as WireOutcome,
+  type Acquire,
+  type Hello as WireHello,
+  type Job,
+  type Release,
+} from '@berth/contract'
+import { BerthError, parseGatewayId, parseJobId, parseModelId, parsePoolId } from '@berth/kernel'
+import type { InstanceId, LeaseId, PoolId } from '@berth/kernel'
+import type { Ask, JobSpec, LeaseOutcome, LeaseResult } from './job-spec.ts'
+import type { Hello } from './session-signal.ts'
+
+/** Pools a job may name in each of its lists. */
+const NAMED_POOLS_MAX = 64
+
+/** A job in core's words. Throws `INVALID_PARAMS` when it lacks a model or names what is no id. */
+export const toJobSpec = (job: Job | undefined): JobSpec => {
+  if (!job) throw new BerthError('INVALID_PARAMS', 'The job is missing.')
+  const { placement, requirements } = job
+  return {
+    modelId: parseModelId(job.modelId),
+    route: job.route,
+    jobClass: job.class === WireJobClass.BATCH ? 'batch' : 'interactive',
+    maxTokens: job.maxTokens,
+    requiredCtx: job.requiredCtx,
+    maxWaitMs: job.maxWaitMs,
+    deadlineMs: job.deadlineMs,
+    sessionId: job.sessionId,
+    correlationId: job.correlationId,
+    isCold: job.kvHint === KvHint.COLD,
+    ...(placement?.pinPoolId ? { pinPoolId: parsePoolId(placement.pinPoolId) } : {}),
+    preferPools: toPoolIds(placement?.preferPools),
+    avoidPools: toPoolIds(placement?.avoidPools),
+    requireDeviceMask: (placement?.requireDeviceMask ?? []).slice(0, NAMED_POOLS_MAX),
+    allowFallback: placement?.allowFallback ?? false,
+    minVramBytes: Number(requirements?.minVramBytes ?? 0n),
+    minComputeCap: requirements?.minComputeCap ?? 0,
+    quantization: requirements?.quantization ?? '',
+    requiredExtensions: (requirements?.requiredExtensions ?? []).slice(0, NAMED_POOLS_MAX),
+    engine: requirements?.engine ?? '',
+  }
+}
+
+/** An Acquire in core's words. Throws `INVALID_PARAMS`. */
+export const toAsk = (wire: Acquire): Ask => ({
+  jobId: parseJobId(wire.jobId),
+  spec: toJobSpec(wire.job),
+  waitedMs: wire.waitedMs,
+  exclusions: wire.exclusions.slice(0, NAMED_POOLS_MAX).map(({ poolId, instanceId }) => ({
+    poolId: poolId as PoolId,
+    instanceId: instanceId as InstanceId,
+  })),
+})
+
+/** What a Release says of its lease. */
+export const toLeaseResult = (wire: Release): LeaseResult => ({
+  outcome: OUTCOMES[wire.outcome] ?? 'unknown',
+  tokensIn: wire.tokensIn,
+  tokensOut: wire.tokensOut,
+  firstTokenMs: wire.firstTokenMs,
+  decodeMs: wire.decodeMs,
+})
+
+/** A Hello in core's words. Throws `INVALID_PARAMS`. */
+export const toHello = (wire: WireHello): Hello => ({
+  gatewayId: parseGatewayId(wire.gatewayId),
+  session: Number(wire.session),
+  term: Number(wire.term),
+  liveLeases: wire.liveLeases.map((lease) => ({
+    leaseId: lease.leaseId as LeaseId,
+    jobId: parseJobId(lease.jobId),
+    poolId: parsePoolId(lease.poolId),
+    modelId: parseModelId(lease.modelId),
+    epoch: Number(lease.epoch),
+    term: Number(lease.term),
+  })),
+})
+
+const toPoolIds = (ids: readonly string[] = []): PoolId[] =>
+  ids.slice(0, NAMED_POOLS_MAX).map((id) => parsePoolId(id))
+
+const OUTCOMES: Readonly<Record<number, LeaseOutcome>> = {
+  [WireOutcome.COMPLETED]: 'completed',
+  [WireOutcome.ENGINE_ERROR]: 'engine_error',
+  [WireOutcome.CLIENT_GONE]: 'client_gone',
+  [WireOutcome.REFUSED]: 'refused',
+  [WireOutcome.UNREACHABLE]: 'unreachable',
+  [WireOutcome.BROKEN]: 'broken',
+  [WireOutcome.UNUSED]: 'unused',
+}

@@ -1,0 +1,124 @@
+import {
+  DeviceKind as WireDeviceKind,
+  PoolState as WirePoolState,
+  Residency as WireResidency,
+  type HostHeartbeat as WireHeartbeat,
+  type HostSnapshot as WireHost,
+  type Pool as WirePool,
+} from '@berth/contract'
+import type {
+  DeviceKind,
+  HostHeartbeat,
+  HostSnapshot,
+  PoolSnapshot,
+  PoolState,
+  Residency,
+} from '@berth/fleet'
+import {
+  parseHostId,
+  parsePoolId,
+  type InstanceId,
+  type LeaseId,
+  type ModelId,
+} from '@berth/kernel'
+
+/** A published snapshot in the fleet's words. Throws `INVALID_PARAMS` for ids that are none. */
+export const toHostSnapshot = (wire: WireHost): HostSnapshot => ({
+  hostId: parseHostId(wire.hostId),
+  epoch: Number(wire.epoch),
+  revision: Number(wire.revision),
+  grpcAddress: wire.grpcAddress,
+  ingressAddress: wire.ingressAddress,
+  devices: wire.devices.map(({ deviceId, kind }) => ({
+    deviceId,
+    kind: DEVICE_KINDS[kind] ?? 'unknown',
+  })),
+  pools: wire.pools.map(toPoolSnapshot),
+  term: Number(wire.term),
+  isDraining: wire.isDraining,
+})
+
+/** A heartbeat in the fleet's words. Throws `INVALID_PARAMS` for a host id that is none. */
+export const toHostHeartbeat = (wire: WireHeartbeat): HostHeartbeat => ({
+  hostId: parseHostId(wire.hostId),
+  epoch: Number(wire.epoch),
+  revision: Number(wire.revision),
+})
+
+const toPoolSnapshot = (wire: WirePool): PoolSnapshot => ({
+  poolId: parsePoolId(wire.poolId),
+  engine: wire.engine,
+  engineVersion: wire.engineVersion,
+  state: POOL_STATES[wire.state] ?? 'unknown',
+  stateReason: wire.stateReason,
+  isLive: wire.live,
+  isReady: wire.ready,
+  isDraining: wire.draining,
+  isDegraded: wire.degraded,
+  deviceMask: wire.deviceMask,
+  slotsTotal: wire.slotsTotal,
+  leaseIds: wire.leaseIds as LeaseId[],
+  models: wire.models.map(({ modelId, residency, activeRequests }) => ({
+    modelId: modelId as ModelId,
+    residency: RESIDENCIES[residency] ?? 'absent',
+    activeRequests,
+  })),
+  supports: {
+    routes: wire.supports?.routes ?? [],
+    quantizations: wire.supports?.quantizations ?? [],
+    extensions: wire.supports?.extensions ?? [],
+  },
+  contextLength: wire.contextLength,
+  ...whatIsKnown(wire),
+})
+
+const whatIsKnown = (wire: WirePool) => {
+  const computeCapability = Number.parseFloat(wire.computeCapability)
+  const { performance } = wire
+  return {
+    ...(wire.instanceId === '' ? {} : { instanceId: wire.instanceId as InstanceId }),
+    ...(wire.vramTotalBytes === undefined ? {} : { vramTotalBytes: Number(wire.vramTotalBytes) }),
+    ...(wire.vramFreeBytes === undefined ? {} : { vramFreeBytes: Number(wire.vramFreeBytes) }),
+    ...(Number.isFinite(computeCapability) ? { computeCapability } : {}),
+    // An average of nothing is no measurement.
+    ...(performance && performance.samples > 0 && performance.tokensPerS > 0
+      ? {
+          performance: {
+            tokensPerS: performance.tokensPerS,
+            firstTokenMs: performance.firstTokenMs,
+            samples: performance.samples,
+          },
+        }
+      : {}),
+  }
+}
+
+const POOL_STATES: Readonly<Record<number, PoolState>> = {
+  [WirePoolState.STOPPED]: 'stopped',
+  [WirePoolState.PREPARING]: 'preparing',
+  [WirePoolState.STARTING]: 'starting',
+  [WirePoolState.READY]: 'ready',
+  [WirePoolState.DRAINING]: 'draining',
+  [WirePoolState.STOPPING]: 'stopping',
+  [WirePoolState.BACKOFF]: 'backoff',
+  [WirePoolState.FAILED]: 'failed',
+  [WirePoolState.CRASHED]: 'crashed',
+}
+
+const RESIDENCIES: Readonly<Record<number, Residency>> = {
+  [WireResidency.ABSENT]: 'absent',
+  [WireResidency.DOWNLOADING]: 'downloading',
+  [WireResidency.ON_DISK]: 'on_disk',
+  [WireResidency.LOADING]: 'loading',
+  [WireResidency.RESIDENT]: 'resident',
+  [WireResidency.DRAINING]: 'draining',
+  [WireResidency.UNLOADING]: 'unloading',
+  [WireResidency.FAILED]: 'failed',
+}
+
+const DEVICE_KINDS: Readonly<Record<number, DeviceKind>> = {
+  [WireDeviceKind.CPU]: 'cpu',
+  [WireDeviceKind.NVIDIA]: 'nvidia',
+  [WireDeviceKind.NVIDIA_MIG]: 'nvidia_mig',
+  [WireDeviceKind.AMD]: 'amd',
+}
