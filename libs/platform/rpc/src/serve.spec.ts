@@ -68,12 +68,12 @@ describe('the health service', () => {
 
 describe('a drain', () => {
   it('lets unary calls end and refuses new ones', async () => {
-    const entered = Promise.withResolvers<void>()
-    const go = Promise.withResolvers<void>()
+    const entered = Promise.withResolvers<boolean>()
+    const go = Promise.withResolvers<boolean>()
     const { client, server } = await start({
       handlers: {
         say: async ({ text }) => {
-          entered.resolve()
+          entered.resolve(true)
           await go.promise
           return { text }
         },
@@ -83,7 +83,7 @@ describe('a drain', () => {
     await entered.promise
     const drained = server[Symbol.asyncDispose]()
     expect(await reasonOf(freshCall())).toBe('RPC_UNAVAILABLE')
-    go.resolve()
+    go.resolve(true)
     expect((await inProgress).text).toBe('kept')
     await drained
   })
@@ -109,13 +109,13 @@ describe('a drain', () => {
   })
 
   it('cuts unary calls that outlast it', async () => {
-    const entered = Promise.withResolvers<void>()
+    const entered = Promise.withResolvers<boolean>()
     const told = Promise.withResolvers<BerthError>()
     const { client, server, lines } = await start({
       drainTimeoutMs: 50,
       handlers: {
         say: (_, { signal }) => {
-          entered.resolve()
+          entered.resolve(true)
           signal.addEventListener('abort', () => told.resolve(signal.reason as BerthError))
           return new Promise(() => {})
         },

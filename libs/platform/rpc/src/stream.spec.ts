@@ -142,7 +142,8 @@ describe('bidi streams', () => {
 
   it('fail with RPC_DEADLINE when they are not accepted in time', async () => {
     const clock = createSimClock()
-    const silent = createServer()
+    // Not closed by grpc-js while it waits for the first frame of its peer.
+    const silent = createServer((socket) => socket.unref())
     const port = await listen(silent, { host: '127.0.0.1', port: 0, what: 'silent server' })
     const address = `127.0.0.1:${port}`
     using client = createClient(EchoService, { address, clock, defaultDeadlineMs: 100 })
@@ -222,7 +223,7 @@ describe('bidi streams', () => {
   })
 
   it('slow the sender down when the handler does not read', async () => {
-    const go = Promise.withResolvers<void>()
+    const go = Promise.withResolvers<boolean>()
     const counted = Promise.withResolvers<number>()
     const { client } = await start({
       handlers: {
@@ -238,7 +239,7 @@ describe('bidi streams', () => {
     for (let turn = 0; turn < 100; turn++) await client.say({})
     // 10 MB were sent; what the handler did not ask for stays here.
     expect(stream.bufferedMessages).toBeGreaterThan(1_000)
-    go.resolve()
+    go.resolve(true)
     stream.end()
     expect(await counted.promise).toBe(2_000)
   })

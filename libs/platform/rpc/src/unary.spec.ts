@@ -23,9 +23,9 @@ afterEach(async () => {
 /** Waits for its signal, then tells why it was aborted. */
 const waitForAbort = () => {
   const { promise, resolve } = Promise.withResolvers<BerthError>()
-  const entered = Promise.withResolvers<void>()
+  const entered = Promise.withResolvers<boolean>()
   const say = async (_: unknown, { signal }: { signal: AbortSignal }): Promise<never> => {
-    entered.resolve()
+    entered.resolve(true)
     return new Promise((_resolve, reject) => {
       signal.addEventListener('abort', () => {
         resolve(signal.reason as BerthError)

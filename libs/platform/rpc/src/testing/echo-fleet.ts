@@ -107,5 +107,5 @@ export const eventually = async <T>(attempt: () => Promise<T | undefined>): Prom
 export const reasonOf = (promise: Promise<unknown>): Promise<Reason> =>
   promise.then(
     () => Promise.reject(new Error('Nothing failed.')),
-    (error: BerthError) => error.reason,
+    (error: unknown) => (error as BerthError).reason,
   )
