@@ -17,7 +17,9 @@ export const start = (pool: Supervised, context: StepContext): Step => {
     case 'stopping':
       return unchanged({ ...wanted, state: { ...state, goal: 'restart' } })
     case 'draining':
-      return state.goal === 'stop' ? enterReady(wanted, state, BY_HAND, context) : unchanged(wanted)
+      return state.goal === 'stop'
+        ? enterReady(wanted, state, { reason: BY_HAND }, context)
+        : unchanged(wanted)
     case 'preparing':
     case 'starting':
     case 'ready':
@@ -89,7 +91,7 @@ export const undrain = (pool: Supervised, context: StepContext): Step => {
   const open = { ...pool, isCordoned: false }
   const { state } = pool
   return state.kind === 'draining' && state.goal === 'hold'
-    ? enterReady(open, state, 'undrain was asked for', context)
+    ? enterReady(open, state, { reason: 'undrain was asked for' }, context)
     : unchanged(open)
 }
 

@@ -24,7 +24,12 @@ const whileStarting = (
   context: StepContext,
 ): Step => {
   if (isGood(result))
-    return enterReady(pool, state, 'probes pass', context, result.verdict === 'degraded')
+    return enterReady(
+      pool,
+      state,
+      { reason: 'probes pass', isDegraded: result.verdict === 'degraded' },
+      context,
+    )
   const { policy } = context
   const lastError = policy.hasProcess ? pool.lastError : result.fact
   const hasSignOfLife = state.hasSignOfLife || isListening

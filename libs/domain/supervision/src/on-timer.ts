@@ -114,7 +114,7 @@ const drainDeadline = (pool: Supervised, context: StepContext): Step => {
     return enterReady(
       { ...pool, isCordoned: false },
       state,
-      'the drain was given up at its deadline',
+      { reason: 'the drain was given up at its deadline' },
       context,
     )
   if (state.goal === 'hold') return { pool, effects: [{ kind: 'abort_requests' }] }

@@ -9,11 +9,11 @@ type Running = Extract<PoolState, { readonly kind: 'starting' | 'ready' | 'drain
 export const enterReady = (
   pool: Supervised,
   from: Running,
-  reason: string,
+  why: { readonly reason: string; readonly isDegraded?: boolean },
   { now, policy }: StepContext,
-  isDegraded = from.kind !== 'starting' && from.isDegraded,
 ): Step => {
   const { instanceId } = from
+  const { reason, isDegraded = from.kind !== 'starting' && from.isDegraded } = why
   const readyAt = from.kind === 'starting' ? now : from.readyAt
   const failures = from.kind === 'starting' ? 0 : from.failures
   const serving = { instanceId, readyAt, failures, isDegraded }

@@ -1,6 +1,7 @@
 import type { Bus } from '@berth/bus'
 import type { Pool as PoolMessage } from '@berth/contract'
 import { drivers } from '@berth/drivers'
+import { assert } from '@berth/kernel'
 import type { Logger } from '@berth/runtime'
 import { createOperations, type Operations } from './commands/operations.ts'
 import type { FoundDevice } from './device/inventory.ts'
@@ -8,9 +9,10 @@ import { askOverHttp } from './engine/ask-probe.ts'
 import type { LaunchEnv } from './engine/launch-instance.ts'
 import { createAuthority, type Authority } from './ingress/authority.ts'
 import type { AgentMetrics } from './metrics.ts'
-import { createPool, type Pool } from './pool/pool.ts'
+import { createPoolReporter } from './pool/pool-reporter.ts'
+import { Pool, type PoolOptions } from './pool/pool.ts'
 import type { PoolSpec } from './pools-file/pool-spec.ts'
-import { createAgentEvents } from './publish/agent-events.ts'
+import { createAgentEvents, type AgentEvents } from './publish/agent-events.ts'
 import { hostMessage } from './publish/host-message.ts'
 import { poolMessage } from './publish/pool-message.ts'
 import { createPublisher, type Publisher } from './publish/publisher.ts'
@@ -23,7 +25,7 @@ export interface Host extends Disposable {
   readonly authority: Authority
   readonly operations: Operations
   readonly publisher: Publisher
-  describe(pool: Pool): PoolMessage
+  readonly describe: (pool: Pool) => PoolMessage
   /** Where core and gateways reach this host, once the doors are open. */
   advertise(addresses: { readonly grpc: string; readonly ingress: string }): void
   /** From now on the snapshot says that the agent is stopping. */
@@ -43,7 +45,7 @@ export interface HostOptions {
 }
 
 export const createHost = (options: HostOptions): Host => {
-  const { hostId, epoch, env, bus, log, metrics } = options
+  const { hostId, epoch, env, bus } = options
   const { clock, rng } = env
   const operations = createOperations(clock, rng)
   const events = createAgentEvents({ bus, clock, rng, hostId, epoch })
@@ -78,15 +80,9 @@ export const createHost = (options: HostOptions): Host => {
     events.operationChanged(operation, correlationId)
     publisher.changed(true)
   })
-  const askProbe = askOverHttp(clock)
-  for (const spec of options.specs) {
-    const driver = drivers[spec.engine.engine]!
-    const onSnapshotChange = publisher.changed
-    pools.set(
-      spec.poolId,
-      createPool({ spec, driver, log, askProbe, env, metrics, events, onSnapshotChange }),
-    )
-  }
+  const onSnapshotChange = (isUrgent: boolean) => publisher.changed(isUrgent)
+  for (const spec of options.specs)
+    pools.set(spec.poolId, makePool(spec, { ...options, events, onSnapshotChange }))
   return {
     hostId,
     epoch,
@@ -105,4 +101,33 @@ export const createHost = (options: HostOptions): Host => {
     },
     [Symbol.dispose]: () => publisher[Symbol.dispose](),
   }
+}
+
+const makePool = (
+  spec: PoolSpec,
+  {
+    env,
+    metrics,
+    ...from
+  }: HostOptions & Pick<PoolOptions, 'onSnapshotChange'> & { readonly events: AgentEvents },
+): Pool => {
+  const { poolId } = spec
+  const { engine, modelId } = spec.engine
+  const driver = drivers[engine]
+  assert(driver !== undefined, 'a pool that was checked has a driver')
+  const log = from.log.child({
+    pool_id: poolId,
+    engine,
+    model_id: modelId,
+    device_mask: spec.devices,
+  })
+  return new Pool({
+    spec,
+    driver,
+    log,
+    env,
+    askProbe: askOverHttp(env.clock),
+    reporter: createPoolReporter(poolId, { log, metrics, events: from.events }),
+    onSnapshotChange: from.onSnapshotChange,
+  })
 }

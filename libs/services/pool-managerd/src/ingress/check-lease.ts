@@ -1,4 +1,5 @@
 import { readLeaseToken, type LeaseClaims, type ReplaySet } from '@berth/lease'
+import type { Instance } from '../engine/instance.ts'
 import type { Pool } from '../pool/pool.ts'
 import type { Authority } from './authority.ts'
 
@@ -27,7 +28,12 @@ export interface DoorState {
 }
 
 export type LeaseCheck =
-  | { readonly ok: true; readonly claims: LeaseClaims; readonly pool: Pool }
+  | {
+      readonly ok: true
+      readonly claims: LeaseClaims
+      readonly pool: Pool
+      readonly instance: Instance
+    }
   | { readonly ok: false; readonly refusal: Refusal; readonly pool?: Pool }
 
 /**
@@ -40,8 +46,13 @@ export const checkLease = (token: string, path: string, door: DoorState): LeaseC
   const { claims } = read
   const pool = claims.hostId === door.hostId ? door.pools.get(claims.poolId) : undefined
   if (!pool) return { ok: false, refusal: 'wrong_pool' }
-  const refusal = staleness(claims, door) ?? unreadiness(path, pool, door) ?? replay(claims, door)
-  return refusal ? { ok: false, refusal, pool } : { ok: true, claims, pool }
+  const refused = (refusal: Refusal): LeaseCheck => ({ ok: false, refusal, pool })
+  const refusal = staleness(claims, door) ?? unreadiness(path, pool, door)
+  if (refusal) return refused(refusal)
+  const { instance } = pool
+  if (!instance) return refused('not_ready')
+  const isFresh = door.replays.use(claims.leaseId, claims.expiresAtMs, door.nowMs)
+  return isFresh ? { ok: true, claims, pool, instance } : refused('replayed')
 }
 
 const staleness = (claims: LeaseClaims, door: DoorState): Refusal | undefined => {
@@ -54,8 +65,5 @@ const unreadiness = (path: string, pool: Pool, door: DoorState): Refusal | undef
   if (!pool.driver.abilities.routes.includes(path)) return 'unsupported_route'
   const { kind } = pool.supervised.state
   if (door.isDraining || kind === 'draining') return 'draining'
-  return kind === 'ready' && pool.instance ? undefined : 'not_ready'
+  return kind === 'ready' ? undefined : 'not_ready'
 }
-
-const replay = (claims: LeaseClaims, door: DoorState): Refusal | undefined =>
-  door.replays.use(claims.leaseId, claims.expiresAtMs, door.nowMs) ? undefined : 'replayed'

@@ -1,4 +1,4 @@
-import { messageOf, unreachable, type Cancel, type Clock, type Rng } from '@berth/kernel'
+import { messageOf, unreachable, type Cancel } from '@berth/kernel'
 import type { Logger } from '@berth/runtime'
 import {
   instanceOf,
@@ -17,17 +17,19 @@ import type { LogRing } from '../engine/log-ring.ts'
 import type { PoolSpec } from '../pools-file/pool-spec.ts'
 import { askAll, type Check } from './ask-all.ts'
 
-/** What the supervisor needs of the pool it supervises. */
+type EffectOf<Kind extends Effect['kind']> = Extract<Effect, { readonly kind: Kind }>
+
+/** What the supervisor tells the pool it supervises, and asks of it. */
 export interface SupervisorHooks {
   /** Something a snapshot shows has changed. */
-  onChange(): void
-  onTransition(effect: Extract<Effect, { readonly kind: 'transitioned' }>): void
-  onInstanceEnded(effect: Extract<Effect, { readonly kind: 'instance_ended' }>): void
-  onChecked(check: Check): void
-  abortRequests(): void
+  readonly onChange: () => void
+  readonly onTransition: (effect: EffectOf<'transitioned'>) => void
+  readonly onInstanceEnded: (effect: EffectOf<'instance_ended'>) => void
+  readonly onChecked: (check: Check) => void
+  readonly abortRequests: () => void
   /** Calls `fn` once nothing is in flight. */
-  whenIdle(fn: () => void): Cancel
-  isIdle(): boolean
+  readonly whenIdle: (fn: () => void) => Cancel
+  readonly isIdle: () => boolean
 }
 
 export interface SupervisorOptions {
@@ -41,68 +43,74 @@ export interface SupervisorOptions {
 }
 
 /** Performs what `step` decides for one pool: the only writer of its state. */
-export interface Supervisor extends Disposable {
-  readonly supervised: Supervised
-  /** The engine of this life, from its launch until nothing of it is left. */
-  readonly instance: Instance | undefined
-  dispatch(event: SupervisionEvent): void
-}
+export class Supervisor implements Disposable {
+  readonly #options: SupervisorOptions
+  readonly #timers = new Map<TimerName, Cancel>()
+  readonly #inbox: SupervisionEvent[] = []
+  readonly #ended = new AbortController()
+  #supervised: Supervised
+  #instance: Instance | undefined
+  #stopAwaitingIdle: Cancel = () => {}
+  #isBusy = false
 
-export const createSupervisor = (options: SupervisorOptions): Supervisor => {
-  const { spec, driver, hooks, log, env } = options
-  const clock: Clock = env.clock
-  const rng: Rng = env.rng
-  const timers = new Map<TimerName, Cancel>()
-  const ended = new AbortController()
-  const inbox: SupervisionEvent[] = []
-  let supervised = newSupervised(clock.now())
-  let instance: Instance | undefined
-  let stopAwaitingIdle: Cancel = () => {}
-  let isBusy = false
-
-  const dispatch = (event: SupervisionEvent): void => {
-    inbox.push(event)
-    if (isBusy) return
-    isBusy = true
-    for (let next = inbox.shift(); next; next = inbox.shift()) {
-      const before = supervised
-      const context = { now: clock.now(), rng, policy: spec.policy }
-      const { pool, effects } = step(supervised, next, context)
-      supervised = pool
-      for (const effect of effects) perform(effect)
-      if (instance && instance.instanceId !== instanceOf(pool.state)) instance = undefined
-      if (before !== pool) hooks.onChange()
-    }
-    isBusy = false
+  constructor(options: SupervisorOptions) {
+    this.#options = options
+    this.#supervised = newSupervised(options.env.clock.now())
   }
 
-  const perform = (effect: Effect): void => {
+  get supervised(): Supervised {
+    return this.#supervised
+  }
+
+  /** The engine of this life, from its launch until nothing of it is left. */
+  get instance(): Instance | undefined {
+    return this.#instance
+  }
+
+  /** One event at a time: what effects bring about at once waits for its turn. */
+  dispatch(event: SupervisionEvent): void {
+    this.#inbox.push(event)
+    if (this.#isBusy) return
+    this.#isBusy = true
+    for (let next = this.#inbox.shift(); next; next = this.#inbox.shift()) this.#step(next)
+    this.#isBusy = false
+  }
+
+  [Symbol.dispose](): void {
+    this.#cancelTimers()
+    this.#ended.abort()
+  }
+
+  #step(event: SupervisionEvent): void {
+    const { env, spec, hooks } = this.#options
+    const before = this.#supervised
+    const context = { now: env.clock.now(), rng: env.rng, policy: spec.policy }
+    const { pool, effects } = step(before, event, context)
+    this.#supervised = pool
+    for (const effect of effects) this.#perform(effect)
+    if (this.#instance?.instanceId !== instanceOf(pool.state)) this.#instance = undefined
+    if (before !== pool) hooks.onChange()
+  }
+
+  #perform(effect: Effect): void {
+    const { hooks } = this.#options
     switch (effect.kind) {
       case 'launch':
-        return void launch(effect.instanceId)
+        return void this.#launch(effect.instanceId)
       case 'probe':
-        return void probe(effect.instanceId)
+        return void this.#probe(effect.instanceId)
       case 'signal':
-        return instance?.signal(effect.signal)
+        return this.#instance?.signal(effect.signal)
       case 'await_gone':
-        return void awaitGone(effect.instanceId)
+        return void this.#awaitGone(effect.instanceId)
       case 'await_idle':
-        stopAwaitingIdle()
-        stopAwaitingIdle = hooks.whenIdle(() =>
-          dispatch({ kind: 'idle', instanceId: effect.instanceId }),
-        )
-        return
+        return this.#awaitIdle(effect.instanceId)
       case 'abort_requests':
         return hooks.abortRequests()
       case 'arm_timer':
-        timers.get(effect.name)?.()
-        timers.set(
-          effect.name,
-          clock.after(effect.ms, () => dispatch({ kind: 'timer', name: effect.name })),
-        )
-        return
+        return this.#armTimer(effect.name, effect.ms)
       case 'cancel_timers':
-        return cancelTimers()
+        return this.#cancelTimers()
       case 'transitioned':
         return hooks.onTransition(effect)
       case 'instance_ended':
@@ -112,65 +120,70 @@ export const createSupervisor = (options: SupervisorOptions): Supervisor => {
     }
   }
 
-  const cancelTimers = () => {
-    for (const cancel of timers.values()) cancel()
-    timers.clear()
-    stopAwaitingIdle()
-  }
-
-  const launch = async (instanceId: string) => {
-    const { promise: isLaunched, resolve } = Promise.withResolvers<void>()
+  async #launch(instanceId: string): Promise<void> {
+    const { spec, driver, ring, log, env } = this.#options
+    const launching = Promise.withResolvers<undefined>()
     const result = await launchInstance(
       {
         spec,
         driver,
         instanceId,
-        ring: options.ring,
+        ring,
         log,
-        onOutput: () => dispatch({ kind: 'output', instanceId }),
+        onOutput: () => this.dispatch({ kind: 'output', instanceId }),
         // An engine may be dead before its launch is told: an end never comes before a start.
         onExit: (report) =>
-          void isLaunched.then(() => dispatch({ kind: 'exited', instanceId, report })),
+          void launching.promise.then(() => this.dispatch({ kind: 'exited', instanceId, report })),
       },
       env,
     )
-    if (result.kind === 'refused')
-      return dispatch({ kind: 'launch_failed', instanceId, report: result.report })
-    instance = result.instance
-    dispatch({ kind: 'launched', instanceId })
-    resolve()
+    if (result.kind === 'launched') this.#instance = result.instance
+    this.dispatch(
+      result.kind === 'launched'
+        ? { kind: 'launched', instanceId }
+        : { kind: 'launch_failed', instanceId, report: result.report },
+    )
+    launching.resolve(undefined)
   }
 
-  const probe = async (instanceId: string) => {
-    if (!instance) return
-    const check = await askAll(options.askProbe, driver, instance.access, spec.engine)
-    if (ended.signal.aborted || instance?.instanceId !== instanceId) return
-    hooks.onChecked({ ...check, atMs: clock.wall() })
+  async #probe(instanceId: string): Promise<void> {
+    const { driver, spec, env, hooks, askProbe } = this.#options
+    const { access } = this.#instance ?? {}
+    if (!access) return
+    const check = await askAll(askProbe, driver, access, spec.engine)
+    if (this.#ended.signal.aborted || this.#instance?.instanceId !== instanceId) return
+    hooks.onChecked({ ...check, atMs: env.clock.wall() })
     const { result, isListening } = check
-    dispatch({ kind: 'probed', instanceId, result, isListening, isIdle: hooks.isIdle() })
+    this.dispatch({ kind: 'probed', instanceId, result, isListening, isIdle: hooks.isIdle() })
   }
 
-  const awaitGone = async (instanceId: string) => {
+  async #awaitGone(instanceId: string): Promise<void> {
     try {
-      await instance?.gone(ended.signal)
+      await this.#instance?.gone(this.#ended.signal)
     } catch (error) {
-      if (ended.signal.aborted) return
-      log.error({ error: messageOf(error) }, 'waiting for the end of an engine failed')
+      if (this.#ended.signal.aborted) return
+      const facts = { instance_id: instanceId, error: messageOf(error) }
+      this.#options.log.error(facts, 'waiting for the end of an engine failed')
     }
-    dispatch({ kind: 'gone', instanceId })
+    this.dispatch({ kind: 'gone', instanceId })
   }
 
-  return {
-    get supervised() {
-      return supervised
-    },
-    get instance() {
-      return instance
-    },
-    dispatch,
-    [Symbol.dispose]: () => {
-      cancelTimers()
-      ended.abort()
-    },
+  #awaitIdle(instanceId: string): void {
+    this.#stopAwaitingIdle()
+    this.#stopAwaitingIdle = this.#options.hooks.whenIdle(() =>
+      this.dispatch({ kind: 'idle', instanceId }),
+    )
+  }
+
+  #armTimer(name: TimerName, ms: number): void {
+    this.#timers.get(name)?.()
+    const cancel = this.#options.env.clock.after(ms, () => this.dispatch({ kind: 'timer', name }))
+    this.#timers.set(name, cancel)
+  }
+
+  #cancelTimers(): void {
+    for (const cancel of this.#timers.values()) cancel()
+    this.#timers.clear()
+    this.#stopAwaitingIdle()
   }
 }

@@ -1,0 +1,113 @@
+import {
+  OperationType,
+  OperationTypeSchema,
+  type CommandHeader,
+  type Operation,
+} from '@berth/contract'
+import { BerthError } from '@berth/kernel'
+import type { SupervisionEvent } from '@berth/supervision'
+import type { Authority } from '../ingress/authority.ts'
+import type { Pool } from '../pool/pool.ts'
+import { createFirstAnswers } from './first-answers.ts'
+import { followOperation } from './follow-operation.ts'
+import type { Operations } from './operations.ts'
+
+/** What every command says. */
+export interface Command {
+  readonly header?: CommandHeader | undefined
+  readonly poolId: string
+}
+
+/** A change that an operation follows. */
+export interface OperationCommand {
+  readonly type: OperationType
+  readonly request: Command
+  readonly correlationId: string
+  readonly eventFor: (pool: Pool) => SupervisionEvent
+}
+
+/** Runs commands on pools: fenced by term, harmless when repeated, one operation per pool. */
+export interface PoolCommands {
+  /** Throws `POOL_NOT_FOUND`. */
+  find(poolId: string): Pool
+  /** Throws `STALE_TERM`. A key that was used before gets its first answer again. */
+  once<T>(name: string, request: Command, work: (pool: Pool) => Promise<T>): Promise<T>
+  /** Answers at once with the operation that follows the change. */
+  operate(command: OperationCommand): Promise<{ operation: Operation }>
+}
+
+export const createPoolCommands = (on: {
+  readonly pools: ReadonlyMap<string, Pool>
+  readonly authority: Authority
+  readonly operations: Operations
+}): PoolCommands => {
+  const { pools, authority, operations } = on
+  const answers = createFirstAnswers()
+
+  const find = (poolId: string): Pool => {
+    const pool = pools.get(poolId)
+    if (pool) return pool
+    throw new BerthError(
+      'POOL_NOT_FOUND',
+      `This host has no pool ${JSON.stringify(poolId.slice(0, 80))}.`,
+    )
+  }
+  const once = async <T>(name: string, request: Command, work: (pool: Pool) => Promise<T>) => {
+    authority.admit(Number(request.header?.term ?? 0n))
+    const key = request.header?.idempotencyKey ?? ''
+    return answers.once(key && `${name} ${request.poolId} ${key}`, () => work(find(request.poolId)))
+  }
+  const begin = (command: OperationCommand, pool: Pool): Operation => {
+    const { type, request, correlationId } = command
+    const current = operations.current(pool.spec.poolId)
+    if (current && current.type === type) return current
+    if (current && type !== OperationType.STOP) throw inProgress(current)
+    if (current) operations.end(current.operationId, overtaken(type))
+    const operation = operations.begin({
+      type,
+      poolId: pool.spec.poolId,
+      modelId: pool.spec.engine.modelId ?? '',
+      term: Number(request.header?.term ?? 0n),
+      idempotencyKey: request.header?.idempotencyKey ?? '',
+      correlationId,
+    })
+    const before = pool.instance?.instanceId
+    pool.dispatch(command.eventFor(pool))
+    followOperation(pool, operation, { operations, before })
+    return operations.get(operation.operationId)
+  }
+  return {
+    find,
+    once,
+    operate: (command) =>
+      once(nameOf(command.type), command.request, async (pool) => {
+        if (command.type !== OperationType.DRAIN) refuseUnmanaged(pool)
+        return { operation: begin(command, pool) }
+      }),
+  }
+}
+
+const refuseUnmanaged = ({ spec }: Pool) => {
+  if (spec.engine.mode === 'managed') return
+  throw new BerthError(
+    'UNSUPPORTED_OPERATION',
+    `Pool ${spec.poolId} is ${spec.engine.mode}: Berth does not start or stop its engine.`,
+  )
+}
+
+const inProgress = (operation: Operation) =>
+  new BerthError(
+    'OPERATION_IN_PROGRESS',
+    `Pool ${operation.poolId} has another operation under way: ${operation.operationId}.`,
+    { facts: { operation_id: operation.operationId } },
+  )
+
+const overtaken = (type: OperationType) =>
+  ({
+    kind: 'cancelled',
+    reason: 'CANCELLED',
+    message: `Overtaken by ${nameOf(type)}.`,
+  }) as const
+
+const nameOf = (type: OperationType): string =>
+  OperationTypeSchema.value[type]?.localName.toLowerCase() ?? String(type)
