@@ -46,11 +46,14 @@ export const armFailures = (
   if (isCrashDue(engine)) crash(engine, dialect)
 }
 
-const ORPHAN = `process.on('SIGTERM', () => {}); setTimeout(() => {}, 600_000)`
+const ORPHAN = 'trap "" TERM; exec sleep 600'
 
-/** A worker that stays in our process group and survives us, as vLLM's workers can. */
-export const spawnOrphan = (nodePath: string): number | undefined => {
-  const child = spawn(nodePath, ['-e', ORPHAN], { stdio: 'ignore' })
+/**
+ * A worker that stays in our process group and survives us, as vLLM's workers can: it ignores
+ * SIGTERM. It ends by itself after ten minutes, so that no test leaves one for good.
+ */
+export const spawnOrphan = (): number | undefined => {
+  const child = spawn('/bin/sh', ['-c', ORPHAN], { stdio: 'ignore' })
   child.unref()
   return child.pid
 }

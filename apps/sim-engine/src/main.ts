@@ -36,7 +36,7 @@ if (!read.ok) {
   // The agent mints a key per instance and passes it by environment, never by argv.
   const apiKey = read.knobs.apiKey || (process.env.BERTH_ENGINE_API_KEY ?? '')
   const engine = createEngine(host, { ...read.knobs, apiKey }, createRequestLog(LOG_CAPACITY))
-  if (engine.knobs.hasOrphan) engine.orphanPid = spawnOrphan(process.execPath)
+  if (engine.knobs.hasOrphan) engine.orphanPid = spawnOrphan()
   const dialect = DIALECT_OF[engine.knobs.dialect]!(engine)
   await live(engine, dialect, createHttp(engine, dialect))
 }

@@ -45,7 +45,10 @@ export const createOllamaLibrary = (engine: Engine, models: OllamaModels): [stri
   ],
 ]
 
-const nameOf = (body: Json): string => String(body.model ?? body.name ?? '')
+const nameOf = ({ model, name }: Json): string => {
+  const asked = model ?? name
+  return typeof asked === 'string' ? asked : ''
+}
 
 const DETAILS: Json = {
   parent_model: '',

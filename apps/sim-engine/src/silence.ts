@@ -20,7 +20,6 @@ export const createSilence = (pollMs: () => number): Silence => {
     return since + pollMs()
   }
   const look = () => {
-    timer = undefined
     const now = performance.now()
     for (const job of gone) {
       if (dueAtMs(job) > now) continue
@@ -30,7 +29,8 @@ export const createSilence = (pollMs: () => number): Silence => {
     arm()
   }
   const arm = () => {
-    if (gone.size === 0 || timer !== undefined) return
+    clearTimeout(timer)
+    if (gone.size === 0) return
     const next = Math.min(...[...gone].map(dueAtMs))
     timer = setTimeout(look, Math.max(1, next - performance.now()))
     timer.unref()

@@ -23,7 +23,7 @@ const SIGNS: readonly Sign[] = [
   },
   {
     kind: 'bad_option',
-    pattern: /unrecognized arguments|invalid argument:|error while handling argument|^error: --/i,
+    pattern: /error: (?:unrecognized arguments|invalid argument)|error while handling argument/,
     advice: 'Correct engine_options of the pool.',
     isRetriable: false,
   },
@@ -42,7 +42,7 @@ const SIGNS: readonly Sign[] = [
   {
     kind: 'model_not_found',
     pattern:
-      /failed to open GGUF file|ENOENT.*\.gguf|Repository Not Found|RepositoryNotFoundError/i,
+      /failed to open GGUF file|ENOENT.*\.gguf|Repository Not Found|RepositoryNotFoundError|Can't load the configuration of/i,
     advice: 'Check the path or the reference of the model.',
     isRetriable: false,
   },
@@ -110,7 +110,9 @@ const ofSignal = (signal: string): CrashReport => {
   return { kind: 'signal', message: `Ended by ${signal}. ${advice}`, isRetriable: true }
 }
 
+const COLOURS = /\u001b\[[\d;]*m/g
+
 const quoted = (line: string): string => {
-  const text = line.trim()
+  const text = line.replace(COLOURS, '').trim()
   return text.length > FACT_CHARS ? `"${text.slice(0, FACT_CHARS)}…".` : `"${text}".`
 }

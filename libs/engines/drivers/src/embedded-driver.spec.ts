@@ -1,0 +1,98 @@
+import { describe, expect, it } from '@jest/globals'
+import { embeddedDriver } from './embedded-driver.ts'
+import { answered, engineSpec, grant, modelsBody } from './testing/engine-spec.ts'
+
+const HEALTH = { path: '/health', timeoutMs: 5000 }
+const MODELS = { path: '/v1/models', timeoutMs: 5000 }
+const spec = engineSpec('embedded')
+
+describe('the embedded driver', () => {
+  it('plans our own server, one thread, with the key in the environment only', () => {
+    expect(embeddedDriver.plan(spec, grant)).toEqual({
+      kind: 'process',
+      argv: [
+        '/opt/node',
+        '/opt/berth/embedded-engine.js',
+        '--model',
+        '/models/m1.gguf',
+        '--host',
+        '127.0.0.1',
+        '--port',
+        '4100',
+        '--slots',
+        '2',
+        '--ctx',
+        '4096',
+        '--threads',
+        '1',
+        '--alias',
+        'm1',
+        '--runtime-dir',
+        '/var/berth/runtime',
+      ],
+      env: { BERTH_ENGINE_API_KEY: 'minted' },
+      access: {
+        baseUrl: 'http://127.0.0.1:4100',
+        headers: { authorization: 'Bearer minted' },
+        readyProbes: [HEALTH, MODELS],
+        metricsPath: '/metrics',
+        connections: 'fresh',
+      },
+      stopGraceMs: 10_000,
+    })
+  })
+
+  it('turns options into flags', () => {
+    const options = { threads: 4, embeddings: true, batching: 'shared', max_queued: 8 }
+    const plan = embeddedDriver.plan({ ...spec, options }, grant)
+    const argv = (plan.kind === 'process' ? plan.argv : []).join(' ')
+    expect(argv).toContain('--threads 4 --alias m1')
+    expect(argv).toContain('--embeddings --batching shared --max-queued 8')
+    expect(embeddedDriver.check({ ...spec, options })).toEqual([])
+  })
+
+  it('says of every wrong option what it may be', () => {
+    const options = { threads: 0, embeddings: 'yes', gpu: 'cuda', nope: 1 }
+    expect(embeddedDriver.check({ ...spec, options })).toEqual([
+      'engine_options.threads: has to be a whole number from 1 to 256',
+      'engine_options.embeddings: has to be true or false',
+      'engine_options.gpu: has to be one of auto, off',
+      'engine_options.nope: is not an option (known: threads, embeddings, gpu, batching, max_queued)',
+    ])
+  })
+
+  it('refuses to plan without a model file', () => {
+    const { modelPath: _modelPath, ...without } = grant
+    expect(() => embeddedDriver.plan(spec, without)).toThrow(
+      expect.objectContaining({ reason: 'CONFIG_INVALID' }),
+    )
+  })
+
+  it('runs another program when the pool names one', () => {
+    const plan = embeddedDriver.plan({ ...spec, binaryPath: '/usr/bin/mine' }, grant)
+    expect(plan.kind === 'process' && plan.argv.slice(0, 2)).toEqual(['/usr/bin/mine', '--model'])
+  })
+
+  it('attaches to a url when it is not managed', () => {
+    const external = { ...spec, mode: 'external' as const, url: 'http://127.0.0.1:9/' }
+    expect(embeddedDriver.check(external)).toEqual([])
+    expect(embeddedDriver.plan(external, grant)).toMatchObject({
+      kind: 'attach',
+      access: { baseUrl: 'http://127.0.0.1:9', headers: {} },
+    })
+  })
+
+  it('is ready only when the model is listed', () => {
+    expect(embeddedDriver.readProbe(HEALTH, answered('{"status":"ok"}'), spec)).toEqual({
+      verdict: 'healthy',
+    })
+    expect(embeddedDriver.readProbe(MODELS, answered(modelsBody('m1')), spec)).toEqual({
+      verdict: 'healthy',
+      modelIds: ['m1'],
+    })
+    expect(embeddedDriver.readProbe(MODELS, answered(modelsBody('other')), spec)).toEqual({
+      verdict: 'unhealthy',
+      fact: '/v1/models lists other, not m1',
+    })
+  })
+})
