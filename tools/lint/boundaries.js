@@ -13,7 +13,7 @@ const LAYERS = {
   tool: { may: ['kernel', 'domain', 'engines', 'contract', 'platform'] },
 }
 
-const APP_NPM = { core: [], agent: [], gateway: [], engine: [], cli: ['commander', 'yaml'] }
+const APP_NPM = { core: [], agent: [], gateway: [], engine: ['zod'], cli: ['commander', 'yaml'] }
 
 /** What a spec may use on top of its lib. */
 const SPEC_NPM = ['@jest/globals', 'fast-check']

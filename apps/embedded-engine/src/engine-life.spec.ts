@@ -3,13 +3,15 @@ import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import { prepareModels, startEngine, waitFor } from './testing/engine-process.ts'
 import type { EngineProcess } from './testing/engine-process.ts'
 
 const CHAT = '/v1/chat/completions'
 const messages = [{ role: 'user', content: 'tell me about the sea' }]
 const LOADING = { error: { message: 'Loading model', type: 'unavailable_error', code: 503 } }
+
+jest.setTimeout(60_000)
 
 let models: Awaited<ReturnType<typeof prepareModels>>
 let tiny: string
@@ -44,7 +46,7 @@ describe('while the model loads', () => {
       async () => (await engine.get('/health')).status,
       (status) => status === 200,
     )
-  }, 60_000)
+  })
 })
 
 describe('a start that cannot work', () => {
@@ -128,5 +130,5 @@ describe('SIGTERM', () => {
     expect(await response.text()).toMatch(/\[DONE\]\n\n$/)
     expect(await engine.exited).toEqual({ code: 0, signal: null })
     await expect(engine.get('/health')).rejects.toThrow()
-  }, 60_000)
+  })
 })

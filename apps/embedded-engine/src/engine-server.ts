@@ -150,8 +150,8 @@ const listen = (
   })
 
 const within = async (work: Promise<unknown>, ms: number): Promise<void> => {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const timer = setTimeout(resolve, ms)
+  const { promise, resolve } = Promise.withResolvers<undefined>()
+  const timer = setTimeout(() => resolve(undefined), ms)
   await Promise.race([work, promise])
   clearTimeout(timer)
 }

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import { prepareModels, readEvents, startEngine, waitFor } from './testing/engine-process.ts'
 import type { EngineProcess, Usage } from './testing/engine-process.ts'
 
@@ -17,6 +17,9 @@ interface SlotBody {
 const CHAT = '/v1/chat/completions'
 const messages = [{ role: 'user', content: 'tell me about the sea' }]
 const endless = { messages, ignore_eos: true, max_tokens: 30_000 }
+
+// The machine may be busy; nothing here depends on how fast the engine is.
+jest.setTimeout(60_000)
 
 let models: Awaited<ReturnType<typeof prepareModels>>
 let engine: EngineProcess
@@ -48,7 +51,7 @@ const startEndless = (isStream: boolean) => {
   const body = { ...endless, stream: isStream }
   const outcome = engine.post(CHAT, body, { signal: cut.signal }).then(
     (response) => response.status,
-    (error: Error) => error.name,
+    (error: unknown) => (error as Error).name,
   )
   return { cut: () => cut.abort(), outcome }
 }
@@ -110,14 +113,6 @@ describe('a chat completion', () => {
     expect(again.slice(0, 2)).toEqual(first)
     expect(third).toEqual(again)
     expect(new Set(again).size).toBe(seeds.length)
-  })
-
-  it('gives the same bytes whatever its neighbour does', async () => {
-    const long = [{ role: 'user', content: 'the ship went to sea again '.repeat(60) }]
-    const body = { messages, seed: 5, max_tokens: 120, temperature: 1.5, ignore_eos: true }
-    const alone = await textOf(body)
-    const [together] = await Promise.all([textOf(body), textOf({ ...body, messages: long })])
-    expect(together).toBe(alone)
   })
 
   it('repeats itself at temperature 0, without a seed', async () => {
@@ -232,7 +227,7 @@ describe('what is wrong with a request', () => {
     const { choices, usage } = await complete(full)
     expect(choices[0]!.finish_reason).toBe('length')
     expect(usage.total_tokens).toBe(32_768)
-  }, 60_000)
+  })
 
   it('answers 404 for a path it does not have', async () => {
     expect((await engine.get('/v1/nothing')).status).toBe(404)

@@ -26,9 +26,9 @@ export interface GenerateContext {
   readonly slot: Slot
   readonly signal: AbortSignal
   /** Milliseconds on a clock that never jumps. */
-  now(): number
+  readonly now: () => number
   /** Takes a piece of the answer; generation waits until it is taken. */
-  onText(text: string): Promise<void> | void
+  readonly onText: (text: string) => Promise<void> | void
 }
 
 /**

@@ -8,10 +8,10 @@ export interface ReadyEngine {
   readonly slots: Slots
   readonly counters: Counters
   /** Milliseconds on a clock that never jumps. */
-  now(): number
+  readonly now: () => number
   /** Unsigned, 32 bits. */
-  randomSeed(): number
-  nextTaskId(): number
+  readonly randomSeed: () => number
+  readonly nextTaskId: () => number
   /** A new id and the Unix time in seconds, for an answer. */
-  identify(): { readonly id: string; readonly created: number }
+  readonly identify: () => { readonly id: string; readonly created: number }
 }

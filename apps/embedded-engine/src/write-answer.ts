@@ -6,7 +6,7 @@ import { problemBody, sendJson } from './http-answer.ts'
 /** Takes an answer piece by piece to the client. */
 export interface AnswerWriter {
   /** Resolves when the client has taken enough of what was written. */
-  text(piece: string): Promise<void> | void
+  readonly text: (piece: string) => Promise<void> | void
   end(generated: Generated): void
   /** Tells of a failure in the middle; nothing when nothing was sent yet. */
   fail(): void

@@ -1,19 +1,20 @@
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { promisify } from 'node:util'
 import { tinyGguf, writeGgufImage, type TinyGgufOptions } from '@berth/model-files'
-import { installEmbeddedRuntime } from '../../../../tools/install-embedded-runtime.ts'
 
 const RUNTIME_DIR = new URL('../../../../.berth/embedded-engine', import.meta.url).pathname
+const INSTALL = new URL('../../../../tools/install-embedded-runtime.ts', import.meta.url).pathname
 const MAIN = new URL('../main.ts', import.meta.url).pathname
 const DEADLINE_MS = 60_000
 
 /** A folder with models, removed with `dispose`; the runtime is installed where it is missing. */
 export const prepareModels = async () => {
-  await installEmbeddedRuntime({ targetDir: RUNTIME_DIR })
+  await promisify(execFile)(process.execPath, [INSTALL, RUNTIME_DIR])
   const dir = await mkdtemp(join(tmpdir(), 'berth-embedded-'))
   return {
     dir,
@@ -43,10 +44,10 @@ export const startEngine = async (
     signal: signal as string | null,
   }))
   const lines: string[] = []
-  const { promise: reached, resolve } = Promise.withResolvers<void>()
+  const { promise: reached, resolve } = Promise.withResolvers<undefined>()
   createInterface({ input: child.stderr }).on('line', (line) => {
     lines.push(line)
-    if (line.includes(until)) resolve()
+    if (line.includes(until)) resolve(undefined)
   })
   const timer = setTimeout(() => child.kill('SIGKILL'), DEADLINE_MS)
   await Promise.race([reached, exited])
