@@ -1,0 +1,139 @@
+import { create, type MessageInitShape } from '@bufbuild/protobuf'
+import {
+  FleetService,
+  SchedulerService,
+  ServerFrameSchema,
+  SessionResponseSchema,
+  type Acquire,
+  type ClientFrame,
+  type FleetModelSchema,
+  type FleetPoolSchema,
+  type Hello,
+  type Release,
+  type SessionRequest,
+  type SessionResponse,
+} from '@berth/contract'
+import { BerthError } from '@berth/kernel'
+import { implement, serveRpc, type BidiStream } from '@berth/rpc'
+import { createSilentLogger } from '@berth/runtime'
+
+type Frame = MessageInitShape<typeof ServerFrameSchema>['frame']
+
+/** What a script may do with the session an `Acquire` came on. */
+export interface ScriptedSession {
+  send(...frames: Frame[]): void
+  /** Grants the job a lease `lease-<n>` on a pool behind `ingress`. */
+  assign(acquire: Acquire, ingress: string, poolId?: string): string
+}
+
+export interface CoreScript {
+  onAcquire(acquire: Acquire, session: ScriptedSession): void
+  /** Default: welcomes with term 1. */
+  onHello?(hello: Hello): Frame
+  readonly models?: readonly MessageInitShape<typeof FleetModelSchema>[]
+  readonly pools?: readonly MessageInitShape<typeof FleetPoolSchema>[]
+  readonly port?: number
+}
+
+/** A real gRPC server that plays core by a script and keeps all it was told. */
+export const startScriptedCore = async (script: CoreScript) => {
+  const messages: SessionRequest[] = []
+  const streams = new Set<
+    BidiStream<SessionRequest, MessageInitShape<typeof SessionResponseSchema>>
+  >()
+  const state = { isSilent: false, leases: 0 }
+
+  const frames = (): ClientFrame[] => messages.flatMap((message) => message.frames)
+  const of = <C extends NonNullable<ClientFrame['frame']['case']>>(wanted: C) =>
+    frames().flatMap(({ frame }) => (frame.case === wanted ? [frame.value] : [])) as Extract<
+      ClientFrame['frame'],
+      { case: C }
+    >['value'][]
+
+  const play = (
+    stream: BidiStream<SessionRequest, MessageInitShape<typeof SessionResponseSchema>>,
+    message: SessionRequest,
+  ) => {
+    const send = (...out: Frame[]) => {
+      if (!state.isSilent) stream.send(response(out))
+    }
+    const assign = (acquire: Acquire, ingressAddress: string, poolId = 'pool-a') => {
+      const leaseId = `lease-${++state.leases}`
+      const { jobId } = acquire
+      const value = { jobId, leaseId, poolId, ingressAddress, instanceId: `${poolId}-1` }
+      send({ case: 'assigned', value: { ...value, token: `token-${leaseId}`, queuedMs: 7 } })
+      return leaseId
+    }
+    for (const { frame } of message.frames) {
+      if (frame.case === 'hello') send(script.onHello?.(frame.value) ?? welcome(1n))
+      if (frame.case === 'heartbeat') send({ case: 'heartbeat', value: {} })
+      if (frame.case === 'acquire') script.onAcquire(frame.value, { send, assign })
+    }
+  }
+  const scheduler = implement(SchedulerService, {
+    session: async (stream) => {
+      streams.add(stream)
+      try {
+        for await (const message of stream.messages) {
+          messages.push(message)
+          play(stream, message)
+        }
+      } finally {
+        streams.delete(stream)
+      }
+    },
+    explain: async () => ({}),
+  })
+  const fleet = implement(FleetService, {
+    listPools: async () => ({ pools: [...(script.pools ?? [])] }),
+    getPool: async ({ poolId }) => {
+      const pool = script.pools?.find((candidate) => candidate.pool?.poolId === poolId)
+      if (!pool) throw new BerthError('POOL_NOT_FOUND', `There is no pool ${poolId}.`)
+      return { pool }
+    },
+    listHosts: async () => ({ hosts: [{ hostId: 'host-a', poolIds: ['pool-a'] }] }),
+    listModels: async () => ({ models: [...(script.models ?? [])] }),
+    getFleetStatus: async () => ({ isBusConnected: true }),
+  })
+  const server = await serveRpc({
+    host: '127.0.0.1',
+    port: script.port ?? 0,
+    services: [scheduler, fleet],
+    log: createSilentLogger(),
+    drainTimeoutMs: 0,
+  })
+  return {
+    port: server.port,
+    address: `127.0.0.1:${server.port}`,
+    messages,
+    acquires: (): Acquire[] => of('acquire'),
+    releases: (): Release[] => of('release'),
+    cancels: () => of('cancel'),
+    hellos: (): Hello[] => of('hello'),
+    /** Breaks every session as a crash would. */
+    breakSessions: () => {
+      for (const stream of streams) stream.destroy(new BerthError('INTERNAL', 'core crashed'))
+    },
+    /** Says nothing any more, as a frozen core. */
+    freeze: () => {
+      state.isSilent = true
+    },
+    sendAll: (...out: Frame[]) => {
+      for (const stream of streams) stream.send(response(out))
+    },
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  }
+}
+
+export type ScriptedCore = Awaited<ReturnType<typeof startScriptedCore>>
+
+/** The answer of a leader to Hello. */
+export const welcome = (term: bigint): Frame => ({
+  case: 'welcome',
+  value: { term, leaderId: 'core-test', leaseTtlMs: 15_000 },
+})
+
+const response = (frames: readonly Frame[]): SessionResponse =>
+  create(SessionResponseSchema, {
+    frames: frames.map((frame) => create(ServerFrameSchema, frame === undefined ? {} : { frame })),
+  })
