@@ -1,6 +1,6 @@
 import { createServer } from 'node:http'
 import { once } from 'node:events'
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals'
@@ -68,6 +68,15 @@ describe('a start that cannot work', () => {
     const { exit, last } = await failing(['--model', path])
     expect(exit.code).toBe(1)
     expect(last).toMatch(/^error: .*magic/i)
+  })
+
+  it('exits 1 for a file that was cut short, with what llama.cpp found', async () => {
+    const path = join(models.dir, 'short.gguf')
+    const whole = await readFile(tiny)
+    await writeFile(path, whole.subarray(0, whole.length - 100_000))
+    const { exit, last } = await failing(['--model', path])
+    expect(exit.code).toBe(1)
+    expect(last).toMatch(/^error: .*corrupted or incomplete/)
   })
 
   it('exits 1 for a flag that does not exist', async () => {

@@ -41,14 +41,21 @@ export const loadEngine = async (
   const library = await importLlama(options.runtimeDir).catch((cause: unknown) => {
     throw new Error(`node-llama-cpp is not installed in ${options.runtimeDir}`, { cause })
   })
+  let firstError: string | undefined
   const llama = await library.getLlama({
     gpu: options.gpu,
     build: 'never',
     maxThreads: 0, // so that --threads is taken as it is
     logLevel: 'warn',
-    logger: (level, message) => log(`llama ${level}: ${message.trim()}`),
+    logger: (level, message) => {
+      log(`llama ${level}: ${message.trim()}`)
+      if (level === 'error') firstError ??= message.trim()
+    },
   })
-  const model = await llama.loadModel({ modelPath: options.modelPath })
+  const model = await llama.loadModel({ modelPath: options.modelPath }).catch((cause: Error) => {
+    // What llama.cpp found comes by its log only; the library just says that it failed.
+    throw new Error([cause.message, firstError].filter(Boolean).join(': '), { cause })
+  })
   const contextSize = options.contextTokens ?? Math.min(model.trainContextSize, DEFAULT_CONTEXT)
   const promptChunkTokens = options.gpu === false ? CPU_CHUNK : GPU_CHUNK
   const context = await model.createContext({
