@@ -16,7 +16,7 @@ afterEach(() => {
 
 /** Starts a peer and resolves with the first line it prints. */
 const startPeer = async (...args: string[]): Promise<{ child: ChildProcess; line: string }> => {
-  const file = new URL('./testing/echo-peer.ts', import.meta.url).pathname
+  const file = new URL('./testing/echo-peer/main.ts', import.meta.url).pathname
   const child = spawn(process.execPath, [file, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { PATH: process.env['PATH'] },

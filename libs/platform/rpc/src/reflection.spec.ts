@@ -5,7 +5,7 @@ import {
   type FileDescriptorProto,
 } from '@bufbuild/protobuf/wkt'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { ServerReflection, ServerReflectionV1Alpha } from '@berth/contract/grpc'
+import { ServerReflection, AlphaReflection } from '@berth/contract/grpc'
 import { Client, credentials } from '@grpc/grpc-js'
 import { methodDefinition } from './service-definition.ts'
 import { startEchoFleet, type EchoFleet } from './testing/echo-fleet.ts'
@@ -49,7 +49,7 @@ const filesOf = ({ messageResponse }: Answer): FileDescriptorProto[] =>
   )
 
 describe('reflection', () => {
-  it.each([ServerReflection, ServerReflectionV1Alpha])('lists every service (%s)', async (v) => {
+  it.each([ServerReflection, AlphaReflection])('lists every service (%s)', async (v) => {
     const { messageResponse } = await ask({ case: 'listServices', value: '' }, v)
     expect(messageResponse.case).toBe('listServicesResponse')
     expect(messageResponse.value.service).toMatchObject([

@@ -1,7 +1,7 @@
 import { toBinary, type DescFile, type DescService } from '@bufbuild/protobuf'
 import { nestedTypes } from '@bufbuild/protobuf/reflect'
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt'
-import { ServerReflection, ServerReflectionV1Alpha } from '@berth/contract/grpc'
+import { ServerReflection, AlphaReflection } from '@berth/contract/grpc'
 import { status } from '@grpc/grpc-js'
 import type { BidiStream } from './bidi-stream.ts'
 import { implement, type RpcService } from './implement.ts'
@@ -11,14 +11,14 @@ import { implement, type RpcService } from './implement.ts'
  * are compiled in. The npm package for it reads .proto files, which a bundle does not have.
  */
 export const createReflection = (services: readonly DescService[]): readonly RpcService[] => {
-  const served = [...services, ServerReflection, ServerReflectionV1Alpha]
+  const served = [...services, ServerReflection, AlphaReflection]
   const index = indexFiles(served.map((service) => service.file))
   const names = served.map((service) => service.typeName).sort()
   return [
     implement(ServerReflection, {
       serverReflectionInfo: (stream) => answerAll(stream, index, names),
     }),
-    implement(ServerReflectionV1Alpha, {
+    implement(AlphaReflection, {
       serverReflectionInfo: (stream) => answerAll(stream, index, names),
     }),
   ]

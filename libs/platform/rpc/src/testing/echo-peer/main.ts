@@ -1,9 +1,9 @@
-// A process of its own, to be frozen by a spec. `node echo-peer.ts serve` serves and prints its
-// port; `node echo-peer.ts talk host:port` holds a stream open and prints `talking`.
+// A process of its own, to be frozen by a spec. `node main.ts serve` serves and prints its
+// port; `node main.ts talk host:port` holds a stream open and prints `talking`.
 import { argv, stdout } from 'node:process'
-import { createClient } from '../client.ts'
-import { startEchoFleet } from './echo-fleet.ts'
-import { EchoService } from './gen/echo_pb.ts'
+import { createClient } from '../../client.ts'
+import { startEchoFleet } from '../echo-fleet.ts'
+import { EchoService } from '../gen/echo_pb.ts'
 
 const [, , role, address = ''] = argv
 
