@@ -67,15 +67,18 @@ describe('an answer', () => {
 
 describe('slots', () => {
   it('let requests beyond them wait in arrival order', async () => {
-    const port = await startReady('--slots', '1', '--hang')
-    const replies = []
+    const port = await startReady('--slots', '1', '--hang', '--tokens-per-s', '50')
+    const replies: Promise<unknown>[] = []
+    const ended: string[] = []
     for (const [at, content] of ['a', 'b', 'c'].entries()) {
-      replies.push(ask(port, CHAT, chat(content, { max_tokens: 2 })))
+      const reply = ask(port, CHAT, chat(content, { max_tokens: 2 }))
+      replies.push(reply.then(() => ended.push(content)))
       await eventually('arrived', async () => (await stateOf(port)).counters.requests === at + 1)
     }
     expect((await stateOf(port)).counters).toMatchObject({ running: 1, waiting: 2 })
     await turn(port, { hang: false })
     await Promise.all(replies)
+    expect(ended).toEqual(['a', 'b', 'c'])
     expect((await stateOf(port)).counters).toMatchObject({ running: 0, waiting: 0, done: 3 })
   })
 

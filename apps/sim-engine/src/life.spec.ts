@@ -102,15 +102,22 @@ describe('SIGTERM', () => {
   })
 
   it('llama.cpp stays with a running stream, silent, until its client leaves', async () => {
-    const sim = startSim('--dialect', 'llamacpp', '--model', 'm1', '--tokens-per-s', '50')
+    const pace = ['--model', 'm1', '--tokens-per-s', '50']
+    const control = await startSim(...pace).listening()
+    const sim = startSim('--dialect', 'llamacpp', ...pace)
     const port = await sim.listening()
     await eventually('ready', async () => (await ask(port, '/health')).status === 200)
-    const stream = await open(port, CHAT, chat('x', { stream: true, max_tokens: 100 }))
+    const long = chat('x', { stream: true, max_tokens: 20 })
+    const stream = await open(port, CHAT, long)
+    const received = readUntilCut(stream)
     await once(stream, 'data')
     sim.child.kill('SIGTERM')
     await eventually('closed', () => isRefused(port))
+    // Another engine answers the same in full meanwhile, so this one had the time.
+    expect((await ask(control, CHAT, long)).text).toContain('[DONE]')
     expect(isAlive(sim.pid)).toBe(true)
     stream.destroy()
+    expect((await received).text).not.toContain('[DONE]')
     expect(await sim.exited).toEqual({ code: 0, signal: null })
   })
 

@@ -37,6 +37,8 @@ describe('an engine that ended', () => {
     ],
     ['port_in_use', true, ['OSError: [Errno 98] Address already in use']],
     ['bad_option', false, ['error: unrecognized arguments: --nope']],
+    ['bad_option', false, ['error: --ctx 1: a whole number from 16 to 10000000 is needed']],
+    ['missing_runtime', false, ['error: node-llama-cpp is not installed in x']],
     [
       'model_not_found',
       false,

@@ -23,13 +23,15 @@ const SIGNS: readonly Sign[] = [
   },
   {
     kind: 'bad_option',
-    pattern: /error: (?:unrecognized arguments|invalid argument)|error while handling argument/,
+    pattern:
+      /error: (?:unrecognized arguments|invalid argument|Unknown option|--\w)|error while handling argument/,
     advice: 'Correct engine_options of the pool.',
     isRetriable: false,
   },
   {
     kind: 'missing_runtime',
-    pattern: /Cannot find (?:package|module)|ERR_MODULE_NOT_FOUND|cannot open shared object file/,
+    pattern:
+      /Cannot find (?:package|module)|ERR_MODULE_NOT_FOUND|is not installed in|cannot open shared object file/,
     advice: 'Install what the engine needs on this host.',
     isRetriable: false,
   },

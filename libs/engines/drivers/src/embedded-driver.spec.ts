@@ -3,6 +3,7 @@ import { embeddedDriver } from './embedded-driver.ts'
 import { answered, engineSpec, grant, modelsBody } from './testing/engine-spec.ts'
 
 const HEALTH = { path: '/health', timeoutMs: 5000 }
+const PROPS = { path: '/props', timeoutMs: 5000 }
 const MODELS = { path: '/v1/models', timeoutMs: 5000 }
 const spec = engineSpec('embedded')
 
@@ -34,7 +35,7 @@ describe('the embedded driver', () => {
       access: {
         baseUrl: 'http://127.0.0.1:4100',
         headers: { authorization: 'Bearer minted' },
-        readyProbes: [HEALTH, MODELS],
+        readyProbes: [HEALTH, MODELS, PROPS],
         metricsPath: '/metrics',
         connections: 'fresh',
       },
@@ -53,8 +54,9 @@ describe('the embedded driver', () => {
 
   it('says of every wrong option what it may be', () => {
     const options = { threads: 0, embeddings: 'yes', gpu: 'cuda', nope: 1 }
-    expect(embeddedDriver.check({ ...spec, options })).toEqual([
-      'engine_options.threads: has to be a whole number from 1 to 256',
+    expect(embeddedDriver.check({ ...spec, slots: 65, options })).toEqual([
+      'slots: at most 64 on the embedded engine',
+      'engine_options.threads: has to be a whole number from 1 to 1024',
       'engine_options.embeddings: has to be true or false',
       'engine_options.gpu: has to be one of auto, off',
       'engine_options.nope: is not an option (known: threads, embeddings, gpu, batching, max_queued)',
@@ -85,6 +87,10 @@ describe('the embedded driver', () => {
   it('is ready only when the model is listed', () => {
     expect(embeddedDriver.readProbe(HEALTH, answered('{"status":"ok"}'), spec)).toEqual({
       verdict: 'healthy',
+    })
+    expect(embeddedDriver.readProbe(PROPS, answered('{"total_slots":2}'), spec)).toEqual({
+      verdict: 'healthy',
+      slots: 2,
     })
     expect(embeddedDriver.readProbe(MODELS, answered(modelsBody('m1')), spec)).toEqual({
       verdict: 'healthy',

@@ -6,11 +6,15 @@ import { classifyLog } from './classify-log.ts'
 import { readEngineMetrics } from './prometheus-text.ts'
 import { readAnswer } from './read-answer.ts'
 import { readModels } from './read-models.ts'
+import { readSlots } from './read-slots.ts'
 
 const HEALTH = { path: '/health', timeoutMs: 5000 }
 const MODELS = { path: '/v1/models', timeoutMs: 5000 }
-const MAX_THREADS = 256
-const MAX_QUEUED = 100_000
+const PROPS = { path: '/props', timeoutMs: 5000 }
+// What the engine's own flags allow.
+const MAX_SLOTS = 64
+const MAX_THREADS = 1024
+const MAX_QUEUED = 10_000
 
 const OPTIONS = {
   threads: wholeNumber(1, MAX_THREADS),
@@ -33,6 +37,7 @@ export const embeddedDriver: EngineDriver = {
   },
   check: (spec) => [
     ...(spec.mode === 'managed' ? [] : checkUrl(spec)),
+    ...(spec.slots > MAX_SLOTS ? [`slots: at most ${MAX_SLOTS} on the embedded engine`] : []),
     ...checkOptions(spec, OPTIONS),
   ],
   plan: (spec, grant) => {
@@ -48,17 +53,18 @@ export const embeddedDriver: EngineDriver = {
       stopGraceMs: spec.shutdownGraceMs,
     }
   },
-  readProbe: (probe, response, spec) =>
-    probe.path === MODELS.path
-      ? readModels(probe.path, response, spec)
-      : readAnswer(probe.path, response, (_answer, graded) => graded),
+  readProbe: (probe, response, spec) => {
+    if (probe.path === MODELS.path) return readModels(probe.path, response, spec)
+    if (probe.path === PROPS.path) return readSlots(probe.path, response)
+    return readAnswer(probe.path, response, (_answer, graded) => graded)
+  },
   readMetrics: readEngineMetrics,
   classify: classifyLog,
 }
 
 const access = (headers: EngineAccess['headers']): Omit<EngineAccess, 'baseUrl'> => ({
   headers,
-  readyProbes: [HEALTH, MODELS],
+  readyProbes: [HEALTH, MODELS, PROPS],
   metricsPath: '/metrics',
   connections: 'fresh',
 })

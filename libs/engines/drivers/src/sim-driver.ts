@@ -18,8 +18,8 @@ import { attach, bearer, checkUrl } from './attach.ts'
 import { classifyLog } from './classify-log.ts'
 import { readEngineMetrics } from './prometheus-text.ts'
 import { readAnswer } from './read-answer.ts'
-import { readObject } from './read-json.ts'
 import { readModels } from './read-models.ts'
+import { readSlots } from './read-slots.ts'
 
 const MODELS = '/v1/models'
 const PROPS = '/props'
@@ -58,11 +58,8 @@ export const simDriver: EngineDriver = {
   },
   readProbe: (probe, response, spec) => {
     if (probe.path === MODELS) return readModels(probe.path, response, spec)
-    return readAnswer(probe.path, response, (answer, graded) => {
-      if (probe.path !== PROPS) return graded
-      const slots = readObject(answer.body)?.total_slots
-      return typeof slots === 'number' ? { ...graded, slots } : graded
-    })
+    if (probe.path === PROPS) return readSlots(probe.path, response)
+    return readAnswer(probe.path, response, (_answer, graded) => graded)
   },
   readMetrics: readEngineMetrics,
   classify: classifyLog,
