@@ -46,7 +46,11 @@ export const createFleet = (options: FleetOptions): Fleet => {
     ports,
     services: services.flatMap((service) => service.record() ?? []),
   })
-  const save = () => writeRunState(paths, state())
+  let isOver = false
+  // The news that the last one has ended may come after the state was removed.
+  const save = () => {
+    if (!isOver) writeRunState(paths, state())
+  }
 
   return {
     start: async () => {
@@ -64,6 +68,7 @@ export const createFleet = (options: FleetOptions): Fleet => {
     gaveUp,
     [Symbol.asyncDispose]: async () => {
       phase = 'stopping'
+      save()
       const failures: unknown[] = []
       for (const service of services.toReversed()) {
         try {
@@ -72,6 +77,7 @@ export const createFleet = (options: FleetOptions): Fleet => {
           failures.push(error)
         }
       }
+      isOver = true
       if (failures.length > 0) throw new AggregateError(failures, 'Not everything stopped.')
     },
   }

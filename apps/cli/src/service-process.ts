@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Clock } from '@berth/kernel'
-import { spawnChild, type Child } from '@berth/runtime'
+import { spawnChild, type Child, type ChildExit } from '@berth/runtime'
 import { CliError } from './cli-error.ts'
 import { createDeathCount } from './death-count.ts'
 import { EXIT } from './exit-code.ts'
@@ -42,6 +42,7 @@ export const createService = (options: ServiceOptions): Service => {
   const logPath = join(paths.logsDir, `${plan.name}.log`)
   const deaths = createDeathCount()
   let child: Child | undefined
+  let lastExit: ChildExit | undefined
   let isSettled = false
   let isStopping = false
   let cancelRestart = () => {}
@@ -63,6 +64,7 @@ export const createService = (options: ServiceOptions): Service => {
     options.onChange()
     started.onExit((exit) => {
       child = undefined
+      lastExit = exit
       options.onChange()
       if (!isStopping && isSettled) onDeath(exit.signal ?? `code ${exit.code}`)
     })
@@ -89,7 +91,7 @@ export const createService = (options: ServiceOptions): Service => {
         next: `Read its log: ${logPath}`,
       }
       await waitUntil(wait, async () => {
-        if (child === undefined) throw endedEarly(plan.name, logPath)
+        if (child === undefined) throw endedEarly(plan.name, logPath, lastExit)
         return (await isReady(plan)) || undefined
       })
       isSettled = true
@@ -105,9 +107,9 @@ export const createService = (options: ServiceOptions): Service => {
   }
 }
 
-const endedEarly = (name: string, logPath: string) =>
+const endedEarly = (name: string, logPath: string, exit: ChildExit | undefined) =>
   new CliError(
-    EXIT.failed,
+    exit?.code === EXIT.config ? EXIT.config : EXIT.failed,
     `${name} ended while starting:\n${tailOf(logPath)}`,
     `Read its log: ${logPath}`,
   )
