@@ -31,7 +31,7 @@ afterAll(() => models.dispose())
 
 describe('while the model loads', () => {
   it('answers every route with 503 "Loading model", keys or not, and then serves', async () => {
-    const shape = { layers: 12, dim: 2048, heads: 16, kvHeads: 4, feedForward: 8192 }
+    const shape = { layers: 4, dim: 2048, heads: 16, kvHeads: 4, feedForward: 8192 }
     const large = await models.make('large.gguf', { ...shape, isSparse: true })
     const flags = ['--model', large, '--ctx', '256', '--api-key', 'k']
     const engine = await start(flags, { until: 'listening on' })

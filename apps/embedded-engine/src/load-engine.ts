@@ -1,5 +1,7 @@
 import { access } from 'node:fs/promises'
 import { basename } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { messageOf } from '@berth/kernel'
 import type { EngineOptions } from './flags.ts'
 import { importLlama } from './llama-runtime.ts'
 import type {
@@ -41,7 +43,7 @@ export const loadEngine = async (
   const library = await importLlama(options.runtimeDir).catch((cause: unknown) => {
     throw new Error(`node-llama-cpp is not installed in ${options.runtimeDir}`, { cause })
   })
-  let firstError: string | undefined
+  const firstError = Promise.withResolvers<string>()
   const llama = await library.getLlama({
     gpu: options.gpu,
     build: 'never',
@@ -49,13 +51,16 @@ export const loadEngine = async (
     logLevel: 'warn',
     logger: (level, message) => {
       log(`llama ${level}: ${message.trim()}`)
-      if (level === 'error') firstError ??= message.trim()
+      if (level === 'error') firstError.resolve(message.trim())
     },
   })
-  const model = await llama.loadModel({ modelPath: options.modelPath }).catch((cause: Error) => {
-    // What llama.cpp found comes by its log only; the library just says that it failed.
-    throw new Error([cause.message, firstError].filter(Boolean).join(': '), { cause })
-  })
+  const model = await llama
+    .loadModel({ modelPath: options.modelPath })
+    .catch(async (cause: unknown) => {
+      // The library says only that it failed; why comes by its log, a moment before or after.
+      const reason = await Promise.race([firstError.promise, setTimeout(LOG_DELAY_MS, '')])
+      throw new Error([messageOf(cause), reason].filter(Boolean).join(': '), { cause })
+    })
   const contextSize = options.contextTokens ?? Math.min(model.trainContextSize, DEFAULT_CONTEXT)
   const promptChunkTokens = options.gpu === false ? CPU_CHUNK : GPU_CHUNK
   const context = await model.createContext({
@@ -82,6 +87,7 @@ export const loadEngine = async (
 }
 
 const DEFAULT_CONTEXT = 4096
+const LOG_DELAY_MS = 500
 // A chunk cannot be cancelled, and one processor needs seconds for 512 tokens of a real model.
 const CPU_CHUNK = 64
 const GPU_CHUNK = 512

@@ -39,7 +39,8 @@ export const startEngine = async (
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { ...process.env, ...env },
   })
-  const exited = once(child, 'exit').then(([code, signal]) => ({
+  // 'close' and not 'exit': by then the last line has been read.
+  const exited = once(child, 'close').then(([code, signal]) => ({
     code: code as number | null,
     signal: signal as string | null,
   }))
@@ -78,7 +79,7 @@ export const waitFor = async <T>(
   ask: () => Promise<T>,
   isGood: (value: T) => boolean,
 ): Promise<T> => {
-  const deadline = performance.now() + 15_000
+  const deadline = performance.now() + 30_000
   for (;;) {
     const value = await ask()
     if (isGood(value)) return value
