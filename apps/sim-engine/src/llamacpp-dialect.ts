@@ -1,3 +1,4 @@
+import { countTokens } from '@berth/sim-text'
 import { answerJson } from './answer-json.ts'
 import type { Call, EngineDialect, Handler, Json } from './dialect.ts'
 import { embeddingsBody } from './embedding.ts'
@@ -108,7 +109,7 @@ const generateFor = async (
   if (prompt === undefined) return refuse(errorBody(400, `"${field}" is required`))
   // The `model` of the body is ignored; answers echo the alias.
   const ask = askOf(call.body, engine.knobs.model, prompt)
-  const promptTokens = prompt.match(/\S+/g)?.length ?? 1
+  const promptTokens = countTokens(prompt)
   if (promptTokens >= engine.knobs.ctx) return refuse(tooLong(promptTokens, engine.knobs.ctx))
   await serveGeneration(engine, dialect, call, { ask, format })
 }

@@ -1,5 +1,6 @@
 import { promptHash } from '@berth/sim-text'
 import type { Engine } from './engine.ts'
+import { OLLAMA_OOM } from './ollama-lines.ts'
 import { pause } from './pause.ts'
 
 /** A model of the daemon: always on disk, in memory or not. */
@@ -34,7 +35,6 @@ export interface OllamaModels {
 
 const DEFAULT_KEEP_ALIVE_MS = 5 * 60_000
 const NEVER = new AbortController().signal
-const OOM = 'llama-server process has terminated: cudaMalloc failed: out of memory'
 
 /** `name` with the tag that ollama adds. */
 export const tagged = (name: string): string => (name.includes(':') ? name : `${name}:latest`)
@@ -70,7 +70,7 @@ export const createOllamaModels = (engine: Engine): OllamaModels => {
     while (engine.knobs.isNeverReady) await engine.untilChange(NEVER)
     if (engine.knobs.isOom) {
       evict(model)
-      return OOM
+      return OLLAMA_OOM
     }
     model.residency = 'resident'
     return undefined

@@ -1,9 +1,10 @@
+import { countTokens } from '@berth/sim-text'
 import { answerJson } from './answer-json.ts'
 import type { Call, EngineDialect, Handler, Json } from './dialect.ts'
 import { embeddingsBody } from './embedding.ts'
 import type { Engine } from './engine.ts'
 import { chatFormat, completionFormat, type OpenAiManners } from './openai-wire.ts'
-import { askOf, chatPromptOf, completionPromptOf, embeddingInputsOf, numberOf } from './read-ask.ts'
+import { askOf, chatPromptOf, completionPromptOf, embeddingInputsOf } from './read-ask.ts'
 import { serveGeneration, type WireFormat } from './serve-generation.ts'
 import { VLLM_VERSION, vllmLines } from './vllm-lines.ts'
 import { vllmMetrics } from './vllm-metrics.ts'
@@ -97,14 +98,14 @@ const generateFor = async (
   if (ask.maxTokens !== undefined && ask.maxTokens < 1) {
     return refuse(400, `max_tokens must be at least 1, got ${ask.maxTokens}.`, 'max_tokens')
   }
-  const tooLong = contextProblem(engine, prompt, numberOf(ask.maxTokens))
+  const tooLong = contextProblem(engine, prompt, ask.maxTokens)
   if (tooLong !== undefined) return refuse(400, tooLong, null)
   await serveGeneration(engine, dialect, call, { ask, format })
 }
 
 const contextProblem = (engine: Engine, prompt: string, maxTokens = 0): string | undefined => {
   const { ctx } = engine.knobs
-  const promptTokens = prompt.match(/\S+/g)?.length ?? 1
+  const promptTokens = countTokens(prompt)
   if (promptTokens + Math.max(maxTokens, 1) <= ctx) return undefined
   return (
     `This model's maximum context length is ${ctx} tokens. However, you requested ` +
