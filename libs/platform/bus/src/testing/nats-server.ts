@@ -1,6 +1,7 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
+import { kill } from 'node:process'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sleep } from '@berth/kernel'
@@ -18,6 +19,9 @@ export interface NatsServer extends AsyncDisposable {
   kill(): Promise<void>
   /** Starts it again on the same port with the same store, after `stop` or `kill`. */
   restart(): Promise<void>
+  /** Stops it where it stands, connections open, and waits until no thread of it runs. */
+  freeze(): Promise<void>
+  readonly thaw: () => void
   /** Deletes what JetStream has stored. Only while it is stopped. */
   loseState(): Promise<void>
 }
@@ -66,6 +70,12 @@ export const startNatsServer = async (options: {
       child = await start(port)
       await accepts(port, dir)
     },
+    freeze: async () => {
+      kill(child.pid, 'SIGSTOP')
+      // A signal takes effect when the process is next scheduled, thread by thread.
+      await until('nats-server freezes', dir, async () => isStopped(child.pid))
+    },
+    thaw: () => kill(child.pid, 'SIGCONT'),
     loseState: () => rm(storeDir, { recursive: true, force: true }),
     [Symbol.asyncDispose]: async () => {
       await end('SIGKILL')
@@ -73,6 +83,11 @@ export const startNatsServer = async (options: {
     },
   }
 }
+
+const isStopped = (pid: number): boolean =>
+  readdirSync(`/proc/${pid}/task`).every((thread) =>
+    /\) T /.test(readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8')),
+  )
 
 const findBinary = (): string => {
   const dirs = [...(readProcessEnv().env['PATH'] ?? '').split(':'), '/usr/sbin', '/usr/local/bin']
