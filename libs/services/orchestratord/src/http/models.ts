@@ -1,4 +1,4 @@
-import { Residency, type FleetModel } from '@berth/contract'
+import { ResidencySchema, type FleetModel } from '@berth/contract'
 import { BerthError } from '@berth/kernel'
 import type { RequestHandler } from 'express'
 import type { Fleet } from '../fleet-client.ts'
@@ -37,10 +37,10 @@ const toJson = (model: FleetModel) => ({
   created: Math.floor(Number(model.firstSeenMs) / 1_000),
   owned_by: 'berth',
   berth: {
-    residency: word(Residency, model.residency),
+    residency: word(ResidencySchema, model.residency),
     pools: model.places.map((place) => ({
       pool_id: place.poolId,
-      residency: word(Residency, place.residency),
+      residency: word(ResidencySchema, place.residency),
       active_requests: place.activeRequests,
     })),
     context_length: model.contextLength || null,

@@ -1,4 +1,4 @@
-import { Freshness, type FleetHost } from '@berth/contract'
+import { FreshnessSchema, type FleetHost } from '@berth/contract'
 import type { Request, RequestHandler, Response } from 'express'
 import type { Fleet } from '../fleet-client.ts'
 import { deviceJson, poolHealthJson, poolJson } from './pool-json.ts'
@@ -47,6 +47,6 @@ const hostJson = (host: FleetHost) => ({
   devices: host.devices.map(deviceJson),
   pool_ids: host.poolIds,
   last_heartbeat_ms: host.lastHeartbeatMs,
-  freshness: word(Freshness, host.freshness),
+  freshness: word(FreshnessSchema, host.freshness),
   draining: host.isDraining,
 })

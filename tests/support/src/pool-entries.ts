@@ -1,0 +1,45 @@
+import { existsSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
+import { join } from 'node:path'
+
+const STATE_DIR = join(import.meta.dirname, '..', '..', '..', '.berth')
+const TINY_MODEL = join(STATE_DIR, 'models', 'berth-tiny.gguf')
+
+/** Folder whose `node_modules` holds the embedded engine's native package. */
+export const EMBEDDED_RUNTIME_DIR = join(STATE_DIR, 'embedded-engine')
+
+/** One entry of a pools file, and the port of its engine where one was chosen for it. */
+export interface PoolEntry {
+  readonly entry: Readonly<Record<string, unknown>> & { readonly id: string }
+  readonly enginePort?: number
+}
+
+/** A pool of the simulator. `knobs` are its engine options, by their snake_case names. */
+export const simPool = async (
+  id: string,
+  settings: { readonly model?: string; readonly slots?: number; readonly knobs?: object } = {},
+): Promise<PoolEntry> => {
+  const enginePort = await freePort()
+  const { model = 'sim-model', slots = 4, knobs = {} } = settings
+  const lifecycle = { port: enginePort, health_check_interval_s: 1, backoff: { initial_ms: 200 } }
+  const entry = { id, engine: 'sim', model, slots, engine_options: { ...knobs }, lifecycle }
+  return { enginePort, entry }
+}
+
+/** True when the embedded engine can run on this machine as it is. */
+export const hasEmbeddedRuntime = (): boolean =>
+  existsSync(join(EMBEDDED_RUNTIME_DIR, 'installed')) && existsSync(TINY_MODEL)
+
+/** A pool of the embedded engine with the tiny model, called `berth-tiny`. */
+export const embeddedPool = (id: string): PoolEntry => ({
+  entry: { id, engine: 'embedded', model: `file:${TINY_MODEL}`, slots: 2 },
+})
+
+/** A port that was free a moment ago. An engine keeps it over its restarts. */
+const freePort = async (): Promise<number> => {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
