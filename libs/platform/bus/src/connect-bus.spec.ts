@@ -127,3 +127,15 @@ it('never gives a revision twice, though every entry expired before the server w
   await until(() => bus.isConnected)
   expect(await kv.create('k', new Uint8Array([9]))).toBeGreaterThan(last)
 }, 30_000)
+
+it('serves live messages on a server without JetStream, and says that nothing is stored', async () => {
+  await using plain = await startNatsServer({ jetstream: false })
+  const bus = await connectTo(plain.url, 5000)
+  expect(bus.isConnected).toBe(true)
+  const seen: string[] = []
+  bus.subscribe(subjects.allHostSnapshots, (m) => seen.push(m.hostId))
+  publish(bus, 'a', 1n)
+  await until(() => seen.includes('a'))
+  const stored = bus.publishDurable(subjects.hostSnapshot('a'), create(HostSnapshotSchema, {}))
+  await expect(stored).rejects.toMatchObject({ reason: 'BUS_UNAVAILABLE' })
+}, 20_000)

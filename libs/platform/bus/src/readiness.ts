@@ -22,6 +22,9 @@ export interface ReadinessOptions {
   readonly prepare: (connection: NatsConnection) => Promise<void>
 }
 
+/** Attempts to prepare a connection before it counts as ready without. */
+const PATIENCE = 3
+
 export const createReadiness = (options: ReadinessOptions): Readiness => {
   const ready = createListenerSet<NatsConnection>()
   const status = createListenerSet<boolean>()
@@ -47,8 +50,9 @@ export const createReadiness = (options: ReadinessOptions): Readiness => {
     for (let attempt = 0; ; attempt++) {
       const problem = await options.prepare(connection).then(() => undefined, messageOf)
       if (mine.isOver()) return
-      // Ready all the same: what needs no stream works.
-      set(connection)
+      // What is published before its stream is there is not stored, so a slow server gets some
+      // time; one that cannot have streams still serves what needs none.
+      if (problem === undefined || attempt + 1 >= PATIENCE) set(connection)
       if (problem === undefined) return
       options.log.warn({ problem, attempt }, 'bus is not prepared')
       // Rejects when the era ends, which the next look finds.
