@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
 import { createRunFolder, isListening, type RunFolder } from './src/berth-command.ts'
 
@@ -20,7 +22,6 @@ const MOMENTS = [
   ['Starting pool-managerd', 130],
   ['Starting orchestratord', 130],
   ['Loading the model', 130],
-  ['First chat completion', 130],
   // Whoever stops a fleet that runs has got what they wanted.
   ['pools ready', 0],
 ] as const
@@ -30,8 +31,17 @@ const CASES = MOMENTS.flatMap(([moment, code]) =>
   SIGNALS.map((signal) => [moment, signal, code] as const),
 )
 
-const interrupt = async (moment: string, signal: NodeJS.Signals) => {
-  const up = folder.berth(['up', '--engine', 'sim', '--port', '0'])
+/** A pools file with one simulated engine that has these knobs. */
+const simPool = (knobs: object): string[] => {
+  const pool = { id: 'one', engine: 'sim', model: 'm', engine_options: knobs }
+  const path = join(folder.path, 'mine.yaml')
+  // JSON is YAML.
+  writeFileSync(path, JSON.stringify({ host: 'local', pools: [pool] }))
+  return ['--pools', path]
+}
+
+const interrupt = async (moment: string, signal: NodeJS.Signals, engine = ['--engine', 'sim']) => {
+  const up = folder.berth(['up', '--port', '0', ...engine])
   await up.saw(moment)
   const ports = folder.ports()
   const began = performance.now()
@@ -55,6 +65,17 @@ describe('an interrupt during ./berth up', () => {
     await interrupt('', signal)
     expect(folder.processes()).toEqual([])
     expect(folder.state()).toBeUndefined()
+  })
+
+  it.each([
+    ['while the model loads', 'Loading the model ...', { load_ms: 600_000 }],
+    ['during the first completion', 'First chat completion ...', { first_token_ms: 600_000 }],
+    ['with an engine that ignores SIGTERM', 'pools ready', { ignore_sigterm: true }],
+  ])('%s leaves no process and no port', async (_when, moment, knobs) => {
+    const ended = await interrupt(moment, 'SIGINT', simPool(knobs))
+    expect(ended.stopMs).toBeLessThan(STOP_LIMIT_MS)
+    expect(ended.open).toEqual([])
+    expect(folder.processes()).toEqual([])
   })
 
   it('with --detach before it is ready leaves nothing either', async () => {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { Clock } from '@berth/kernel'
 import { stringify } from 'yaml'
@@ -35,14 +35,22 @@ export interface PreparePoolsOptions {
 export const preparePools = async (options: PreparePoolsOptions): Promise<string> => {
   const { choice, paths } = options
   if (choice.pools !== undefined) {
-    await installEmbeddedRuntime(options)
-    return existing(choice.pools, 'pools file', 'Name one with --pools FILE.')
+    const file = existing(choice.pools, 'pools file', 'Name one with --pools FILE.')
+    // The agent reads the file and lists what is wrong with it; this is about what to install.
+    if (/\bembedded\b/.test(readFileSync(file, 'utf8'))) await installEmbeddedRuntime(options)
+    return file
   }
   const file = join(paths.runDir, 'pools.yaml')
   mkdirSync(paths.runDir, { recursive: true })
-  writeFileSync(file, stringify({ host: 'local', pools: [await planPool(options)] }))
+  writeFileSync(
+    file,
+    stringify({ host: 'local', pools: [{ ...(await planPool(options)), ...STOPPING }] }),
+  )
   return file
 }
+
+/** Less than `up` gives the agent to end. */
+const STOPPING = { lifecycle: { shutdown_grace_s: 2 } }
 
 const planPool = async (options: PreparePoolsOptions): Promise<object> => {
   const { choice } = options
