@@ -41,7 +41,7 @@ describe.each(subjects)('the OpenAI SDK against $model', ({ model, pool }) => {
 
   it('streams a chat that ends', async () => {
     const stream = await client.chat.completions.create({ ...hello(model), stream: true })
-    const chunks = await Array.fromAsync(stream)
+    const chunks = await collect(stream)
     expect(chunks.length).toBeGreaterThan(2)
     expect(chunks.map(({ choices }) => choices[0]?.delta.content ?? '').join('')).not.toBe('')
     expect(chunks.at(-1)?.choices[0]?.finish_reason).toBe('length')
@@ -53,7 +53,7 @@ describe.each(subjects)('the OpenAI SDK against $model', ({ model, pool }) => {
       stream: true,
       stream_options: { include_usage: true },
     })
-    const chunks = await Array.fromAsync(stream)
+    const chunks = await collect(stream)
     expect(chunks.at(-1)?.usage?.completion_tokens).toBe(8)
   })
 
@@ -69,7 +69,7 @@ describe.each(subjects)('the OpenAI SDK against $model', ({ model, pool }) => {
   })
 
   it('finds the model in the list and by its id', async () => {
-    const listed = await Array.fromAsync(client.models.list())
+    const listed = await collect(client.models.list())
     expect(listed.map(({ id }) => id)).toContain(model)
     expect(await client.models.retrieve(model)).toMatchObject({ id: model, object: 'model' })
   })
@@ -91,14 +91,16 @@ describe('the OpenAI SDK', () => {
   })
 
   it('reads an unknown model as NotFoundError', async () => {
-    const ask = () => client.chat.completions.create(hello('no-such-model')).catch(errorOf)
+    const headers = { 'X-Max-Wait-Ms': '0' }
+    const ask = () =>
+      client.chat.completions.create(hello('no-such-model'), { headers }).catch(errorOf)
     // A leader that is seconds old waits for hosts before it says that nobody has a model.
     await until('core knows its fleet', async () => (await ask()) instanceof OpenAI.NotFoundError)
     expect(await ask()).toMatchObject({
       status: 404,
       code: 'MODEL_NOT_FOUND',
       param: 'model',
-      message: expect.stringContaining(SIM.model) as string,
+      message: expect.stringContaining(SIM.model) as unknown,
     })
     await expect(client.models.retrieve('no/such')).rejects.toBeInstanceOf(OpenAI.NotFoundError)
   })
@@ -110,15 +112,21 @@ describe('the OpenAI SDK', () => {
   })
 
   it("reads the engine's own refusal as BadRequestError", async () => {
-    const bad = client.chat.completions.create({ ...hello(SIM.model), max_tokens: -1 })
-    await expect(bad).rejects.toBeInstanceOf(OpenAI.BadRequestError)
+    const sim = fleet.sim(SIM.pool)
+    await sim.turn({ error_status: 400 })
+    const error = await client.chat.completions.create(hello(SIM.model)).catch(errorOf)
+    await sim.turn({ error_status: 0 })
+    expect(error).toBeInstanceOf(OpenAI.BadRequestError)
+    expect((error as InstanceType<typeof OpenAI.APIError>).headers?.get('x-berth-pool')).toBe(
+      SIM.pool,
+    )
   })
 
   it('reads an engine that fails in the middle of a stream as an APIError', async () => {
     const sim = fleet.sim(SIM.pool)
     await sim.turn({ drop_mid_stream_after: 3 })
     const stream = await client.chat.completions.create({ ...hello(SIM.model), stream: true })
-    const broken = await Array.fromAsync(stream).catch(errorOf)
+    const broken = await collect(stream).catch(errorOf)
     await sim.turn({ drop_mid_stream_after: 0 })
     expect(broken).toBeInstanceOf(OpenAI.APIError)
     expect(broken).toMatchObject({ code: 'WORKER_RESET' })
@@ -134,5 +142,11 @@ describe('the OpenAI SDK', () => {
     )
   })
 })
+
+const collect = async <T>(items: AsyncIterable<T>): Promise<T[]> => {
+  const collected: T[] = []
+  for await (const item of items) collected.push(item)
+  return collected
+}
 
 const errorOf = (error: unknown) => error

@@ -32,7 +32,13 @@ export const hasEmbeddedRuntime = (): boolean =>
 
 /** A pool of the embedded engine with the tiny model, called `berth-tiny`. */
 export const embeddedPool = (id: string): PoolEntry => ({
-  entry: { id, engine: 'embedded', model: `file:${TINY_MODEL}`, slots: 2 },
+  entry: {
+    id,
+    engine: 'embedded',
+    model: `file:${TINY_MODEL}`,
+    slots: 2,
+    engine_options: { embeddings: true },
+  },
 })
 
 /** A port that was free a moment ago. An engine keeps it over its restarts. */

@@ -1,4 +1,3 @@
-import { BerthError } from '@berth/kernel'
 import { logConfigShape } from '@berth/runtime'
 import { z } from 'zod'
 
@@ -26,16 +25,3 @@ export const gatewayConfigSchema = z.object({
 })
 
 export type GatewayConfig = Readonly<z.infer<typeof gatewayConfigSchema>>
-
-const LOOPBACK = /^(127(\.\d{1,3}){3}|::1|\[::1\]|localhost)$/
-
-/** Throws `CONFIG_INVALID` for a gateway that would be open to a network without keys. */
-export const refuseOpenDoor = (config: GatewayConfig): void => {
-  if (config.insecure || LOOPBACK.test(config.httpHost)) return
-  throw new BerthError(
-    'CONFIG_INVALID',
-    `http_host ${config.httpHost} can be reached from other machines and requests are not ` +
-      'authenticated. Bind to 127.0.0.1, or start with --insecure (BERTH_INSECURE=true) if ' +
-      'everyone who can reach it may use it.',
-  )
-}

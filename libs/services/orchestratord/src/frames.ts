@@ -7,20 +7,17 @@ import type { AcquireRequest, ReleaseReport } from './session.ts'
 export const helloFrame = (hello: Hello): ClientFrame =>
   create(ClientFrameSchema, { frame: { case: 'hello', value: hello } })
 
-/** Asks for a slot; `nowMs` is on the clock of `arrivedAtMs`. */
-export const acquireFrame = (request: AcquireRequest, nowMs: number): ClientFrame =>
-  create(ClientFrameSchema, {
-    frame: {
-      case: 'acquire',
-      value: {
-        jobId: request.jobId,
-        job: request.job,
-        waitedMs: Math.max(0, Math.round(nowMs - request.arrivedAtMs)),
-        exclusions: [...request.excluded],
-        attempt: request.attempt,
-      },
-    },
-  })
+/**
+ * Asks for a slot; `nowMs` is on the clock of `arrivedAtMs`. Each ask may wait a moment more than
+ * the job has waited already: one that is out of time is still placed when a slot is free.
+ */
+export const acquireFrame = (request: AcquireRequest, nowMs: number): ClientFrame => {
+  const { jobId, job, excluded, attempt, arrivedAtMs } = request
+  const waitedMs = Math.max(0, Math.round(nowMs - arrivedAtMs))
+  const maxWaitMs = Math.max(request.maxWaitMs, waitedMs + 1)
+  const value = { jobId, waitedMs, attempt, exclusions: [...excluded], job: { ...job, maxWaitMs } }
+  return create(ClientFrameSchema, { frame: { case: 'acquire', value } })
+}
 
 /** Ends a wait. */
 export const cancelFrame = (jobId: string): ClientFrame =>

@@ -61,10 +61,11 @@ describe('a request through the gateway', () => {
       route: CHAT,
       maxTokens: 12,
       deadlineMs: 5000,
-      maxWaitMs: 1,
       stream: true,
       sessionId: 's-1',
     })
+    const { waitedMs, job } = core.acquires()[0]!
+    expect(job?.maxWaitMs).toBe(waitedMs + 1)
     expect(release).toMatchObject({
       leaseId: 'lease-1',
       outcome: LeaseOutcome.COMPLETED,

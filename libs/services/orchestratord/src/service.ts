@@ -1,6 +1,6 @@
 import { BerthError, randomUuid, type Clock, type Rng } from '@berth/kernel'
-import { createMetrics, type Logger, type Scope } from '@berth/runtime'
-import { refuseOpenDoor, type GatewayConfig } from './config.ts'
+import { createMetrics, refuseOpenDoor, type Logger, type Scope } from '@berth/runtime'
+import type { GatewayConfig } from './config.ts'
 import { createFleetClient } from './fleet-client.ts'
 import { createGatewayMetrics } from './gateway-metrics.ts'
 import { openGrpcLink } from './grpc-link.ts'
@@ -29,7 +29,7 @@ export const startOrchestratord = async (
   scope: Scope,
   { config, clock, rng, log }: OrchestratordOptions,
 ): Promise<{ readonly httpPort: number }> => {
-  refuseOpenDoor(config)
+  refuseOpenDoor({ setting: 'http_host', host: config.httpHost, insecure: config.insecure })
   const registry = scope.use(createMetrics('orchestratord'))
   const metrics = createGatewayMetrics(registry)
   const ingress = scope.use(createUndiciIngress())

@@ -42,8 +42,6 @@ export const inference =
         class: hints.class,
         maxTokens: facts.maxTokens,
         promptTokens: facts.promptTokens,
-        // On the wire 0 stands for the class's default; 1 ms is as good as no wait.
-        maxWaitMs: Math.max(1, maxWaitMs),
         deadlineMs: hints.deadlineMs,
         stream: facts.isStream,
         sessionId: hints.sessionId,
