@@ -1,0 +1,149 @@
+import { expect, it } from '@jest/globals'
+import { seededRng } from '@berth/kernel'
+import fc from 'fast-check'
+import type { Effect } from './effect.ts'
+import { DEFAULT_POLICY } from './policy.ts'
+import type { PoolStateKind } from './pool-state.ts'
+import { step } from './step.ts'
+import { TRANSITIONS_KEPT, newSupervised } from './supervised.ts'
+import type { SupervisionEvent, TimerName } from './supervision-event.ts'
+import { addressOf } from './testing/sample-events.ts'
+
+/** Where each state may lead. Whatever comes, no other transition happens. */
+const LEGAL: Readonly<Record<PoolStateKind, readonly PoolStateKind[]>> = {
+  stopped: ['preparing'],
+  preparing: ['starting', 'stopping', 'backoff', 'failed', 'stopped', 'preparing'],
+  starting: ['ready', 'draining', 'stopping', 'crashed', 'stopped', 'preparing'],
+  ready: ['draining', 'stopping', 'crashed', 'starting', 'stopped', 'preparing'],
+  draining: ['draining', 'ready', 'stopping', 'crashed', 'starting', 'stopped', 'preparing'],
+  stopping: ['stopped', 'preparing'],
+  crashed: ['backoff', 'failed', 'stopped'],
+  backoff: ['preparing', 'stopped'],
+  failed: ['preparing', 'stopped'],
+}
+
+const report = fc.record({
+  kind: fc.constantFrom('exit', 'device_error', 'start_timeout', 'stopped', 'bad_option'),
+  message: fc.constant('It ended.'),
+  isRetriable: fc.boolean(),
+})
+const verdict = fc.constantFrom('healthy', 'degraded', 'loading', 'unhealthy', 'unknown')
+
+const command = fc.oneof(
+  fc.record({ kind: fc.constant('start') }),
+  fc.record({ kind: fc.constantFrom('stop', 'restart'), drainMs: fc.constantFrom(0, 1_000) }),
+  fc.record({
+    kind: fc.constant('drain'),
+    deadlineMs: fc.constant(1_000),
+    onDeadline: fc.constantFrom('force', 'abort'),
+  }),
+  fc.record({ kind: fc.constantFrom('undrain', 'reset_restarts') }),
+)
+const ofInstance = fc.oneof(
+  fc.record({ kind: fc.constantFrom('launched', 'output', 'gone', 'idle') }),
+  fc.record({ kind: fc.constantFrom('exited', 'launch_failed'), report }),
+  fc.record({
+    kind: fc.constant('probed'),
+    result: verdict.map((said) => ({ verdict: said, fact: 'said so' })),
+    isListening: fc.boolean(),
+    isIdle: fc.boolean(),
+  }),
+)
+const happening = fc.record({
+  afterMs: fc.integer({ min: 0, max: 40_000 }),
+  event: fc.oneof({ weight: 1, arbitrary: command }, { weight: 4, arbitrary: ofInstance }),
+})
+
+const run = (happenings: readonly { afterMs: number; event: object }[], hasProcess: boolean) => {
+  const policy = { ...DEFAULT_POLICY, hasProcess }
+  const rng = seededRng(happenings.length)
+  const effects: { readonly at: number; readonly effect: Effect }[] = []
+  const timers = new Map<TimerName, number>()
+  let now = 0
+  let pool = newSupervised(0)
+  const apply = (event: object) => {
+    const whole = { ...addressOf(pool), ...event } as SupervisionEvent
+    const next = step(pool, whole, { now, rng, policy })
+    pool = next.pool
+    for (const effect of next.effects) {
+      effects.push({ at: now, effect })
+      if (effect.kind === 'cancel_timers') timers.clear()
+      if (effect.kind === 'arm_timer') timers.set(effect.name, now + effect.ms)
+    }
+  }
+  apply({ kind: 'start' })
+  for (const { afterMs, event } of happenings) {
+    const until = now + afterMs
+    for (;;) {
+      const [due] = [...timers].filter(([, at]) => at <= until).sort(([, a], [, b]) => a - b)
+      if (!due) break
+      timers.delete(due[0])
+      now = due[1]
+      apply({ kind: 'timer', name: due[0] })
+    }
+    now = until
+    apply(event)
+  }
+  return { pool, effects }
+}
+
+const scenario = [fc.array(happening, { maxLength: 200 }), fc.boolean()] as const
+
+it('whatever happens, a pool never makes an illegal transition', () => {
+  fc.assert(
+    fc.property(...scenario, (happenings, hasProcess) => {
+      const { pool, effects } = run(happenings, hasProcess)
+      const moves = effects.flatMap(({ effect }) => (effect.kind === 'transitioned' ? effect : []))
+      expect(moves.filter(({ from, to }) => !LEGAL[from].includes(to))).toEqual([])
+      expect(pool.transitions.length).toBeLessThanOrEqual(TRANSITIONS_KEPT)
+    }),
+    { numRuns: 500 },
+  )
+})
+
+it('whatever happens, automatic restarts stay within the intensity in every minute', () => {
+  fc.assert(
+    fc.property(fc.array(happening, { maxLength: 200 }), (happenings) => {
+      // A person may clear the count; without that, nothing gets around it.
+      const { effects } = run(
+        happenings.filter(({ event }) => event.kind !== 'reset_restarts'),
+        true,
+      )
+      const restarts = effects.flatMap(({ at, effect }) =>
+        effect.kind === 'transitioned' &&
+        effect.to === 'preparing' &&
+        (effect.from === 'backoff' || effect.from === 'failed') &&
+        effect.reason !== 'start was asked for'
+          ? [at]
+          : [],
+      )
+      const { intensity, windowMs } = DEFAULT_POLICY.restart
+      for (const [index, first] of restarts.entries())
+        expect((restarts[index + intensity] ?? Infinity) - first).toBeGreaterThanOrEqual(windowMs)
+    }),
+    { numRuns: 500 },
+  )
+})
+
+it('whatever happens, no instance is launched before the one before it is gone', () => {
+  fc.assert(
+    fc.property(fc.array(happening, { maxLength: 200 }), (happenings) => {
+      const policy = DEFAULT_POLICY
+      const rng = seededRng(1)
+      let pool = newSupervised(0)
+      const running = new Set<string>()
+      let most = 0
+      for (const { event } of [{ event: { kind: 'start' } }, ...happenings]) {
+        const whole = { ...addressOf(pool), ...event } as SupervisionEvent
+        if (whole.kind === 'gone' || whole.kind === 'launch_failed')
+          running.delete(whole.instanceId)
+        const next = step(pool, whole, { now: 0, rng, policy })
+        pool = next.pool
+        if (whole.kind === 'launched') running.add(whole.instanceId)
+        most = Math.max(most, running.size)
+      }
+      expect(most).toBeLessThanOrEqual(1)
+    }),
+    { numRuns: 300 },
+  )
+})
