@@ -1,10 +1,5 @@
 import type { Cancel, Clock } from '../clock.ts'
-
-interface Timer {
-  readonly at: number
-  readonly order: number
-  readonly fn: () => void
-}
+import { createTimerHeap, type Timer } from './timer-heap.ts'
 
 /** A virtual clock. Nothing happens until it is advanced; timers fire in time, then arming order. */
 export interface SimClock extends Clock {
@@ -28,33 +23,21 @@ export const createSimClock = (wallMs = Date.UTC(2026, 0, 1)): SimClock => {
   let now = 0
   let wallOffset = wallMs
   let order = 0
-  const timers = new Set<Timer>()
-
-  const earliest = (): Timer | undefined => {
-    let best: Timer | undefined
-    for (const timer of timers) {
-      if (!best || timer.at < best.at || (timer.at === best.at && timer.order < best.order)) {
-        best = timer
-      }
-    }
-    return best
-  }
+  const timers = createTimerHeap()
 
   const after = (ms: number, fn: () => void): Cancel => {
-    const timer: Timer = { at: now + Math.max(0, ms), order: order++, fn }
+    const timer: Timer = { at: now + Math.max(0, ms), order: order++, fn, isArmed: true }
     timers.add(timer)
-    return () => {
-      timers.delete(timer)
-    }
+    return () => timers.disarm(timer)
   }
 
   const advance = async (ms: number): Promise<void> => {
     const end = now + ms
     await settle()
     for (;;) {
-      const timer = earliest()
+      const timer = timers.earliest()
       if (!timer || timer.at > end) break
-      timers.delete(timer)
+      timers.disarm(timer)
       now = timer.at
       timer.fn()
       await settle()
@@ -70,8 +53,8 @@ export const createSimClock = (wallMs = Date.UTC(2026, 0, 1)): SimClock => {
     stepWall: (ms) => {
       wallOffset += ms
     },
-    pending: () => timers.size,
-    nextAt: () => earliest()?.at,
+    pending: () => timers.armed,
+    nextAt: () => timers.earliest()?.at,
   }
 }
 
