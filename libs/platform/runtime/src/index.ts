@@ -25,5 +25,6 @@ export {
 } from './spawn.ts'
 export { groupHasLiveProcess, readStartTime } from './process-table.ts'
 export { onProcessExit } from './on-process-exit.ts'
+export { refuseOpenDoor } from './open-door.ts'
 export { listen, listenError, type ListenOptions } from './listen.ts'
 export { findPortHolder, type PortHolder } from './port-holder.ts'

@@ -58,6 +58,14 @@ describe('the settings of a service', () => {
     })
   })
 
+  it('may stand in a file that a variable names, without its last line break', () => {
+    const env = { BERTH_NATS_URL_FILE: write('nats://secret\n') }
+    expect(load([], env).natsUrl).toBe('nats://secret')
+    expect(load([], { ...env, BERTH_NATS_URL: 'nats://env' }).natsUrl).toBe('nats://env')
+    const gone = problemsOf([], { BERTH_HTTP_PORT_FILE: join(dir, 'gone') })
+    expect(gone).toMatch(/BERTH_HTTP_PORT_FILE: ENOENT.*gone/)
+  })
+
   it('are frozen', () => {
     expect(Object.isFrozen(load([]))).toBe(true)
   })

@@ -1,4 +1,5 @@
-import { BerthError } from '@berth/kernel'
+import { readFileSync } from 'node:fs'
+import { BerthError, messageOf } from '@berth/kernel'
 import type { z } from 'zod'
 import { listProblems } from './list-problems.ts'
 import type { ProcessEnv } from './process-env.ts'
@@ -26,7 +27,9 @@ interface Given {
  * The settings of a service, frozen: flag over environment over YAML file over default. Texts
  * from flags and environment become numbers, booleans and (comma separated) arrays where the
  * schema asks for them; an empty variable counts as not set; unknown `BERTH_*` variables are left
- * to other services. Throws one `CONFIG_INVALID` that lists everything that is wrong.
+ * to other services. `BERTH_NATS_PASSWORD_FILE` names a file that holds `natsPassword`, for
+ * secrets that an orchestrator mounts; so for every setting. Throws one `CONFIG_INVALID` that
+ * lists everything that is wrong.
  */
 export const loadConfig = <S extends z.ZodObject>(
   options: LoadConfigOptions<S>,
@@ -40,6 +43,7 @@ export const loadConfig = <S extends z.ZodObject>(
   const file = flags.configFile ?? (env['BERTH_CONFIG'] || undefined)
   if (file !== undefined) readFile(file, settings, given, problems)
   for (const setting of settings) {
+    readSecretFile(setting, env[`${setting.variable}_FILE`], given, problems)
     const text = env[setting.variable]
     if (text) given.set(setting.key, { value: fromText(setting, text), source: setting.variable })
     const flag = flags.values.get(setting.key)
@@ -52,6 +56,23 @@ export const loadConfig = <S extends z.ZodObject>(
   if (!result.success) problems.push(...nameSources(result.error, settings, given))
   if (problems.length > 0 || !result.success) throw invalid(options.name, problems)
   return Object.freeze(result.data)
+}
+
+/** Secrets are mounted as files, which end with the line break of whoever wrote them. */
+const readSecretFile = (
+  setting: Setting,
+  path: string | undefined,
+  given: Map<string, Given>,
+  problems: string[],
+) => {
+  if (!path) return
+  const source = `${setting.variable}_FILE`
+  try {
+    const text = readFileSync(path, 'utf8').replace(/\r?\n$/, '')
+    given.set(setting.key, { value: fromText(setting, text), source })
+  } catch (error) {
+    problems.push(`${source}: ${messageOf(error)}`)
+  }
 }
 
 const readFile = (

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers'
 import { BerthError, randomUuid, type Clock, type Rng } from '@berth/kernel'
 import { createMetrics, refuseOpenDoor, type Logger, type Scope } from '@berth/runtime'
 import type { GatewayConfig } from './config.ts'
@@ -39,7 +40,7 @@ export const startOrchestratord = async (
       gatewayId: `gw-${randomUuid(rng)}`,
       addresses,
       openLink: openGrpcLink,
-      defer: setImmediate,
+      defer: (fn) => void setImmediate(fn),
       coreWaitMs: config.coreWaitMs,
       maxWaiting: MAX_WAITING,
       clock,
