@@ -1,10 +1,11 @@
-import { connectBus } from '@berth/bus'
+import { connectBus, natsAccess } from '@berth/bus'
 import { coreConfigSchema, createOrchestratorCore } from '@berth/orchestrator-core'
 import { serveRpc } from '@berth/rpc'
 import {
   createLogger,
   createMetrics,
   loadConfig,
+  refuseOpenDoor,
   run,
   serveStatus,
   systemClock,
@@ -20,8 +21,9 @@ await run(NAME, async (scope, env) => {
   const clock = systemClock()
   const rng = systemRng()
   const metrics = scope.use(createMetrics(NAME))
-  const { grpcHost, grpcPort, httpHost, httpPort, natsUrl: url, drainTimeoutMs } = config
-  const bus = scope.use(await connectBus({ url, name: NAME, log }))
+  const { grpcHost, grpcPort, httpHost, httpPort, drainTimeoutMs, insecure } = config
+  refuseOpenDoor({ setting: 'grpc_host', host: grpcHost, insecure })
+  const bus = scope.use(await connectBus({ ...natsAccess(config), name: NAME, log }))
   const { version } = manifest
   const core = createOrchestratorCore({ config, version, clock, rng, bus, metrics, log })
   const { services, ready } = core

@@ -1,4 +1,5 @@
 import { DEFAULT_ADMISSION_POLICY } from '@berth/admission'
+import { natsConfigShape } from '@berth/bus'
 import { DEFAULT_PLACEMENT_POLICY } from '@berth/placement'
 import { logConfigShape } from '@berth/runtime'
 import { z } from 'zod'
@@ -14,7 +15,7 @@ export const coreConfigSchema = z.object({
   grpcPort: port(7070),
   httpHost: z.string().min(1).default('127.0.0.1'),
   httpPort: port(7071),
-  natsUrl: z.string().min(1).default('nats://127.0.0.1:4222'),
+  ...natsConfigShape,
   /** `host:port` under which gateways reach this core. Default: where it listens. */
   advertiseAddress: z.string().optional(),
   /** 32 bytes in base64 or hex. Default: drawn anew for each leadership. */
@@ -37,6 +38,8 @@ export const coreConfigSchema = z.object({
   snapshotOfflineMs: ms(DEFAULT_PLACEMENT_POLICY.freshness.offlineMs),
   performanceAware: z.boolean().default(true),
   drainTimeoutMs: ms(3_000),
+  /** Serve gRPC without authentication on an address that others can reach. */
+  insecure: z.boolean().default(false),
 })
 
 export type CoreConfig = Readonly<z.infer<typeof coreConfigSchema>>

@@ -1,9 +1,16 @@
 import { mkdir } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { connectBus, type Bus } from '@berth/bus'
+import { connectBus, natsAccess, type Bus } from '@berth/bus'
 import { drivers } from '@berth/drivers'
-import { spawnChild, systemClock, systemRng, type Logger, type Scope } from '@berth/runtime'
-import { createMetrics } from '@berth/runtime'
+import {
+  createMetrics,
+  refuseOpenDoor,
+  spawnChild,
+  systemClock,
+  systemRng,
+  type Logger,
+  type Scope,
+} from '@berth/runtime'
 import { cpuInventory } from './device/cpu-inventory.ts'
 import { createHost } from './host.ts'
 import { createAgentMetrics, watchPools } from './metrics.ts'
@@ -40,6 +47,8 @@ export const startAgent = async (
   surroundings: AgentSurroundings,
   { scope, log }: { readonly scope: Scope; readonly log: Logger },
 ): Promise<Agent> => {
+  const { grpcHost, insecure } = settings
+  refuseOpenDoor({ setting: 'grpc_host', host: grpcHost, insecure })
   const clock = systemClock()
   const stateDir = resolve(settings.stateDir)
   const devices = await cpuInventory()
@@ -54,7 +63,7 @@ export const startAgent = async (
   const series = scope.use(createMetrics('pool-managerd'))
   const metrics = createAgentMetrics(series)
   const bus: Bus = scope.use(
-    await connectBus({ url: settings.natsUrl, name: `pool-managerd ${hostId}`, log }),
+    await connectBus({ ...natsAccess(settings), name: `pool-managerd ${hostId}`, log }),
   )
   const env = {
     clock,

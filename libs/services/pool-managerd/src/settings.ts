@@ -1,3 +1,4 @@
+import { natsConfigShape } from '@berth/bus'
 import { logConfigShape } from '@berth/runtime'
 import { z } from 'zod'
 
@@ -7,7 +8,7 @@ const port = (byDefault: number) => z.number().int().min(0).max(65_535).default(
 export const settingsSchema = z.object({
   poolsFile: z.string().min(1),
   stateDir: z.string().min(1),
-  natsUrl: z.string().min(1).default('nats://127.0.0.1:4222'),
+  ...natsConfigShape,
   /** Overrides `host` of the pools file. */
   hostId: z
     .string()
@@ -32,6 +33,8 @@ export const settingsSchema = z.object({
   firstByteTimeoutMs: z.number().int().positive().default(300_000),
   /** On shutdown: how long requests in flight may take to end. */
   drainTimeoutMs: z.number().int().min(0).default(10_000),
+  /** Take commands without authentication on an address that others can reach. */
+  insecure: z.boolean().default(false),
   ...logConfigShape,
 })
 
