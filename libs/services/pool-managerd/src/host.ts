@@ -5,7 +5,7 @@ import { assert } from '@berth/kernel'
 import type { Logger } from '@berth/runtime'
 import { createOperations, type Operations } from './commands/operations.ts'
 import type { FoundDevice } from './device/inventory.ts'
-import { askOverHttp } from './engine/ask-probe.ts'
+import { askOverHttp, type AskProbe } from './engine/ask-probe.ts'
 import type { LaunchEnv } from './engine/launch-instance.ts'
 import { createAuthority, type Authority } from './ingress/authority.ts'
 import type { AgentMetrics } from './metrics.ts'
@@ -40,6 +40,8 @@ export interface HostOptions {
   readonly devices: readonly FoundDevice[]
   readonly bus: Bus
   readonly env: LaunchEnv
+  /** How engines are asked. Default: over HTTP. */
+  readonly askProbe?: AskProbe
   readonly metrics: AgentMetrics
   readonly log: Logger
 }
@@ -126,7 +128,7 @@ const makePool = (
     driver,
     log,
     env,
-    askProbe: askOverHttp(env.clock),
+    askProbe: from.askProbe ?? askOverHttp(env.clock),
     reporter: createPoolReporter(poolId, { log, metrics, events: from.events }),
     onSnapshotChange: from.onSnapshotChange,
   })

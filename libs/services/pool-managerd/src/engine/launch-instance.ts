@@ -1,4 +1,3 @@
-import { mkdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf, sleep, type Clock, type Rng } from '@berth/kernel'
 import type { Child, Logger, Spawn } from '@berth/runtime'
@@ -11,19 +10,19 @@ import type {
 } from '@berth/supervision'
 import type { PoolSpec } from '../pools-file/pool-spec.ts'
 import type { Journal } from '../state/journal.ts'
-import { hashOfProcess } from '../state/process-scan.ts'
 import { childEnv } from './child-env.ts'
 import type { Instance } from './instance.ts'
 import type { LogRing } from './log-ring.ts'
-import { findFreePort, LOOPBACK, portIsFree } from './loopback-port.ts'
-import { rotateLog } from './rotate-log.ts'
-import { tailLog } from './tail-log.ts'
+import { LOOPBACK } from './loopback-port.ts'
+import { thisMachine, type Machine } from './machine.ts'
 
 /** What every launch of this agent needs of the world. */
 export interface LaunchEnv {
   readonly clock: Clock
   readonly rng: Rng
   readonly spawn: Spawn
+  /** Default: the one the agent runs on. */
+  readonly machine?: Machine
   readonly journal: Journal
   readonly stateDir: string
   readonly nodePath: string
@@ -56,7 +55,7 @@ export const launchInstance = async (
   env: LaunchEnv,
 ): Promise<LaunchResult> => {
   try {
-    const missing = await missingModel(request.spec)
+    const missing = await missingModel(request.spec, machineOf(env))
     if (missing) return { kind: 'refused', report: missing }
     const grant = await makeGrant(request.spec, env)
     const plan = request.driver.plan(request.spec.engine, grant)
@@ -71,13 +70,9 @@ export const launchInstance = async (
   }
 }
 
-const missingModel = async (spec: PoolSpec): Promise<CrashReport | undefined> => {
+const missingModel = async (spec: PoolSpec, machine: Machine): Promise<CrashReport | undefined> => {
   if (spec.modelPath === undefined || spec.engine.mode !== 'managed') return undefined
-  const isThere = await stat(spec.modelPath).then(
-    (entry) => entry.isFile(),
-    () => false,
-  )
-  if (isThere) return undefined
+  if (await machine.hasFile(spec.modelPath)) return undefined
   const message = `There is no model file ${spec.modelPath}. Put it there, or change model of pool ${spec.poolId}.`
   return { kind: 'model_not_found', message, isRetriable: false }
 }
@@ -87,7 +82,7 @@ const makeGrant = async (spec: PoolSpec, env: LaunchEnv): Promise<LaunchGrant> =
   const givenKey = spec.apiKeyEnv === undefined ? '' : (env.agentEnv[spec.apiKeyEnv] ?? '')
   return {
     host: LOOPBACK,
-    port: spec.port || (isManaged ? await findFreePort() : 0),
+    port: spec.port || (isManaged ? await machineOf(env).findFreePort() : 0),
     devices: spec.devices,
     nodePath: env.nodePath,
     enginesDir: env.enginesDir,
@@ -123,12 +118,11 @@ const startProcess = async (
 ): Promise<Instance> => {
   const { spec, instanceId, log } = request
   const { clock, journal } = env
+  const machine = machineOf(env)
   const folder = join(env.stateDir, 'pools', spec.poolId)
   const cwd = join(folder, 'work')
   const path = join(folder, 'logs', 'engine.log')
-  await mkdir(cwd, { recursive: true })
-  await mkdir(join(folder, 'logs'), { recursive: true })
-  await rotateLog(path)
+  await machine.makeRoom({ cwd, logPath: path })
   await journal.intend(spec.poolId, instanceId)
   const child = await env
     .spawn({
@@ -142,7 +136,7 @@ const startProcess = async (
       await journal.forget(instanceId)
       throw error
     })
-  const tail = tailLog({
+  const tail = machine.tailLog({
     path,
     clock,
     log,
@@ -162,7 +156,7 @@ const startProcess = async (
   await journal.record(instanceId, {
     pid,
     startTime,
-    argvHash: hashOfProcess(pid),
+    argvHash: machine.hashOfProcess(pid),
     port: grant.port,
   })
   return {
@@ -172,19 +166,22 @@ const startProcess = async (
     upSinceMs: clock.wall(),
     signal: (signal) => child.signalGroup(signal),
     gone: async (signal) => {
-      await untilGone(child, grant.port, clock, signal)
+      await untilGone(child, grant.port, env, signal)
       await journal.forget(instanceId)
     },
   }
 }
 
-const untilGone = async (child: Child, port: number, clock: Clock, signal: AbortSignal) => {
+const untilGone = async (child: Child, port: number, env: LaunchEnv, signal: AbortSignal) => {
+  const { clock } = env
   while (child.groupIsAlive()) await sleep(clock, GONE_POLL_MS, signal)
   const deadline = clock.now() + PORT_WAIT_MS
-  while (clock.now() < deadline && !(await portIsFree(port))) {
+  while (clock.now() < deadline && !(await machineOf(env).portIsFree(port))) {
     await sleep(clock, GONE_POLL_MS, signal)
   }
 }
+
+const machineOf = ({ machine = thisMachine }: LaunchEnv): Machine => machine
 
 /** A binary that is not there stays missing; a full process table may empty. */
 const reportOf = (error: unknown): CrashReport => {
