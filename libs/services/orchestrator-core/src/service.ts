@@ -33,6 +33,8 @@ export interface OrchestratorCoreDeps {
   readonly log: RpcLog
   /** How an agent gets its key. Default: gRPC to the address its snapshot advertises. */
   readonly installKey?: InstallKey
+  /** Told of each event of the coordinator as it happens. */
+  readonly observe?: (event: CoreEvent) => void
 }
 
 /** The placement service: one of them leads, the others stand by with the same view. */
@@ -77,6 +79,7 @@ export const createOrchestratorCore = (deps: OrchestratorCoreDeps): Orchestrator
   const series = createSeries(metrics)
   const report = (event: CoreEvent) => {
     reportEvent(series, log, event)
+    deps.observe?.(event)
     if (event.kind === 'leading') announce(deps, coreId, address, event.term)
   }
   const coordinator: Coordinator = createCoordinator({
