@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
+import { Console } from 'node:console'
 import { parseArgs } from 'node:util'
 import { simPool, startFleet } from '@berth/test-support'
 import { startFreeEngine } from './free-engine.ts'
@@ -39,7 +40,7 @@ for (const rate of values.rates.split(',').map(Number)) {
   rows.push(row(rate, await at(ways.direct, seconds), await at(ways.berth, seconds)))
 }
 
-console.table(rows)
+new Console(process.stdout).table(rows)
 const report = { bench: 'gateway', machine: `${cpus().length} x ${cpus()[0]?.model}`, rows }
 if (values.json) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`)
 

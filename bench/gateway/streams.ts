@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs'
+import { Console } from 'node:console'
 import { parseArgs } from 'node:util'
 import { simPool, startFleet, until } from '@berth/test-support'
 import { Agent, request } from 'undici'
@@ -41,7 +42,7 @@ const row = {
   gateway_rss_peak_mb: peakRssMb,
   kb_per_stream: Math.round(((peakRssMb - idleRssMb) * 1_024) / count),
 }
-console.table([row])
+new Console(process.stdout).table([row])
 if (values.json)
   writeFileSync(values.json, `${JSON.stringify({ bench: 'streams', rows: [row] }, null, 2)}\n`)
 if (complete !== count) process.exitCode = 1

@@ -25,9 +25,9 @@ beforeAll(async () => {
 }, 120_000)
 afterAll(async () => fleet[Symbol.asyncDispose]())
 
-const hello = (model: string) => ({
+const hello = (model: string, maxTokens = 8) => ({
   model,
-  max_tokens: 8,
+  max_tokens: maxTokens,
   messages: [{ role: 'user' as const, content: 'Hello' }],
 })
 
@@ -79,8 +79,7 @@ describe('the OpenAI SDK', () => {
   it('aborts a stream, and the engine stops', async () => {
     const { aborted = 0 } = (await fleet.sim(SIM.pool).state()).counters
     const stream = await client.chat.completions.create({
-      ...hello(SIM.model),
-      max_tokens: 4_000,
+      ...hello(SIM.model, 4_000),
       stream: true,
     })
     for await (const _chunk of stream) stream.controller.abort()

@@ -113,10 +113,11 @@ describe('a retry before the first byte', () => {
     await using bad = await startScriptedIngress((call) => refuse(call, 'draining'))
     await using good = await startScriptedIngress((call) => answerJson(call))
     await using core = await startScriptedCore({
-      onAcquire: (acquire, session) =>
-        void (acquire.exclusions.length === 0
-          ? session.assign(acquire, bad.address, 'pool-a')
-          : session.assign(acquire, good.address, 'pool-b')),
+      onAcquire: (acquire, session) => {
+        const isFirst = acquire.exclusions.length === 0
+        if (isFirst) session.assign(acquire, bad.address, 'pool-a')
+        else session.assign(acquire, good.address, 'pool-b')
+      },
     })
     await using gateway = await startGateway([core.address])
 
@@ -295,7 +296,7 @@ describe('a client that leaves', () => {
         res.writeHead(200, { 'Content-Type': 'application/json' }).write('{'),
     ],
   ])('ends the upstream request and the lease in the middle of a %s', async (_what, script) => {
-    await using ingress = await startScriptedIngress((call) => void script(call))
+    await using ingress = await startScriptedIngress((call) => script(call))
     await using core = await startScriptedCore({
       onAcquire: (acquire, session) => void session.assign(acquire, ingress.address),
     })

@@ -11,6 +11,8 @@ interface Unsent {
   readonly report: ReleaseReport
 }
 
+export type HeldLeases = ReturnType<typeof createHeldLeases>
+
 /** The leases this gateway holds, and the releases that core has not been told of. */
 export const createHeldLeases = () => {
   const held = new Map<string, { readonly lease: LiveLease; readonly revoke: AbortController }>()

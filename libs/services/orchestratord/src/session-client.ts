@@ -1,18 +1,13 @@
 import { create } from '@bufbuild/protobuf'
-import {
-  HelloSchema,
-  LeaseOutcome,
-  type Assigned,
-  type ServerFrame,
-  type Welcome,
-} from '@berth/contract'
-import { unreachable, type Clock, type Rng } from '@berth/kernel'
+import { HelloSchema, type ClientFrame, type Welcome } from '@berth/contract'
+import type { Clock, Rng } from '@berth/kernel'
 import type { Logger } from '@berth/runtime'
-import { acquireFrame, cancelFrame, rejectionOf, releaseFrame } from './frames.ts'
+import { acquireFrame, cancelFrame, releaseFrame } from './frames.ts'
 import { createHeldLeases } from './held-leases.ts'
 import { keepSession } from './keep-session.ts'
 import { createOutbox } from './outbox.ts'
-import type { ReleaseReport, Session, SessionState } from './session.ts'
+import { onServerFrame } from './server-frames.ts'
+import type { Session, SessionState } from './session.ts'
 import type { Link } from './session-link.ts'
 import { createWaitingJobs } from './waiting-jobs.ts'
 
@@ -42,92 +37,47 @@ export const createSessionClient = (options: SessionClientOptions): Session & As
   const { clock, log } = options
   const stopping = new AbortController()
   let state: SessionState = { kind: 'down' }
-  let highestTerm = 0n
-  let sessions = 0n
-  let misses = 0
-  let dropLink = () => undefined as void
+  let link: Link | undefined
 
-  const outbox = createOutbox({ defer: options.defer, onOverflow: () => dropLink() })
-  const leases = createHeldLeases()
-  const waiting = createWaitingJobs({ ...options, cancel: (id) => send(cancelFrame(id)) })
-  const send = (frame: Parameters<typeof outbox.push>[0]) => {
+  const outbox = createOutbox({ defer: options.defer, onOverflow: () => link?.close() })
+  const send = (frame: ClientFrame) => {
     if (state.kind === 'up') outbox.push(frame)
   }
+  const leases = createHeldLeases()
+  const waiting = createWaitingJobs({ ...options, cancel: (id) => send(cancelFrame(id)) })
+  const greeting = createGreeting(options.gatewayId, leases.live)
+  const misses = createMissLog(log)
   const moveTo = (next: SessionState) => {
     state = next
     options.onState(next)
   }
 
-  const hello = () =>
-    create(HelloSchema, {
-      gatewayId: options.gatewayId,
-      session: ++sessions,
-      liveLeases: leases.live(),
-      term: highestTerm,
-    })
-  const onUp = (link: Link, address: string, welcome: Welcome) => {
+  const onUp = (opened: Link, address: string, welcome: Welcome) => {
     const { term, leaderId } = welcome
-    highestTerm = term
-    misses = 0
-    dropLink = () => link.close()
+    greeting.sawTerm(term)
+    misses.reset()
+    link = opened
     moveTo({ kind: 'up', address, leaderId, term })
     log.info({ address, leaderId, term: String(term), waiting: waiting.size }, 'session is up')
-    welcome.revokedLeaseIds.forEach((id) => leases.revoke(id, 'not honoured by the new leader'))
+    for (const id of welcome.revokedLeaseIds) leases.revoke(id, 'not honoured by the new leader')
     for (const { leaseId, report } of leases.takeUnsent()) send(releaseFrame(leaseId, report))
     for (const request of waiting.onUp()) send(acquireFrame(request, clock.now()))
-    outbox.attach(link)
+    outbox.attach(opened)
   }
   const onDown = (why: string) => {
+    link = undefined
     moveTo({ kind: 'down' })
     log.warn({ why, waiting: waiting.size, leases: leases.size }, 'session is down')
     leases.keepUnsent(outbox.detach())
     waiting.onDown()
   }
-  const onAssigned = (assigned: Assigned) => {
-    const request = waiting.request(assigned.jobId)
-    // It crossed our Cancel, or the job gave up while there was no session.
-    if (!request) return send(releaseFrame(assigned.leaseId, UNUSED))
-    const grant = leases.add(assigned, request.job.modelId ?? '')
-    waiting.settle(assigned.jobId, { kind: 'assigned', grant })
-  }
-  const onFrame = ({ frame }: ServerFrame) => {
-    switch (frame.case) {
-      case 'assigned':
-        return onAssigned(frame.value)
-      case 'queued': {
-        const { jobId, position, predictedStartMs: etaMs, reason } = frame.value
-        return waiting.request(jobId)?.onQueued({ position, etaMs, reason })
-      }
-      case 'rejected':
-        return waiting.settle(frame.value.jobId, {
-          kind: 'rejected',
-          error: rejectionOf(frame.value),
-        })
-      case 'revoked':
-        return leases.revoke(frame.value.leaseId, frame.value.reason)
-      case 'heartbeat':
-      case 'welcome':
-      case 'notLeader':
-      case undefined:
-        // Handled by the link, or of a newer core.
-        return
-      default:
-        return unreachable(frame)
-    }
-  }
-
   const kept = keepSession({
     ...options,
-    hello,
+    hello: greeting.next,
     onUp,
     onDown,
-    onFrame,
-    onMiss: (address, why) => {
-      misses += 1
-      // The 1st, 2nd, 4th, 8th ...: a core that stays away must not fill the log.
-      if (Number.isInteger(Math.log2(misses)))
-        log.warn({ address, why, misses }, 'no session with this core')
-    },
+    onFrame: (frame) => onServerFrame({ waiting, leases, send }, frame),
+    onMiss: misses.add,
     signal: stopping.signal,
   })
   return {
@@ -150,10 +100,29 @@ export const createSessionClient = (options: SessionClientOptions): Session & As
   }
 }
 
-const UNUSED: ReleaseReport = {
-  outcome: LeaseOutcome.UNUSED,
-  tokensIn: 0,
-  tokensOut: 0,
-  firstTokenMs: 0,
-  decodeMs: 0,
+/** Hello, with the number of the session and the highest term that was seen. */
+const createGreeting = (gatewayId: string, live: ReturnType<typeof createHeldLeases>['live']) => {
+  let session = 0n
+  let term = 0n
+  return {
+    sawTerm: (seen: bigint) => {
+      term = seen
+    },
+    next: () => create(HelloSchema, { gatewayId, session: ++session, liveLeases: live(), term }),
+  }
+}
+
+/** Logs the 1st, 2nd, 4th, 8th ... miss: a core that stays away must not fill the log. */
+const createMissLog = (log: Logger) => {
+  let misses = 0
+  return {
+    reset: () => {
+      misses = 0
+    },
+    add: (address: string, why: string) => {
+      misses += 1
+      if (Number.isInteger(Math.log2(misses)))
+        log.warn({ address, why, misses }, 'no session with this core')
+    },
+  }
 }

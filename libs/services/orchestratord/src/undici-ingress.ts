@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import { Agent, request } from 'undici'
-import type { Ingress, IngressResponse } from './ingress.ts'
+import type { Ingress } from './ingress.ts'
 
 /** An ingress is on the same network: what does not connect in this time is not there. */
 const CONNECT_TIMEOUT_MS = 2_000
@@ -32,7 +32,7 @@ export const createUndiciIngress = (): { readonly send: Ingress } & AsyncDisposa
       status: answer.statusCode,
       headers: answer.headers,
       body: answer.body,
-      trailers: () => answer.trailers as ReturnType<IngressResponse['trailers']>,
+      trailers: () => answer.trailers,
       discard: () => discard(answer.body),
     }
   }

@@ -75,7 +75,7 @@ export const useLease = async (
     release(LeaseOutcome.CLIENT_GONE)
     return over(use, NOT_MEASURED, 'CLIENT_CLOSED')
   }
-  if (caller.gone.aborted) return leave()
+  if (hasLeft(caller)) return leave()
   caller.started()
 
   let response: IngressResponse
@@ -88,7 +88,7 @@ export const useLease = async (
       signal,
     })
   } catch (error) {
-    if (caller.gone.aborted) return leave()
+    if (hasLeft(caller)) return leave()
     release(LeaseOutcome.UNREACHABLE)
     const facts = { pool: grant.poolId, ingress: grant.ingressAddress, why: messageOf(error) }
     deps.log.warn(facts, 'ingress gave no answer')
@@ -121,6 +121,8 @@ export const useLease = async (
     }
   }
 }
+
+const hasLeft = ({ gone }: Caller): boolean => gone.aborted
 
 interface Measured {
   readonly tokensIn: number

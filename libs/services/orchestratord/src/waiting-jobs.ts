@@ -22,6 +22,8 @@ export interface WaitingJobsOptions {
   cancel(jobId: string): void
 }
 
+export type WaitingJobs = ReturnType<typeof createWaitingJobs>
+
 /** The requests that wait for a slot. Each leaves with exactly one answer. */
 export const createWaitingJobs = (options: WaitingJobsOptions) => {
   const { clock, addresses } = options

@@ -73,16 +73,16 @@ export const createBodyReader = (limits: BodyLimits): BodyReader => {
 /** Unlike `for await`, leaves the request readable when `take` throws, to answer over it. */
 const forEachChunk = (req: IncomingMessage, take: (chunk: Buffer) => void): Promise<void> =>
   new Promise((resolve, reject) => {
-    const settle = (error?: unknown) => {
+    const settle = (error?: BerthError) => {
       req.off('data', onData).off('end', onEnd).off('close', onClose)
       if (error === undefined) resolve()
-      else reject(error as Error)
+      else reject(error)
     }
     const onData = (chunk: Buffer) => {
       try {
         take(chunk)
       } catch (error) {
-        settle(error)
+        settle(BerthError.from(error))
       }
     }
     const onEnd = () => settle()

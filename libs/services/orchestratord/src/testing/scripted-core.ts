@@ -43,13 +43,6 @@ export const startScriptedCore = async (script: CoreScript) => {
   >()
   const state = { isSilent: false, leases: 0 }
 
-  const frames = (): ClientFrame[] => messages.flatMap((message) => message.frames)
-  const of = <C extends NonNullable<ClientFrame['frame']['case']>>(wanted: C) =>
-    frames().flatMap(({ frame }) => (frame.case === wanted ? [frame.value] : [])) as Extract<
-      ClientFrame['frame'],
-      { case: C }
-    >['value'][]
-
   const play = (
     stream: BidiStream<SessionRequest, MessageInitShape<typeof SessionResponseSchema>>,
     message: SessionRequest,
@@ -84,21 +77,10 @@ export const startScriptedCore = async (script: CoreScript) => {
     },
     explain: async () => ({}),
   })
-  const fleet = implement(FleetService, {
-    listPools: async () => ({ pools: [...(script.pools ?? [])] }),
-    getPool: async ({ poolId }) => {
-      const pool = script.pools?.find((candidate) => candidate.pool?.poolId === poolId)
-      if (!pool) throw new BerthError('POOL_NOT_FOUND', `There is no pool ${poolId}.`)
-      return { pool }
-    },
-    listHosts: async () => ({ hosts: [{ hostId: 'host-a', poolIds: ['pool-a'] }] }),
-    listModels: async () => ({ models: [...(script.models ?? [])] }),
-    getFleetStatus: async () => ({ isBusConnected: true }),
-  })
   const server = await serveRpc({
     host: '127.0.0.1',
     port: script.port ?? 0,
-    services: [scheduler, fleet],
+    services: [scheduler, fleetOf(script)],
     log: createSilentLogger(),
     drainTimeoutMs: 0,
   })
@@ -106,10 +88,7 @@ export const startScriptedCore = async (script: CoreScript) => {
     port: server.port,
     address: `127.0.0.1:${server.port}`,
     messages,
-    acquires: (): Acquire[] => of('acquire'),
-    releases: (): Release[] => of('release'),
-    cancels: () => of('cancel'),
-    hellos: (): Hello[] => of('hello'),
+    ...told(messages),
     /** Breaks every session as a crash would. */
     breakSessions: () => {
       for (const stream of streams) stream.destroy(new BerthError('INTERNAL', 'core crashed'))
@@ -136,4 +115,34 @@ export const welcome = (term: bigint): Frame => ({
 const response = (frames: readonly Frame[]): SessionResponse =>
   create(SessionResponseSchema, {
     frames: frames.map((frame) => create(ServerFrameSchema, frame === undefined ? {} : { frame })),
+  })
+
+/** What the gateway has told so far, by kind. */
+const told = (messages: readonly SessionRequest[]) => {
+  const of = <C extends NonNullable<ClientFrame['frame']['case']>>(wanted: C) =>
+    messages
+      .flatMap(({ frames }) => frames)
+      .flatMap(({ frame }) => (frame.case === wanted ? [frame.value] : [])) as Extract<
+      ClientFrame['frame'],
+      { case: C }
+    >['value'][]
+  return {
+    acquires: (): Acquire[] => of('acquire'),
+    releases: (): Release[] => of('release'),
+    cancels: () => of('cancel'),
+    hellos: (): Hello[] => of('hello'),
+  }
+}
+
+const fleetOf = (script: CoreScript) =>
+  implement(FleetService, {
+    listPools: async () => ({ pools: [...(script.pools ?? [])] }),
+    getPool: async ({ poolId }) => {
+      const pool = script.pools?.find((candidate) => candidate.pool?.poolId === poolId)
+      if (!pool) throw new BerthError('POOL_NOT_FOUND', `There is no pool ${poolId}.`)
+      return { pool }
+    },
+    listHosts: async () => ({ hosts: [{ hostId: 'host-a', poolIds: ['pool-a'] }] }),
+    listModels: async () => ({ models: [...(script.models ?? [])] }),
+    getFleetStatus: async () => ({ isBusConnected: true }),
   })
