@@ -33,6 +33,7 @@ export const SUITES: readonly Suite[] = [
   jest('tidy', 'House rules', '--maxWorkers=2'),
   jest('simulation', 'Simulation', '--maxWorkers=2'),
   jest('integration', 'Integration: real NATS, gRPC and processes', '--runInBand'),
+  jest('chaos', 'Chaos: kill and freeze what runs', '--runInBand'),
   jest('conformance', 'Conformance: the official SDKs as clients', '--runInBand'),
 ]
 

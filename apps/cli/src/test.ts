@@ -23,7 +23,7 @@ interface Counts {
 }
 
 /** Suites that start NATS or engines. */
-const NEEDS_PROGRAMS = new Set(['unit', 'integration', 'conformance'])
+const NEEDS_PROGRAMS = new Set(['unit', 'integration', 'chaos', 'conformance'])
 
 /** Runs the suites one after the other; the last line sums them up. */
 export const test = async (context: TestContext): Promise<number> => {
