@@ -1,0 +1,52 @@
+import { appendFile, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, it } from '@jest/globals'
+import { createSilentLogger, systemClock } from '@berth/runtime'
+import { rotateLog, truncateLog } from './rotate-log.ts'
+import { tailLog } from './tail-log.ts'
+
+const inFolder = async (work: (dir: string) => Promise<void>) => {
+  const dir = await mkdtemp(join(tmpdir(), 'berth-tail-'))
+  await work(dir)
+  await rm(dir, { recursive: true })
+}
+
+it('gives whole lines, keeps the key of the instance to itself, and ends with the rest', () =>
+  inFolder(async (dir) => {
+    const path = join(dir, 'engine.log')
+    await writeFile(path, 'one\ntwo se')
+    const lines: string[] = []
+    const tail = tailLog({
+      path,
+      clock: systemClock(),
+      log: createSilentLogger(),
+      secret: 'secret-key',
+      onLines: (more) => lines.push(...more),
+    })
+    await tail.catchUp()
+    expect(lines).toEqual(['one'])
+    await appendFile(path, 'cret-key\nlast')
+    await tail[Symbol.asyncDispose]()
+    expect(lines).toEqual(['one', 'two [redacted]', 'last'])
+  }))
+
+it('keeps four files at most, however often a log is rotated [002-32b]', () =>
+  inFolder(async (dir) => {
+    const path = join(dir, 'engine.log')
+    for (let life = 0; life < 9; life++) {
+      await writeFile(path, `life ${life}\n`)
+      await rotateLog(path)
+    }
+    expect((await readdir(dir)).sort()).toEqual(['engine.log.1', 'engine.log.2', 'engine.log.3'])
+  }))
+
+it('empties the log of a running engine once it is too large', () =>
+  inFolder(async (dir) => {
+    const path = join(dir, 'engine.log')
+    await writeFile(path, 'x'.repeat(100))
+    expect(await truncateLog(path, 100)).toBe(false)
+    expect(await truncateLog(path, 99)).toBe(true)
+    expect((await stat(path)).size).toBe(0)
+    expect((await stat(`${path}.1`)).size).toBe(100)
+  }))

@@ -1,0 +1,134 @@
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { request, type IncomingMessage } from 'node:http'
+import { PoolManagerService, PoolState, type Pool } from '@berth/contract'
+import { randomUuid } from '@berth/kernel'
+import { deriveHostKey, mintLeaseToken, type LeaseClaims, type LeaseKey } from '@berth/lease'
+import { createClient, type Client } from '@berth/rpc'
+import { createScope, createSilentLogger, readProcessEnv, systemRng } from '@berth/runtime'
+import { startAgent, type Agent } from '../agent.ts'
+import { settingsSchema } from '../settings.ts'
+import { eventually } from './eventually.ts'
+import { makePoolsFolder, type PoolsFolder } from './pools-folder.ts'
+
+export const KEY: LeaseKey = { keyId: 't7', key: deriveHostKey(new Uint8Array(32), 'h1') }
+export const TERM = 7
+const rng = systemRng()
+
+/** An agent in this process, with real engines, seen through its doors only. */
+export interface AgentUnderTest extends AsyncDisposable {
+  readonly agent: Agent
+  readonly folder: PoolsFolder
+  readonly client: Client<typeof PoolManagerService>
+  status(poolId: string): Promise<Pool>
+  /** Waits until the pool is in the state. */
+  reaches(poolId: string, state: PoolState): Promise<Pool>
+  token(poolId: string, claims?: Partial<LeaseClaims>, key?: LeaseKey): string
+  /** Sends a request to the ingress; the body of the response is unread. */
+  post(path: string, body: unknown, headers?: Record<string, string>): Promise<IncomingMessage>
+  /** The simulator's own account of itself. */
+  simState(poolId: string): Promise<SimState>
+}
+
+export interface SimState {
+  readonly pid: number
+  readonly orphan_pid: number | null
+  readonly counters: {
+    readonly running: number
+    readonly aborted: number
+    readonly tokens_sent: number
+  }
+}
+
+export const startTestAgent = async (
+  natsUrl: string,
+  pools: readonly object[],
+  more: Partial<Record<keyof typeof settingsSchema.shape, unknown>> = {},
+): Promise<AgentUnderTest> => {
+  const folder = await makePoolsFolder({ host: 'h1', pools })
+  const scope = createScope()
+  const settings = settingsSchema.parse({
+    poolsFile: folder.poolsFile,
+    stateDir: folder.stateDir,
+    natsUrl,
+    grpcPort: 0,
+    ingressPort: 0,
+    httpPort: 0,
+    drainTimeoutMs: 200,
+    ...more,
+  })
+  const { env } = readProcessEnv()
+  const nodePath = process.execPath
+  const surroundings = { env, nodePath, bundleDir: folder.dir, version: '0.0.0-test' }
+  const agent = await startAgent(settings, surroundings, { scope, log: createSilentLogger() })
+  const address = `127.0.0.1:${agent.grpcPort}`
+  const client = scope.use(createClient(PoolManagerService, { address, defaultDeadlineMs: 15_000 }))
+  const status = async (poolId: string) => (await client.getStatus({ poolId })).pool!
+  await client.installLeaseKey({
+    term: BigInt(TERM),
+    keyId: KEY.keyId,
+    key: KEY.key,
+    epoch: BigInt(agent.epoch),
+  })
+  return {
+    agent,
+    folder,
+    client,
+    status,
+    reaches: (poolId, state) =>
+      eventually(`${poolId} reaches ${state}`, async () => {
+        const pool = await status(poolId)
+        return pool.state === state && pool
+      }),
+    token: (poolId, claims = {}, key = KEY) =>
+      mintLeaseToken(key, {
+        leaseId: randomUuid(rng),
+        hostId: 'h1',
+        poolId,
+        epoch: agent.epoch,
+        term: TERM,
+        modelId: 'sim-model',
+        expiresAtMs: 4_000_000_000_000,
+        ...claims,
+      }),
+    post: (path, body, headers = {}) => send(agent.ingressPort, path, { body, headers }),
+    simState: async (poolId) => {
+      const pid = (await status(poolId)).pid
+      return JSON.parse(await read(await send(await portOf(pid), '/__sim/state'))) as SimState
+    },
+    [Symbol.asyncDispose]: async () => {
+      await scope[Symbol.asyncDispose]()
+      await folder[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/** The engine's port as its command line has it. */
+const portOf = async (pid: number): Promise<number> => {
+  const argv = (await readFile(`/proc/${pid}/cmdline`, 'utf8')).split('\0')
+  return Number(argv[argv.indexOf('--port') + 1])
+}
+
+export const send = async (
+  port: number,
+  path: string,
+  { body, headers = {} }: { body?: unknown; headers?: Record<string, string> } = {},
+): Promise<IncomingMessage> => {
+  const method = body === undefined ? 'GET' : 'POST'
+  const outgoing = request({ host: '127.0.0.1', port, path, method, headers, agent: false })
+  outgoing.end(body === undefined ? '' : JSON.stringify(body))
+  const [response] = (await once(outgoing, 'response')) as [IncomingMessage]
+  return response
+}
+
+export const read = async (response: IncomingMessage): Promise<string> => {
+  const chunks: Buffer[] = []
+  for await (const chunk of response) chunks.push(chunk as Buffer)
+  return Buffer.concat(chunks).toString()
+}
+
+export const chat = (more: object = {}) => ({
+  model: 'sim-model',
+  messages: [{ role: 'user', content: 'Tell me of ships.' }],
+  ...more,
+})

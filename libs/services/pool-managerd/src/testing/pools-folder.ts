@@ -1,0 +1,36 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+const SIM_MAIN = new URL('../../../../../apps/sim-engine/src/main.ts', import.meta.url).href
+
+/** A folder with a pools file, room for state, and the simulator where an agent looks for it. */
+export interface PoolsFolder extends AsyncDisposable {
+  readonly dir: string
+  readonly poolsFile: string
+  readonly stateDir: string
+}
+
+/** `document` is the pools file; JSON is YAML. */
+export const makePoolsFolder = async (document: unknown): Promise<PoolsFolder> => {
+  const dir = await mkdtemp(join(tmpdir(), 'berth-agent-'))
+  const poolsFile = join(dir, 'pools.yaml')
+  await writeFile(poolsFile, JSON.stringify(document))
+  await writeFile(join(dir, 'sim-engine.js'), `import ${JSON.stringify(SIM_MAIN)}\n`)
+  await writeFile(join(dir, 'package.json'), '{"type":"module"}')
+  return {
+    dir,
+    poolsFile,
+    stateDir: join(dir, 'state'),
+    [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true }),
+  }
+}
+
+export const simPool = (id: string, more: object = {}, knobs: object = {}) => ({
+  id,
+  engine: 'sim',
+  model: 'sim-model',
+  slots: 2,
+  engine_options: { load_ms: 1, ...knobs },
+  ...more,
+})
