@@ -79,6 +79,7 @@ const addPool = (view: FleetView, host: HostView, snapshot: PoolSnapshot) => {
     host,
     snapshot,
     residencies: indexResidencies(snapshot),
+    isOpen: isOpen(host.snapshot, snapshot),
     deviceKind: firstDeviceKind(host.snapshot, snapshot),
     reserved: view.reservations.get(snapshot.poolId) ?? 0,
   }
@@ -93,6 +94,7 @@ const replacePool = (view: FleetView, pool: PoolView, snapshot: PoolSnapshot): b
   unindexModels(view, pool)
   pool.snapshot = snapshot
   pool.residencies = indexResidencies(snapshot)
+  pool.isOpen = isOpen(pool.host.snapshot, snapshot)
   pool.deviceKind = firstDeviceKind(pool.host.snapshot, snapshot)
   indexModels(view, pool)
   return before.instanceId !== undefined && before.instanceId !== snapshot.instanceId
@@ -100,6 +102,9 @@ const replacePool = (view: FleetView, pool: PoolView, snapshot: PoolSnapshot): b
 
 const indexResidencies = (snapshot: PoolSnapshot): ReadonlyMap<ModelId, ModelResidency> =>
   new Map(snapshot.models.map((model) => [model.modelId, model]))
+
+const isOpen = (host: HostSnapshot, pool: PoolSnapshot): boolean =>
+  pool.isLive && pool.isReady && !pool.isDraining && !host.isDraining
 
 const firstDeviceKind = (host: HostSnapshot, pool: PoolSnapshot): DeviceKind =>
   host.devices.find(({ deviceId }) => deviceId === pool.deviceMask[0])?.kind ?? 'unknown'

@@ -21,6 +21,8 @@ export interface PoolView {
   snapshot: PoolSnapshot
   /** By model id, of this snapshot. */
   residencies: ReadonlyMap<ModelId, ModelResidency>
+  /** Live, ready and not draining, on a host that is not about to stop. */
+  isOpen: boolean
   /** The first device of the mask. */
   deviceKind: DeviceKind
   /** Slots core has granted and not seen released. */

@@ -1,4 +1,4 @@
-import { freshnessOf, slotsFree, type FleetView, type PoolView } from '@berth/fleet'
+import { freshnessOf, slotsFree, type FleetView, type PoolView, type Residency } from '@berth/fleet'
 import type { PlacementJob } from './placement-job.ts'
 import type { PlacementPolicy } from './placement-policy.ts'
 import { VERDICTS, type Verdict } from './verdict.ts'
@@ -15,12 +15,17 @@ export interface Question {
  * Whether a pool can take a job, and the first reason why not. What never changes is asked first,
  * so that "not now" is only said of a pool that will do. Allocates nothing.
  */
-export const judge = (question: Question, pool: PoolView): Verdict =>
-  demandVerdict(question.job, pool) ?? momentVerdict(question, pool) ?? VERDICTS.FEASIBLE
+export const judge = (question: Question, pool: PoolView): Verdict => {
+  const { job } = question
+  const model = pool.residencies.get(job.modelId)
+  if (!model) return VERDICTS.MODEL_NOT_FOUND
+  const demand = demandVerdict(job, pool)
+  if (demand) return demand
+  return momentVerdict(question, pool, model.residency) ?? VERDICTS.FEASIBLE
+}
 
 const demandVerdict = (job: PlacementJob, pool: PoolView): Verdict | undefined => {
   const { snapshot } = pool
-  if (!pool.residencies.has(job.modelId)) return VERDICTS.MODEL_NOT_FOUND
   if (job.avoidPools.length > 0 && job.avoidPools.includes(pool.poolId)) {
     return VERDICTS.POOL_AVOIDED
   }
@@ -43,13 +48,16 @@ const demandVerdict = (job: PlacementJob, pool: PoolView): Verdict | undefined =
   return snapshot.state === 'failed' ? VERDICTS.POOL_FAILED : undefined
 }
 
-const momentVerdict = (question: Question, pool: PoolView): Verdict | undefined => {
+const momentVerdict = (
+  question: Question,
+  pool: PoolView,
+  residency: Residency,
+): Verdict | undefined => {
   const { job, now } = question
   if (!isEligible(question, pool)) return VERDICTS.POOL_UNREADY
   if (job.exclusions.length > 0 && now < job.exclusionsEndMs && isExcluded(job, pool)) {
     return VERDICTS.POOL_EXCLUDED
   }
-  const residency = pool.residencies.get(job.modelId)!.residency
   if (residency !== 'resident') {
     return residency === 'loading' || residency === 'downloading'
       ? VERDICTS.MODEL_LOADING
@@ -61,14 +69,8 @@ const momentVerdict = (question: Question, pool: PoolView): Verdict | undefined 
 /** Whether a pool may be given anything new at all, whatever the job. */
 export const isEligible = (
   { view, policy, now }: Omit<Question, 'job'>,
-  { snapshot, host }: PoolView,
-): boolean =>
-  snapshot.isLive &&
-  snapshot.isReady &&
-  !snapshot.isDraining &&
-  host.isKeyed &&
-  !host.snapshot.isDraining &&
-  freshnessOf(view, host, policy.freshness, now) === 'fresh'
+  { isOpen, host }: PoolView,
+): boolean => isOpen && host.isKeyed && freshnessOf(view, host, policy.freshness, now) === 'fresh'
 
 const hasDevices = ({ requireDeviceMask: wanted }: PlacementJob, { snapshot }: PoolView): boolean =>
   wanted.length === 0 ||

@@ -43,7 +43,10 @@ export const admit = (core: Core, gateway: Gateway, ask: Ask): void => {
   const admission = offer(core.queue, {
     ...{ jobId: ask.jobId, modelId: spec.modelId, jobClass: spec.jobClass, arrivedAtMs },
     expiresAtMs: arrivedAtMs + waitLimitMs(core, spec),
-    payload: { ask, gatewayId: gateway.gatewayId, exclusionsEndMs, toldPosition: 0 },
+    payload: {
+      ...{ ask, gatewayId: gateway.gatewayId, exclusionsEndMs, toldPosition: 0 },
+      isModelInDoubt: decision.kind === 'impossible',
+    },
   })
   const startMs = decision.kind === 'wait' ? decision.predictedStartMs : 1_000
   if (admission.kind === 'rejected') {

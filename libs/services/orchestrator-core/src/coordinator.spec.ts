@@ -72,6 +72,27 @@ describe('a job', () => {
     expect(assigned(rig)).toMatchObject({ jobId: 'j1' })
   })
 
+  it('for a model that nobody turns out to know is refused when the snapshots are in', async () => {
+    const rig = createRig({ settleMs: 3_000 })
+    rig.joinGateway(1, 'gw')
+    rig.coordinator.onAcquire(1, ask('j1'))
+    rig.take(1)
+    await rig.pass(2_800)
+    expect(rig.take(1)).toEqual([])
+    await rig.pass(200)
+    expect(rig.take(1)).toMatchObject([{ kind: 'rejected', reason: 'MODEL_NOT_FOUND' }])
+  })
+
+  it('outlives the offline time of the only host of its model', async () => {
+    const rig = small(0, { maxWaitMs: { interactive: 60_000, batch: 60_000 } })
+    rig.coordinator.onAcquire(1, ask('j1'))
+    rig.take(1)
+    await rig.pass(40_000)
+    expect(rig.coordinator.core.view.hosts.size).toBe(0)
+    rig.joinHost('h1', [pool('p1')], { epoch: 2 })
+    expect(assigned(rig)).toMatchObject({ jobId: 'j1', epoch: 2 })
+  })
+
   it('waits for a pool that is not ready, and goes when a snapshot says that it is', () => {
     const rig = createRig()
     rig.joinHost('h1', [pool('p1', { isReady: false, state: 'starting' })])

@@ -61,14 +61,17 @@ const tryJob = (core: Core, job: WaitingJob<Waiting>, ahead: number): 'wait' | '
       return 'left'
     }
     case 'impossible':
-      // The fleet forgot the model while the job waited: a host restarts. Its time decides.
-      if (decision.reason === 'MODEL_NOT_FOUND') return 'wait'
+      if (decision.reason === 'MODEL_NOT_FOUND' && mayComeBack(core, job)) return 'wait'
       endWait(core, job, 'evicted', refuseImpossible(decision.reason, ask.spec))
       return 'left'
     case 'wait':
       return 'wait'
   }
 }
+
+/** A model the fleet knew when the job came is of a host that restarts: the job's time decides. */
+const mayComeBack = (core: Core, job: WaitingJob<Waiting>): boolean =>
+  !job.payload.isModelInDoubt || isSettling(core)
 
 const oldestMs = (core: Core, modelId: ModelId): number =>
   inOrder(core.queue, modelId).next().value?.orderMs ?? Infinity
