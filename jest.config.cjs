@@ -14,7 +14,11 @@ module.exports = {
     suite('unit', ['<rootDir>/libs/**/*.spec.ts', '<rootDir>/apps/**/*.spec.ts']),
     suite('tidy', ['<rootDir>/tests/tidy/**/*.spec.ts']),
     suite('simulation', ['<rootDir>/tests/simulation/**/*.spec.ts']),
-    suite('integration', ['<rootDir>/tests/integration/**/*.spec.ts']),
+    suite('integration', [
+      '<rootDir>/tests/integration/**/*.spec.ts',
+      '<rootDir>/tests/traffic/**/*.spec.ts',
+    ]),
     suite('conformance', ['<rootDir>/tests/conformance/**/*.spec.ts']),
+    suite('chaos', ['<rootDir>/tests/chaos/**/*.spec.ts']),
   ],
 }

@@ -1,0 +1,7 @@
+export { startTraffic, type Traffic, type TrafficOptions } from './start-traffic.ts'
+export { type Mix, type RequestKind, type TrafficModel } from './plan-request.ts'
+export { type TrafficEntry } from './perform.ts'
+export { type Verdict } from './judge.ts'
+export { figuresOf, type Figures, type Mishap, type TrafficReport } from './report.ts'
+export { tableOf } from './table.ts'
+export { servedAfter } from './served-after.ts'
