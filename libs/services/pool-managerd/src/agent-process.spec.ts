@@ -20,7 +20,14 @@ beforeAll(async () => {
   nats = await startNatsServer({ jetstream: true })
 })
 afterAll(async () => {
-  for (const child of children) child.kill('SIGKILL')
+  // With SIGTERM, so that a failed test leaves no engine either.
+  const running = [...children].filter((child) => child.exitCode === null && !child.signalCode)
+  await Promise.all(
+    running.map((child) => {
+      child.kill('SIGTERM')
+      return once(child, 'exit')
+    }),
+  )
   await nats[Symbol.asyncDispose]()
 })
 

@@ -3,6 +3,7 @@ import { startNatsServer, type NatsServer } from '@berth/bus/testing'
 import { PoolState } from '@berth/contract'
 import { KEY, chat, read, startTestAgent, type AgentUnderTest } from './testing/agent-under-test.ts'
 import { eventually } from './testing/eventually.ts'
+import { isAlive } from './testing/is-alive.ts'
 import { simPool } from './testing/pools-folder.ts'
 
 const CHAT = '/v1/chat/completions'
@@ -134,4 +135,22 @@ it('an engine that dies in the middle of an answer breaks the body off', async (
   await expect(read(response)).rejects.toThrow()
   expect(response.complete).toBe(false)
   await test.reaches('slow', PoolState.READY)
+})
+
+it('an agent that stops finishes what is in flight, refuses what is new, then stops engines', async () => {
+  const pools = [simPool('a', {}, { tokens_per_s: 40 })]
+  const stopping = await startTestAgent(nats.url, pools, { drainTimeoutMs: 20_000 })
+  const { pid } = await stopping.reaches('a', PoolState.READY)
+  const token = () => ({
+    'berth-lease': stopping.token('a'),
+    'content-type': 'application/json',
+  })
+  const streaming = await stopping.post(CHAT, chat({ stream: true, max_tokens: 60 }), token())
+  const stopped = stopping[Symbol.asyncDispose]()
+  const refused = await stopping.post(CHAT, chat(), token())
+  expect(refused.headers['berth-refusal']).toBe('draining')
+  refused.resume()
+  expect(await read(streaming)).toContain('data: [DONE]')
+  await stopped
+  expect(isAlive(pid)).toBe(false)
 })

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { request, type IncomingMessage } from 'node:http'
-import { PoolManagerService, PoolState, type Pool } from '@berth/contract'
+import { PoolManagerService, type PoolState, type Pool } from '@berth/contract'
 import { randomUuid } from '@berth/kernel'
 import { deriveHostKey, mintLeaseToken, type LeaseClaims, type LeaseKey } from '@berth/lease'
 import { createClient, type Client } from '@berth/rpc'
