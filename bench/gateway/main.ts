@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs'
-import { cpus } from 'node:os'
+import { cpus, loadavg } from 'node:os'
 import { Console } from 'node:console'
 import { parseArgs } from 'node:util'
 import { simPool, startFleet } from '@berth/test-support'
@@ -17,6 +17,8 @@ const { values } = parseArgs({
   },
 })
 const seconds = Number(values.seconds)
+// Others' work on the same cores is in every number below: the report says how much there was.
+const loadBefore = round(loadavg()[0] ?? 0)
 const MODEL = 'bench'
 const body = JSON.stringify({
   model: MODEL,
@@ -41,7 +43,8 @@ for (const rate of values.rates.split(',').map(Number)) {
 }
 
 new Console(process.stdout).table(rows)
-const report = { bench: 'gateway', machine: `${cpus().length} x ${cpus()[0]?.model}`, rows }
+const machine = `${cpus().length} x ${cpus()[0]?.model}`
+const report = { bench: 'gateway', machine, load_average_before: loadBefore, rows }
 if (values.json) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`)
 
 function row(rate: number, direct: LoadResult, berth: LoadResult) {

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startNatsServer, type NatsServer } from '@berth/bus/testing'
+import { endEngines } from './end-engines.ts'
 import { EMBEDDED_RUNTIME_DIR, type PoolEntry } from './pool-entries.ts'
 import { startService, type ServiceProcess } from './service-process.ts'
 import { simAdmin, type SimAdmin } from './sim-admin.ts'
@@ -21,6 +22,9 @@ export interface FleetOptions {
   readonly gatewayFlags?: Flags
   readonly coreFlags?: Flags
   readonly agentFlags?: Flags
+  /** How many of each; 1 when absent. */
+  readonly cores?: number
+  readonly gateways?: number
   /** Do not wait until every pool is ready. */
   readonly isReadyNotAwaited?: boolean
 }
@@ -31,8 +35,13 @@ export interface Fleet extends AsyncDisposable {
   readonly url: string
   readonly dir: string
   readonly nats: NatsServer
+  /** The first of `cores` and of `gateways`. */
   readonly core: ServiceProcess
   readonly gateway: ServiceProcess
+  readonly cores: readonly ServiceProcess[]
+  readonly gateways: readonly ServiceProcess[]
+  /** `http://127.0.0.1:<port>` of each gateway. */
+  readonly urls: readonly string[]
   agent(hostId: string): ServiceProcess
   /** The admin routes of a simulated engine. */
   sim(poolId: string): SimAdmin
@@ -51,51 +60,59 @@ export const startFleet = async (options: FleetOptions): Promise<Fleet> => {
   building.defer(() => rm(dir, { recursive: true, force: true }))
   const nats = building.use(await startNatsServer({ jetstream: true }))
   const natsUrl = { '--nats-url': nats.url }
-  const core = building.use(
-    await startService({
+  const cores = await startSome(building, options.cores ?? 1, (n) =>
+    startService({
       app: 'orchestrator-core',
-      name: 'core',
+      name: nameOf('core', n),
       dir,
       portFlags: { grpcPort: '--grpc-port', httpPort: '--http-port' },
       flags: { ...natsUrl, ...options.coreFlags },
     }),
   )
+  const pools = options.hosts.flatMap((host) => host.pools)
+  // An agent that was killed cannot end its engines.
+  building.defer(() => endEngines(pools))
   const agents = new Map<string, ServiceProcess>()
   for (const host of options.hosts) {
     const flags = { ...natsUrl, ...options.agentFlags }
     agents.set(host.hostId, building.use(await startAgent(dir, host, flags)))
   }
-  const gateway = building.use(
-    await startService({
+  const coreAddresses = cores.map(({ ports }) => `127.0.0.1:${ports['grpcPort']}`).join(',')
+  const gateways = await startSome(building, options.gateways ?? 1, (n) =>
+    startService({
       app: 'orchestratord',
-      name: 'gateway',
+      name: nameOf('gateway', n),
       dir,
       portFlags: { httpPort: '--http-port' },
       flags: {
-        '--core-addresses': `127.0.0.1:${core.ports['grpcPort']}`,
+        '--core-addresses': coreAddresses,
         '--drain-timeout-ms': 500,
         ...options.gatewayFlags,
       },
     }),
   )
-  const url = `http://127.0.0.1:${gateway.ports['httpPort']}`
+  const urls = gateways.map(({ ports }) => `http://127.0.0.1:${ports['httpPort']}`)
+  const url = urls[0]!
   const get = async <T>(path: string) => (await (await fetch(url + path)).json()) as T
-  const pools = options.hosts.flatMap((host) => host.pools)
   const poolIsReady = async (poolId: string) => {
     await until(`pool ${poolId} is ready`, async () => {
       const pool = await get<PoolHealth>(`/v1/pools/${poolId}/health`)
       return pool.ready === true && pool.ineligible_reason === null
     })
   }
-  await until('the gateway is ready', async () => (await fetch(`${url}/readyz`)).ok)
+  for (const each of urls)
+    await until('the gateway is ready', async () => (await fetch(`${each}/readyz`)).ok)
   if (!options.isReadyNotAwaited) await Promise.all(pools.map(({ entry }) => poolIsReady(entry.id)))
   const owned = building.move()
   return {
     url,
     dir,
     nats,
-    core,
-    gateway,
+    core: cores[0]!,
+    gateway: gateways[0]!,
+    cores,
+    gateways,
+    urls,
     get,
     poolIsReady,
     agent: (hostId) => known(agents.get(hostId), `host ${hostId}`),
@@ -145,6 +162,21 @@ const startAgent = async (dir: string, { hostId, pools }: HostOptions, flags: Fl
     },
   })
 }
+
+/** Starts the 1st to the `count`th at once. */
+const startSome = async (
+  building: AsyncDisposableStack,
+  count: number,
+  start: (n: number) => Promise<ServiceProcess>,
+): Promise<readonly ServiceProcess[]> => {
+  const starting = Array.from({ length: count }, (_, index) => start(index + 1))
+  // What did start is ended even when another did not.
+  const settled = await Promise.allSettled(starting)
+  for (const each of settled) if (each.status === 'fulfilled') building.use(each.value)
+  return Promise.all(starting)
+}
+
+const nameOf = (kind: string, n: number) => (n === 1 ? kind : `${kind}-${n}`)
 
 const known = <T>(value: T | undefined, what: string): T => {
   if (value === undefined) throw new Error(`This fleet has no ${what}`)

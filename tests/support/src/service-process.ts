@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { onProcessExit, spawnChild, type Child } from '@berth/runtime'
 import { until } from './until.ts'
 
-const DIST = join(import.meta.dirname, '..', '..', '..', 'dist')
+/** `BERTH_TEST_DIST` names other bundles to test. */
+const DIST = process.env['BERTH_TEST_DIST'] ?? join(import.meta.dirname, '..', '..', '..', 'dist')
 
 /** One service of a fleet as a child process, from its bundle. */
 export interface ServiceProcess extends AsyncDisposable {
@@ -32,6 +33,9 @@ export interface ServiceOptions {
   readonly portFlags: Readonly<Record<string, string>>
 }
 
+// A runner that is signalled would go without its `exit` handlers, and leave a whole fleet behind.
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(1))
+
 /** Starts a service and waits until it says that it is ready. */
 export const startService = async (options: ServiceOptions): Promise<ServiceProcess> => {
   const bundle = join(DIST, `${options.app}.js`)
@@ -50,7 +54,8 @@ export const startService = async (options: ServiceOptions): Promise<ServiceProc
       stdoutPath: out,
       stderrPath: err,
     })
-    child.onExit(onProcessExit(() => child.signalGroup('SIGKILL')))
+    // In order, so that an agent takes its engines with it: they have process groups of their own.
+    child.onExit(onProcessExit(() => child.signalGroup('SIGTERM')))
     lives += 1
     const ready = await until(`${options.name} is ready`, async () => {
       const said = (await lines()).filter(({ msg }) => msg === 'ready')
