@@ -7,9 +7,9 @@ import type { JobClass, WaitingJob } from './waiting-job.ts'
 export function* inOrder<Payload>(
   queue: AdmissionQueue<Payload>,
   modelId: ModelId,
-): Generator<WaitingJob<Payload>> {
+): Generator<WaitingJob<Payload>, undefined> {
   const model = queue.models.get(modelId)
-  if (!model) return
+  if (!model) return undefined
   for (const line of [model.interactive, model.batch]) {
     for (let job = line.first; job;) {
       // Taken first: the reader may remove the job it holds.
@@ -18,6 +18,7 @@ export function* inOrder<Payload>(
       job = next
     }
   }
+  return undefined
 }
 
 /** How many jobs are really served before this one; undefined when it does not wait. */

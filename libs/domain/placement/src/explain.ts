@@ -1,6 +1,6 @@
 import { slotsFree, type FleetView, type PoolView } from '@berth/fleet'
 import type { PoolId } from '@berth/kernel'
-import { judge, type Question } from './judge.ts'
+import { ask, judge, type Question } from './judge.ts'
 import { place, type Decision } from './place.ts'
 import type { PlacementJob } from './placement-job.ts'
 import type { PlacementPolicy } from './placement-policy.ts'
@@ -35,7 +35,7 @@ export const explain = (
   policy: PlacementPolicy,
   now: number,
 ): Explanation => {
-  const question: Question = { view, job, policy, now }
+  const question = ask(view, job, policy, now)
   const chosen = place(view, job, policy, now)
   const judged = [...view.pools.values()].map((pool) => ({
     pool,

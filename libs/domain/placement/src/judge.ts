@@ -9,7 +9,17 @@ export interface Question {
   readonly job: PlacementJob
   readonly policy: PlacementPolicy
   readonly now: number
+  /** The job has demands beyond model, route and context; nearly none have. */
+  readonly isDemanding: boolean
 }
+
+/** A question about a job. */
+export const ask = (
+  view: FleetView,
+  job: PlacementJob,
+  policy: PlacementPolicy,
+  now: number,
+): Question => ({ view, job, policy, now, isDemanding: isDemanding(job) })
 
 /**
  * Whether a pool can take a job, and the first reason why not. What never changes is asked first,
@@ -19,8 +29,9 @@ export const judge = (question: Question, pool: PoolView): Verdict => {
   const { job } = question
   const model = pool.residencies.get(job.modelId)
   if (!model) return VERDICTS.MODEL_NOT_FOUND
-  const demand = demandVerdict(job, pool)
-  if (demand) return demand
+  const demand = question.isDemanding ? demandVerdict(job, pool) : undefined
+  const fixed = demand ?? basicVerdict(job, pool)
+  if (fixed) return fixed
   return momentVerdict(question, pool, model.residency) ?? VERDICTS.FEASIBLE
 }
 
@@ -29,7 +40,6 @@ const demandVerdict = (job: PlacementJob, pool: PoolView): Verdict | undefined =
   if (job.avoidPools.length > 0 && job.avoidPools.includes(pool.poolId)) {
     return VERDICTS.POOL_AVOIDED
   }
-  if (!snapshot.supports.routes.includes(job.route)) return VERDICTS.UNSUPPORTED_ROUTE
   if (!hasDevices(job, pool)) return VERDICTS.DEVICE_MASK_UNSATISFIED
   if (job.engine !== '' && job.engine !== snapshot.engine) return VERDICTS.ENGINE_UNAVAILABLE
   if (job.quantization !== '' && !snapshot.supports.quantizations.includes(job.quantization)) {
@@ -41,6 +51,11 @@ const demandVerdict = (job: PlacementJob, pool: PoolView): Verdict | undefined =
   }
   if (!hasExtensions(job, pool)) return VERDICTS.EXTENSIONS_UNSATISFIED
   if (job.minVramBytes > (snapshot.vramTotalBytes ?? 0)) return VERDICTS.MIN_VRAM_UNMET
+  return undefined
+}
+
+const basicVerdict = (job: PlacementJob, { snapshot }: PoolView): Verdict | undefined => {
+  if (!has(snapshot.supports.routes, job.route)) return VERDICTS.UNSUPPORTED_ROUTE
   // Without a known context length the engine itself answers.
   if (snapshot.contextLength > 0 && job.requiredCtx > snapshot.contextLength) {
     return VERDICTS.INSUFFICIENT_CTX
@@ -68,9 +83,24 @@ const momentVerdict = (
 
 /** Whether a pool may be given anything new at all, whatever the job. */
 export const isEligible = (
-  { view, policy, now }: Omit<Question, 'job'>,
+  { view, policy, now }: Pick<Question, 'view' | 'policy' | 'now'>,
   { isOpen, host }: PoolView,
 ): boolean => isOpen && host.isKeyed && freshnessOf(view, host, policy.freshness, now) === 'fresh'
+
+const isDemanding = (job: PlacementJob): boolean =>
+  job.avoidPools.length > 0 ||
+  job.requireDeviceMask.length > 0 ||
+  job.requiredExtensions.length > 0 ||
+  job.engine !== '' ||
+  job.quantization !== '' ||
+  job.minComputeCap > 0 ||
+  job.minVramBytes > 0
+
+/** `includes` without its call: this runs for every pool of every decision. */
+const has = (values: readonly string[], wanted: string): boolean => {
+  for (let at = 0; at < values.length; at++) if (values[at] === wanted) return true
+  return false
+}
 
 const hasDevices = ({ requireDeviceMask: wanted }: PlacementJob, { snapshot }: PoolView): boolean =>
   wanted.length === 0 ||

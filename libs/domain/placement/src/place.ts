@@ -1,5 +1,5 @@
 import type { FleetView, PoolView } from '@berth/fleet'
-import { judge, type Question } from './judge.ts'
+import { ask, judge, type Question } from './judge.ts'
 import type { PlacementJob } from './placement-job.ts'
 import type { PlacementPolicy } from './placement-policy.ts'
 import { predictEndMs, serviceMs } from './predict.ts'
@@ -29,7 +29,7 @@ export const place = (
   policy: PlacementPolicy,
   now: number,
 ): Decision => {
-  const question: Question = { view, job, policy, now }
+  const question = ask(view, job, policy, now)
   if (job.pinPoolId !== undefined) return placePinned(question, view.pools.get(job.pinPoolId))
   const pools = view.poolsOfModel.get(job.modelId)
   if (!pools) return { kind: 'impossible', reason: 'MODEL_NOT_FOUND' }

@@ -1,5 +1,4 @@
 import { clearKeyed } from '@berth/fleet'
-import { BerthError } from '@berth/kernel'
 import type { Core } from './core-state.ts'
 import { dispatchAll } from './dispatch.ts'
 import { voidLease } from './grant.ts'
@@ -41,10 +40,4 @@ export const follow = (core: Core, term: number, address: string): void => {
   core.gateways.clear()
   core.met.clear()
   for (const hostId of core.view.hosts.keys()) core.effects.forgetHost(hostId)
-}
-
-/** A gateway whose session went silent or reads too slowly. */
-export const breakSession = (core: Core, key: number, error: BerthError): void => {
-  leave(core, key)
-  core.effects.close(key, error)
 }

@@ -6,6 +6,7 @@ import type { RpcLog, RpcService } from '@berth/rpc'
 import type { Metrics, Readiness } from '@berth/runtime'
 import { toPolicy, type CoreConfig } from './config.ts'
 import { createCoordinator, type Coordinator } from './coordinator.ts'
+import type { CorePolicy } from './core-state.ts'
 import type { CoreEvent } from './core-event.ts'
 import { reportEvent } from './events.ts'
 import { startFeed } from './feed.ts'
@@ -15,6 +16,7 @@ import { startLeader, type Leader } from './leader.ts'
 import { createRpcServices } from './rpc-handlers.ts'
 import { createSeries } from './series.ts'
 import { createSessionServer, type SessionServer } from './session-server.ts'
+import type { SessionTerms } from './wire-signal.ts'
 
 const TICK_MS = 200
 const HEARTBEAT_INTERVAL_MS = 1_000
@@ -60,12 +62,7 @@ export const createOrchestratorCore = (deps: OrchestratorCoreDeps): Orchestrator
 
   const sessions = createSessionServer({
     clock,
-    terms: {
-      leaseTtlMs: policy.leaseTtlMs,
-      maxOutstanding: policy.maxOutstanding,
-      heartbeatIntervalMs: HEARTBEAT_INTERVAL_MS,
-      heartbeatTimeoutMs: HEARTBEAT_TIMEOUT_MS,
-    },
+    terms: toTerms(policy),
     maxBuffered: MAX_BUFFERED,
     coordinator: () => coordinator,
   })
@@ -122,6 +119,13 @@ export const createOrchestratorCore = (deps: OrchestratorCoreDeps): Orchestrator
     [Symbol.asyncDispose]: () => ends.disposeAsync(),
   }
 }
+
+const toTerms = ({ leaseTtlMs, maxOutstanding }: CorePolicy): SessionTerms => ({
+  leaseTtlMs,
+  maxOutstanding,
+  heartbeatIntervalMs: HEARTBEAT_INTERVAL_MS,
+  heartbeatTimeoutMs: HEARTBEAT_TIMEOUT_MS,
+})
 
 const readiness = ({ core }: Coordinator, bus: Bus): Readiness => {
   const { role } = core

@@ -76,49 +76,59 @@ export const createSessionServer = (options: SessionServerOptions): SessionServe
     // Behind the flush of what was told this turn.
     queueMicrotask(() => session.stream.end())
   }
-  const beat = () => {
-    const now = clock.now()
-    const { term } = coordinator().core.role
-    for (const [key, session] of [...sessions]) {
-      if (now - session.heardAtMs > terms.heartbeatTimeoutMs) {
-        drop(key, new BerthError('CANCELLED', 'The session sent no heartbeat in time.'))
-      } else send(key, { kind: 'heartbeat', term })
-    }
+  const beat = (key: SessionKey, { heardAtMs }: OpenSession) => {
+    if (clock.now() - heardAtMs > terms.heartbeatTimeoutMs) drop(key, silent())
+    else send(key, { kind: 'heartbeat', term: coordinator().core.role.term })
   }
-  const stopBeat = every(clock, terms.heartbeatIntervalMs, beat)
+  const beatAll = () => [...sessions].forEach(([key, session]) => beat(key, session))
+  const stopBeat = every(clock, terms.heartbeatIntervalMs, beatAll)
 
-  const accept = async (stream: SessionStream, log: RpcLog) => {
-    const key = (lastKey += 1)
-    const session: OpenSession = { stream, outbox: [], heardAtMs: clock.now() }
-    sessions.set(key, session)
-    let isFirst = true
-    try {
-      for await (const { frames } of stream.messages) {
-        session.heardAtMs = clock.now()
-        for (const frame of frames) {
-          // A frame that closed the session ends what came with it.
-          if (!sessions.has(key)) break
-          onFrame(coordinator(), key, frame, { isFirst, send })
-          isFirst = false
-        }
-      }
-    } catch (error) {
-      const problem = BerthError.from(error)
-      log.info({ reason: problem.reason, detail: problem.message }, 'session broke')
-      stream.destroy(problem)
-    } finally {
-      sessions.delete(key)
-      coordinator().onSessionClosed(key)
-    }
-  }
   return {
-    accept,
+    accept: async (stream, log) => {
+      const key = (lastKey += 1)
+      sessions.set(key, { stream, outbox: [], heardAtMs: clock.now() })
+      try {
+        await readFrames(stream, (frame, isFirst) => {
+          const session = sessions.get(key)
+          if (!session) return
+          session.heardAtMs = clock.now()
+          onFrame(coordinator(), key, frame, { isFirst, send })
+        })
+      } catch (error) {
+        breakOff(stream, log, error)
+      } finally {
+        sessions.delete(key)
+        coordinator().onSessionClosed(key)
+      }
+    },
     send,
     close,
     get size() {
       return sessions.size
     },
     [Symbol.dispose]: stopBeat,
+  }
+}
+
+const silent = () => new BerthError('CANCELLED', 'The session sent no heartbeat in time.')
+
+const breakOff = (stream: SessionStream, log: RpcLog, error: unknown) => {
+  const problem = BerthError.from(error)
+  log.info({ reason: problem.reason, detail: problem.message }, 'session broke')
+  stream.destroy(problem)
+}
+
+/** Frames after one that closed the session are dropped by `on`. */
+const readFrames = async (
+  stream: SessionStream,
+  on: (frame: ClientFrame, isFirst: boolean) => void,
+) => {
+  let isFirst = true
+  for await (const { frames } of stream.messages) {
+    for (const frame of frames) {
+      on(frame, isFirst)
+      isFirst = false
+    }
   }
 }
 
