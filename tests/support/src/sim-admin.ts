@@ -14,10 +14,12 @@ export interface SimAdmin {
   turn(knobs: Readonly<Record<string, unknown>>): Promise<void>
 }
 
+const DEADLINE_MS = 5_000
+
 export const simAdmin = (url: string): SimAdmin => ({
   url,
   state: async () => {
-    const answer = await fetch(`${url}/__sim/state`)
+    const answer = await fetch(`${url}/__sim/state`, { signal: AbortSignal.timeout(DEADLINE_MS) })
     return (await answer.json()) as SimState
   },
   turn: async (knobs) => {
