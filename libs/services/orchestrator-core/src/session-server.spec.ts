@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import { SessionRequestSchema, type ClientFrameSchema, type SessionRequest } from '@berth/contract'
-import type { BerthError } from '@berth/kernel'
+import { BerthError } from '@berth/kernel'
 import { createSimClock } from '@berth/kernel/testing'
 import { createSilentLogger } from '@berth/runtime'
 import { createSessionServer, type SessionStream } from './session-server.ts'
@@ -120,7 +120,7 @@ describe('a session', () => {
     receive('hello', 'acquire')
     await clock.advance(0)
     expect(rig.coordinator.core.leases.byId.size).toBe(1)
-    stream.destroy(new Error('lost') as BerthError)
+    stream.destroy(new BerthError('CANCELLED', 'The gateway is gone.'))
     await accepted
     expect(rig.coordinator.core.sessions.size).toBe(0)
   })
