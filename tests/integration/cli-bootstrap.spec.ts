@@ -13,6 +13,7 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
+import { until } from '@berth/test-support'
 import { createRunFolder, root, type RunFolder } from './src/berth-command.ts'
 
 jest.setTimeout(60_000)
@@ -59,7 +60,7 @@ describe('the bootstrap script', () => {
     program('npm', 'echo started > "$BERTH_RUN_DIR/npm-ran"; exec sleep 300')
     const berth = start(ours)
     await berth.saw('Installing packages')
-    await condition(() => existsSync(join(folder.path, 'npm-ran')))
+    await until('npm to start', () => existsSync(join(folder.path, 'npm-ran')))
     berth.signal('SIGTERM')
     const { code, stderr } = await berth.ended
     expect(stderr).toContain('Interrupted')
@@ -71,7 +72,7 @@ describe('the bootstrap script', () => {
     program('node', 'echo 20')
     program('npm', 'mkdir -p node_modules/half; touch "$BERTH_RUN_DIR/npm-ran"; exec sleep 300')
     const berth = start('')
-    await condition(() => existsSync(join(folder.path, 'npm-ran')))
+    await until('npm to start', () => existsSync(join(folder.path, 'npm-ran')))
     berth.signal('SIGINT')
     await berth.ended
     expect(readdirSync(join(checkout, '.berth/node'))).toEqual([])
@@ -103,12 +104,4 @@ describe('the bootstrap script', () => {
 const linkOnly = (names: readonly string[]): string => {
   for (const name of names) program(name, `exec /bin/${name} "$@"`)
   return bin
-}
-
-const condition = async (isMet: () => boolean): Promise<void> => {
-  const giveUpAt = performance.now() + 20_000
-  while (!isMet()) {
-    if (performance.now() > giveUpAt) throw new Error('The condition was not met in 20 s.')
-    await new Promise((resolve) => setImmediate(resolve))
-  }
 }

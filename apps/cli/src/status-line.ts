@@ -18,6 +18,8 @@ export const showStatusLine = async (line: StatusLine): Promise<void> => {
   while (!signal.aborted) {
     const summary = summarise(await listPools(url))
     const elapsed = formatDuration(clock.now() - began)
+    // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- aborted while waiting
+    if (signal.aborted) return
     terminal.live(`${url} · ${summary} · up ${elapsed}`, summary)
     // Rejects only because of the abort that ends the loop.
     await sleep(clock, INTERVAL_MS, signal).catch(() => undefined)

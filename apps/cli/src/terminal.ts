@@ -17,6 +17,9 @@ export interface Terminal {
   clear(): void
 }
 
+/** Some terminals do not tell their width. */
+const DEFAULT_COLUMNS = 80
+
 export const createTerminal = (stdout: Output, stderr: Output): Terminal => {
   const isInteractive = stdout.isTTY
   let isLive = false
@@ -46,7 +49,7 @@ export const createTerminal = (stdout: Output, stderr: Output): Terminal => {
     error: (message) => tell(`berth: ${message}`),
     live: (line, key = line) => {
       if (isInteractive) {
-        stdout.write(`\r\x1b[2K${line.slice(0, Math.max(20, stdout.columns - 1))}`)
+        stdout.write(`\r\x1b[2K${line.slice(0, (stdout.columns || DEFAULT_COLUMNS) - 1)}`)
         isLive = true
       } else if (key !== lastKey) print(line)
       lastKey = key

@@ -4,7 +4,7 @@ import { CliError } from './cli-error.ts'
 import { EXIT } from './exit-code.ts'
 import { findNatsServer } from './find-nats-server.ts'
 import { firstChat } from './first-chat.ts'
-import { createFleet } from './fleet.ts'
+import { createFleet, type Fleet } from './fleet.ts'
 import { releaseLock, takeLock } from './fleet-lock.ts'
 import { choosePorts } from './free-ports.ts'
 import { listPools, type PoolView } from './gateway-client.ts'
@@ -50,8 +50,19 @@ export const up = async (context: UpContext): Promise<number> => {
   )
   fleet.enter('ready')
   explainNext(context, url, model)
-  await Promise.race([showStatusLine({ ...context, clock, url }), fleet.gaveUp])
+  await keepRunning(context, clock, fleet)
   return EXIT.ok
+}
+
+const keepRunning = async (context: UpContext, clock: Clock, fleet: Fleet) => {
+  const over = new AbortController()
+  const signal = AbortSignal.any([context.signal, over.signal])
+  const { url } = fleet.state()
+  try {
+    await Promise.race([showStatusLine({ ...context, signal, clock, url }), fleet.gaveUp])
+  } finally {
+    over.abort()
+  }
 }
 
 const startFleet = async (context: UpContext, clock: Clock) => {
