@@ -50,13 +50,20 @@ export const followEngineLogs = (
 
   const look = async (engine: string, last: number) => {
     const state = await readState(engine, last)
+    const known = pids.get(engine)
+    if (known !== undefined && known !== state?.pid) endLife(`${engine} ${known} `)
     // Down, or starting: the next look tells.
     if (state === undefined) return
-    const known = pids.get(engine)
-    if (known !== undefined && known !== state.pid) hasGaps = true
     pids.set(engine, state.pid)
     for (const record of state.requests)
       if (isOurs(record.correlation_id)) records.set(`${engine} ${state.pid} ${record.seq}`, record)
+  }
+  /** What a process was at when it died has ended with it. */
+  const endLife = (prefix: string) => {
+    hasGaps = true
+    for (const [key, record] of records)
+      if (key.startsWith(prefix) && isBusy(record))
+        records.set(key, { ...record, outcome: 'dropped' })
   }
   const lookAtAll = (last: number) => Promise.all(engines.map((engine) => look(engine, last)))
   const loop = async () => {
