@@ -1,3 +1,6 @@
+export { runSeed, type SeedOptions, type SeedResult } from './run-seed.ts'
+export type { FleetWatch, SimFleet } from './sim-fleet.ts'
+export type { Swarm } from './faults.ts'
 export {
   CALM,
   createSimNetwork,

@@ -1,0 +1,87 @@
+import { JobClass } from '@berth/contract'
+import {
+  createSessionClient,
+  dispatch,
+  type Caller,
+  type DispatchSummary,
+  type Session,
+} from '@berth/orchestratord'
+import { createSimProcess, type SimNode, type SimProcess } from './sim-process.ts'
+import { openSimLink } from './sim-session.ts'
+import { createSimUpstream } from './sim-upstream.ts'
+import type { SimWorld } from './sim-world.ts'
+import type { SimJob } from './workload.ts'
+
+/** One life of an orchestratord, from its dispatcher down: the real one, without HTTP. */
+export interface SimGateway {
+  readonly process: SimProcess
+  readonly session: Session
+  /** Runs a job to its end, whatever that is. */
+  run(job: SimJob, caller: Caller): Promise<DispatchSummary>
+  kill(): void
+  stop(): Promise<void>
+}
+
+const CORE_WAIT_MS = 10_000
+const MAX_WAITING = 20_000
+
+export const startSimGateway = (
+  world: SimWorld,
+  options: { readonly node: SimNode; readonly life: number; readonly cores: readonly string[] },
+): SimGateway => {
+  const { sockets, trace } = world
+  const { node } = options
+  const process = createSimProcess(world.clock, node)
+  const { clock } = process
+  const log = trace.loggerOf(node.name)
+  const rng = world.fork()
+  trace.add(node.name, 'gateway started')
+  const session = createSessionClient({
+    gatewayId: `${node.name}-${options.life}`,
+    addresses: options.cores,
+    openLink: (address) => openSimLink(sockets, process, address),
+    defer: queueMicrotask,
+    coreWaitMs: CORE_WAIT_MS,
+    maxWaiting: MAX_WAITING,
+    ...{ clock, rng, log },
+    onState: () => undefined,
+  })
+  const ingress = createSimUpstream(sockets, process)
+  return {
+    process,
+    session,
+    run: (job, caller) =>
+      dispatch(
+        { session, ingress, clock, rng, log, onRetry: () => undefined },
+        {
+          job: {
+            modelId: job.modelId,
+            route: PATH,
+            class: job.isBatch ? JobClass.BATCH : JobClass.INTERACTIVE,
+            maxTokens: job.pieces,
+            stream: true,
+            maxWaitMs: job.maxWaitMs,
+            correlationId: job.jobId,
+          },
+          maxWaitMs: job.maxWaitMs,
+          path: PATH,
+          headers: {},
+          body: new TextEncoder().encode(
+            JSON.stringify({ pieces: job.pieces, pieceMs: job.pieceMs, firstMs: job.firstMs }),
+          ),
+          arrivedAtMs: clock.now(),
+        },
+        caller,
+      ),
+    kill: () => {
+      trace.add(node.name, 'gateway killed')
+      process.kill()
+    },
+    stop: async () => {
+      trace.add(node.name, 'gateway stops')
+      await session[Symbol.asyncDispose]()
+    },
+  }
+}
+
+const PATH = '/v1/chat/completions'
