@@ -57,6 +57,7 @@ describe('the rules about files', () => {
     expect(check(`it.skip('x', () => {})`)).toHaveLength(1)
     expect(check(`describe.only('x', () => {})`)).toHaveLength(1)
     expect(check(`const suite = canRun ? describe : describe.skip`)).toEqual([])
+    expect(check('describe.skip(`images (skipped: ${reason})`, () => {')).toEqual([])
     expect(check('A sentence about todos.')).toEqual([])
   })
 
