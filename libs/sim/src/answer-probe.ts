@@ -16,7 +16,15 @@ export const answerProbe = (
   new Promise((resolve) => {
     const engine = find()
     if (engine?.isHung) {
-      clock.after(probe.timeoutMs, () => resolve({ kind: 'timeout' }))
+      const stop = clock.after(probe.timeoutMs, () => {
+        stopWatching()
+        resolve({ kind: 'timeout' })
+      })
+      const stopWatching = engine.onGone(() => {
+        stop()
+        stopWatching()
+        resolve({ kind: 'refused', error: 'socket hang up' })
+      })
       return
     }
     clock.after(TOOK_MS, () => resolve(answerOf(find(), probe)))

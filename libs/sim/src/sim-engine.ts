@@ -51,6 +51,8 @@ export interface SimEngine {
   generate(generation: Generation): Cancel | undefined
   signal(signal: 'SIGTERM' | 'SIGKILL'): void
   crash(): void
+  /** Calls `fn` when the process ends, as a connection that breaks does. */
+  onGone(fn: () => void): Cancel
   /** Answers nothing, produces nothing, until `ms` have passed. */
   hang(ms: number): void
 }
@@ -66,6 +68,7 @@ export const startSimEngine = (options: EngineOptions): SimEngine => {
   const bornAt = clock.now()
   const running = new Set<Generation>()
   const timers = new Set<Cancel>()
+  const watchers = new Set<() => void>()
   let isAlive = true
   let isLoaded = false
   let hungUntil = -1
@@ -86,6 +89,7 @@ export const startSimEngine = (options: EngineOptions): SimEngine => {
     for (const cancel of timers) cancel()
     for (const generation of [...running]) generation.onBroken()
     running.clear()
+    for (const tell of [...watchers]) tell()
     options.onExit({ code, signal })
   }
   const load = () => {
@@ -153,6 +157,10 @@ export const startSimEngine = (options: EngineOptions): SimEngine => {
       if (!isAlive) return
       if (signal === 'SIGKILL') return exit(null, 'SIGKILL')
       if (fault !== 'hangs_in_load' && !isHung()) later(TERM_MS, () => exit(0, null))
+    },
+    onGone: (fn) => {
+      watchers.add(fn)
+      return () => watchers.delete(fn)
     },
     crash: () => exit(null, 'SIGSEGV'),
     hang: (ms) => {

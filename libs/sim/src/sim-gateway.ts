@@ -1,4 +1,5 @@
 import { JobClass } from '@berth/contract'
+import { BerthError, sleep } from '@berth/kernel'
 import {
   createSessionClient,
   dispatch,
@@ -24,6 +25,8 @@ export interface SimGateway {
 
 const CORE_WAIT_MS = 10_000
 const MAX_WAITING = 20_000
+const DRAIN_TIMEOUT_MS = 20_000
+const DRAIN_POLL_MS = 100
 
 export const startSimGateway = (
   world: SimWorld,
@@ -47,41 +50,56 @@ export const startSimGateway = (
     onState: () => undefined,
   })
   const ingress = createSimUpstream(sockets, process)
+  const cutOff = new AbortController()
+  const running = new Set<Caller>()
   return {
     process,
     session,
-    run: (job, caller) =>
-      dispatch(
-        { session, ingress, clock, rng, log, onRetry: () => undefined },
-        {
-          job: {
-            modelId: job.modelId,
-            route: PATH,
-            class: job.isBatch ? JobClass.BATCH : JobClass.INTERACTIVE,
-            maxTokens: job.pieces,
-            stream: true,
-            maxWaitMs: job.maxWaitMs,
-            correlationId: job.jobId,
-          },
-          maxWaitMs: job.maxWaitMs,
-          path: PATH,
-          headers: {},
-          body: new TextEncoder().encode(
-            JSON.stringify({ pieces: job.pieces, pieceMs: job.pieceMs, firstMs: job.firstMs }),
-          ),
-          arrivedAtMs: clock.now(),
-        },
-        caller,
-      ),
+    run: async (job, client) => {
+      const caller = { ...client, gone: AbortSignal.any([client.gone, cutOff.signal]) }
+      running.add(caller)
+      try {
+        return await dispatch(
+          { session, ingress, clock, rng, log, onRetry: () => undefined },
+          { ...requestOf(job), arrivedAtMs: clock.now() },
+          caller,
+        )
+      } finally {
+        running.delete(caller)
+      }
+    },
     kill: () => {
       trace.add(node.name, 'gateway killed')
       process.kill()
     },
     stop: async () => {
       trace.add(node.name, 'gateway stops')
+      const deadline = clock.now() + DRAIN_TIMEOUT_MS
+      while (running.size > 0 && clock.now() < deadline) await sleep(clock, DRAIN_POLL_MS)
+      // As the HTTP edge does with those that are still there.
+      for (const caller of running) caller.fail(new BerthError('WORKER_RESET', 'Stopped.'))
+      cutOff.abort(new Error('the gateway stops'))
       await session[Symbol.asyncDispose]()
     },
   }
 }
+
+const requestOf = (job: SimJob) => ({
+  job: {
+    modelId: job.modelId,
+    route: PATH,
+    class: job.isBatch ? JobClass.BATCH : JobClass.INTERACTIVE,
+    maxTokens: job.pieces,
+    stream: true,
+    maxWaitMs: job.maxWaitMs,
+    correlationId: job.jobId,
+  },
+  maxWaitMs: job.maxWaitMs,
+  path: PATH,
+  headers: {},
+  body: new TextEncoder().encode(
+    JSON.stringify({ pieces: job.pieces, pieceMs: job.pieceMs, firstMs: job.firstMs }),
+  ),
+})
 
 const PATH = '/v1/chat/completions'

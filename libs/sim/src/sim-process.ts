@@ -40,7 +40,11 @@ export const createSimProcess = (clock: Clock, node: SimNode): SimProcess => {
   }
   return {
     node,
-    clock: { now: () => clock.now(), wall: () => Math.trunc(clock.wall() + node.wallOffsetMs), after },
+    clock: {
+      now: () => clock.now(),
+      wall: () => Math.trunc(clock.wall() + node.wallOffsetMs),
+      after,
+    },
     get isAlive() {
       return isAlive
     },
