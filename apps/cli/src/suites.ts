@@ -34,6 +34,7 @@ export const SUITES: readonly Suite[] = [
   jest('simulation', 'Simulation', '--maxWorkers=2'),
   jest('integration', 'Integration: real NATS, gRPC and processes', '--runInBand'),
   jest('chaos', 'Chaos: kill and freeze what runs', '--runInBand'),
+  jest('containers', 'Containers, where a Docker engine answers', '--runInBand'),
   jest('conformance', 'Conformance: the official SDKs as clients', '--runInBand'),
 ]
 
