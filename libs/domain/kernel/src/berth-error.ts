@@ -46,4 +46,4 @@ export class BerthError extends Error {
 /** The message of anything thrown, for logs and for `cause` texts. */
 export const messageOf = (thrown: unknown): string =>
   // `instanceof Error` is false across realms (jest runs each suite in one of its own).
-  Error.isError(thrown) ? (thrown as Error).message : String(thrown)
+  Error.isError(thrown) ? thrown.message : String(thrown)

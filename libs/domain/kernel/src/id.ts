@@ -30,7 +30,7 @@ const TOKEN = /^[A-Za-z0-9._:-]{1,128}$/
 const MODEL_ID_MAX = 256
 // Printable, no white space and no control characters; the first is not a dash, so that a model
 // id can never be read as a flag by an engine.
-// eslint-disable-next-line no-control-regex
+
 const MODEL = /^(?!-)[^\s\u0000-\u001f\u007f]+$/u
 
 const parseAs =

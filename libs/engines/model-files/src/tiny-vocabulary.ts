@@ -52,25 +52,26 @@ const byteToken = (byte: number): TinyToken => ({
 })
 
 const WORDS = `
-  a about above across after again air all along also am an and animal another any are around as ask
-  at away back bay be because been before began below berth between big bird blue boat both bright
-  bring but by call calm came can captain cargo carry change children city clear close cloud coast
-  cold come could country course crane crew cross day deck deep did do dock does done door down draw
-  each early earth east easy eat end enough even evening ever every eye far fast father feet few find
-  fire first fish follow food for form found four from full gave get girl give glass go gold good
-  great green grow had half hand harbour hard has have he head hear heart help her here high him his
-  hold home hope horse hour house how hundred i idea if in is island it its just keep kind know land
-  large last late learn leave left let letter life light like line list listen little live long look
-  low made make man many map mark may me mean might mile mind moon more morning mountain move much
-  music must my name near need never new next night no north not now number of off often old on once
-  one only open or order other our out over own page paper part people place plan plant play point
-  port press quick quiet rain ran read ready real red rest right river road rock room rope round run
-  said sail salt same sand saw say sea second see seem sent set she ship shore short should show side
-  sing sky sleep slow small snow so some song soon sound south stand star start stay stone stood stop
-  story street strong such summer sun sure table take talk tell ten than that the their them then
-  there these they thing think this those thought three through tide time to together told too took
-  top tower town travel tree true try turn two under until up us use very voice wait walk wall want
-  warm was watch water wave way we well went were west what when where which while white who why wide
-  will wind winter wish with without wonder wood word work world would write year yes yet you young
-  your
+  a about above across after again air all along also am an and animal another any are around as
+  ask at away back bay be because been before began below berth between big bird blue boat both
+  bright bring but by call calm came can captain cargo carry change children city clear close
+  cloud coast cold come could country course crane crew cross day deck deep did do dock does
+  done door down draw each early earth east easy eat end enough even evening ever every eye far
+  fast father feet few find fire first fish follow food for form found four from full gave get
+  girl give glass go gold good great green grow had half hand harbour hard has have he head hear
+  heart help her here high him his hold home hope horse hour house how hundred i idea if in is
+  island it its just keep kind know land large last late learn leave left let letter life light
+  like line list listen little live long look low made make man many map mark may me mean might
+  mile mind moon more morning mountain move much music must my name near need never new next
+  night no north not now number of off often old on once one only open or order other our out
+  over own page paper part people place plan plant play point port press quick quiet rain ran
+  read ready real red rest right river road rock room rope round run said sail salt same sand
+  saw say sea second see seem sent set she ship shore short should show side sing sky sleep slow
+  small snow so some song soon sound south stand star start stay stone stood stop story street
+  strong such summer sun sure table take talk tell ten than that the their them then there these
+  they thing think this those thought three through tide time to together told too took top
+  tower town travel tree true try turn two under until up us use very voice wait walk wall want
+  warm was watch water wave way we well went were west what when where which while white who why
+  wide will wind winter wish with without wonder wood word work world would write year yes yet
+  you young your
 `
