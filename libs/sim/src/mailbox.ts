@@ -5,6 +5,8 @@ export interface Mailbox<T> extends AsyncIterable<T> {
   end(): void
   /** As `end`, but the reader throws. The first end wins. */
   fail(error: Error): void
+  /** As `fail`, and what is there is given up. */
+  abandon(error: Error): void
 }
 
 type End = { readonly error: Error | undefined }
@@ -27,6 +29,10 @@ export const createMailbox = <T>(): Mailbox<T> => {
     },
     end: () => finish(undefined),
     fail: (error) => finish(error),
+    abandon: (error) => {
+      waiting.length = 0
+      finish(error)
+    },
     async *[Symbol.asyncIterator]() {
       for (;;) {
         while (waiting.length > 0) yield waiting.shift()!

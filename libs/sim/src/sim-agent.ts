@@ -8,6 +8,7 @@ import {
   type Host,
   type PoolSpec,
 } from '@berth/pool-managerd'
+import { portsOf } from './machine-ports.ts'
 import { connectSimBus } from './sim-bus.ts'
 import { createSimIngress, type Taken } from './sim-ingress.ts'
 import type { SimMachine } from './sim-machine.ts'
@@ -62,7 +63,7 @@ export const startSimAgent = async (
 
   const loses = (subject: string) => world.losesSubject(subject)
   const bus = connectSimBus({ ...world, process, server: world.bus, log, loses })
-  const ports = machine.portsFor(process)
+  const ports = portsOf(machine, process)
   const env = {
     ...{ ...ports, clock, rng },
     ...{ stateDir: '/state', nodePath: 'node', enginesDir: '/engines', embeddedRuntimeDir: '' },
@@ -78,7 +79,7 @@ export const startSimAgent = async (
   })
   const { ingress, accept } = createSimIngress({
     ...{ host, process, metrics: METRICS },
-    engineAt: machine.engineAt,
+    engineAt: (port) => machine.engineAt(port),
     onTaken: (taken) => options.onTaken(host, taken),
   })
   const service = poolManagerService({

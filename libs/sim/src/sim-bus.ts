@@ -81,10 +81,8 @@ export const connectSimBus = (options: SimBusOptions): Bus => {
     },
     publishDurable: (subject, message, extra) =>
       ask(() => courier.publishDurable(subject, message, extra), KV_TIMEOUT_MS),
-    subscribe: (pattern, on) =>
-      line.subscribe(pattern, (message, name) => toNode(() => on(message, name))),
-    watchLatest: (pattern, on) =>
-      line.watchLatest(pattern, (message, name) => toNode(() => on(message, name))),
+    subscribe: (pattern, on) => line.subscribe(pattern, (...told) => toNode(() => on(...told))),
+    watchLatest: (pattern, on) => line.watchLatest(pattern, (...told) => toNode(() => on(...told))),
     openKv: async (bucket) => remoteKv(await courier.openKv(bucket), bucket, ask),
     [Symbol.asyncDispose]: async () => {
       stopPing()

@@ -10,6 +10,11 @@ export type EngineFault =
   /** Passes its probes long before it can answer a request. */
   | 'lies'
 
+export interface EngineExit {
+  readonly code: number | null
+  readonly signal: string | null
+}
+
 export interface EngineOptions {
   readonly pid: number
   readonly poolId: string
@@ -22,7 +27,7 @@ export interface EngineOptions {
   /** Of the machine: an engine outlives its agent. */
   readonly clock: Clock
   print(line: string): void
-  onExit(exit: { readonly code: number | null; readonly signal: string | null }): void
+  onExit(exit: EngineExit): void
 }
 
 /** A request to an engine: so many pieces, one each `pieceMs`. */
@@ -36,135 +41,136 @@ export interface Generation {
   onBroken(): void
 }
 
-/** One life of a virtual engine process. */
-export interface SimEngine {
-  readonly options: EngineOptions
-  readonly isAlive: boolean
-  /** Answers probes as a good engine does. */
-  readonly looksReady: boolean
-  /** Has its model: only then are connections of requests accepted. */
-  readonly isLoaded: boolean
-  readonly isListening: boolean
-  readonly isHung: boolean
-  readonly active: number
-  /** Starts a request; the answer ends it. Undefined where no connection is accepted. */
-  generate(generation: Generation): Cancel | undefined
-  signal(signal: 'SIGTERM' | 'SIGKILL'): void
-  crash(): void
-  /** Calls `fn` when the process ends, as a connection that breaks does. */
-  onGone(fn: () => void): Cancel
-  /** Answers nothing, produces nothing, until `ms` have passed. */
-  hang(ms: number): void
-}
-
 const LISTEN_AFTER_MS = 200
 const LIE_AFTER_MS = 400
 const TERM_MS = 50
 const HANG_POLL_MS = 100
 
-/** Starts an engine: it listens, loads, serves, and ends once. */
-export const startSimEngine = (options: EngineOptions): SimEngine => {
-  const { clock, loadMs, fault } = options
-  const bornAt = clock.now()
-  const running = new Set<Generation>()
-  const timers = new Set<Cancel>()
-  const watchers = new Set<() => void>()
-  let isAlive = true
-  let isLoaded = false
-  let hungUntil = -1
+/** One life of a virtual engine process: it listens, loads, serves, and ends once. */
+export class SimEngine {
+  readonly options: EngineOptions
+  readonly #bornAt: number
+  readonly #running = new Set<Generation>()
+  readonly #timers = new Set<Cancel>()
+  readonly #watchers = new Set<() => void>()
+  #isAlive = true
+  #isLoaded = false
+  #hungUntil = -1
 
-  const age = () => clock.now() - bornAt
-  const isHung = () => clock.now() < hungUntil
-  const later = (ms: number, fn: () => void) => {
-    const cancel = clock.after(ms, () => {
-      timers.delete(cancel)
-      fn()
-    })
-    timers.add(cancel)
-    return cancel
+  constructor(options: EngineOptions) {
+    this.options = options
+    this.#bornAt = options.clock.now()
+    this.#load()
   }
-  const exit = (code: number | null, signal: string | null) => {
-    if (!isAlive) return
-    isAlive = false
-    for (const cancel of timers) cancel()
-    for (const generation of [...running]) generation.onBroken()
-    running.clear()
-    for (const tell of [...watchers]) tell()
-    options.onExit({ code, signal })
+
+  get isAlive(): boolean {
+    return this.#isAlive
   }
-  const load = () => {
-    options.print(`loading ${options.modelId}`)
-    if (fault === 'hangs_in_load') return
-    later(loadMs / 2, () => options.print('half of the model is loaded'))
-    later(loadMs, () => {
-      if (fault === 'out_of_memory') {
-        options.print('torch.OutOfMemoryError: CUDA out of memory.')
-        return exit(1, null)
-      }
-      isLoaded = true
-      options.print('ready')
-    })
+
+  get isListening(): boolean {
+    return this.#isAlive && this.#ageMs >= LISTEN_AFTER_MS
   }
-  const run = (generation: Generation): Cancel => {
-    let stop: Cancel = () => undefined
+
+  /** Answers probes as a good engine does. */
+  get looksReady(): boolean {
+    const lies = this.options.fault === 'lies' && this.#ageMs >= LIE_AFTER_MS
+    return this.#isAlive && (this.#isLoaded || lies)
+  }
+
+  get isHung(): boolean {
+    return this.options.clock.now() < this.#hungUntil
+  }
+
+  /** Requests that run. */
+  get active(): number {
+    return this.#running.size
+  }
+
+  /** Starts a request; the answer ends it. Undefined where no connection is accepted. */
+  generate(generation: Generation): Cancel | undefined {
+    if (!this.#isAlive || !this.#isLoaded) return undefined
+    this.#running.add(generation)
     let index = 0
+    let stop: Cancel = () => undefined
     const next = () => {
-      if (isHung()) {
-        stop = later(HANG_POLL_MS, next)
+      if (this.isHung) {
+        stop = this.#later(HANG_POLL_MS, next)
         return
       }
       generation.onPiece(index++)
       if (index < generation.pieces) {
-        stop = later(generation.pieceMs, next)
+        stop = this.#later(generation.pieceMs, next)
         return
       }
-      running.delete(generation)
+      this.#running.delete(generation)
       generation.onEnd()
     }
-    stop = later(generation.firstMs, next)
+    stop = this.#later(generation.firstMs, next)
     return () => {
       stop()
-      running.delete(generation)
+      this.#running.delete(generation)
     }
   }
-  load()
-  return {
-    options,
-    get isAlive() {
-      return isAlive
-    },
-    get isLoaded() {
-      return isAlive && isLoaded
-    },
-    get looksReady() {
-      return isAlive && (isLoaded || (fault === 'lies' && age() >= LIE_AFTER_MS))
-    },
-    get isListening() {
-      return isAlive && age() >= LISTEN_AFTER_MS
-    },
-    get isHung() {
-      return isHung()
-    },
-    get active() {
-      return running.size
-    },
-    generate: (generation) => {
-      if (!isAlive || !isLoaded) return undefined
-      running.add(generation)
-      return run(generation)
-    },
-    signal: (signal) => {
-      if (!isAlive) return
-      if (signal === 'SIGKILL') return exit(null, 'SIGKILL')
-      if (fault !== 'hangs_in_load' && !isHung()) later(TERM_MS, () => exit(0, null))
-    },
-    onGone: (fn) => {
-      watchers.add(fn)
-      return () => watchers.delete(fn)
-    },
-    crash: () => exit(null, 'SIGSEGV'),
-    hang: (ms) => {
-      hungUntil = clock.now() + ms
-    },
+
+  signal(signal: 'SIGTERM' | 'SIGKILL'): void {
+    if (signal === 'SIGKILL') return this.#exit({ code: null, signal })
+    const obeys = this.options.fault !== 'hangs_in_load' && !this.isHung
+    if (this.#isAlive && obeys) this.#later(TERM_MS, () => this.#exit({ code: 0, signal: null }))
+  }
+
+  crash(): void {
+    this.#exit({ code: null, signal: 'SIGSEGV' })
+  }
+
+  /** Answers nothing and produces nothing until `ms` have passed. */
+  hang(ms: number): void {
+    this.#hungUntil = this.options.clock.now() + ms
+  }
+
+  /** Calls `fn` when the process ends, as a connection that breaks does. */
+  onGone(fn: () => void): Cancel {
+    this.#watchers.add(fn)
+    return () => this.#watchers.delete(fn)
+  }
+
+  get #ageMs(): number {
+    return this.options.clock.now() - this.#bornAt
+  }
+
+  #load(): void {
+    const { fault, loadMs, modelId, print } = this.options
+    print(`loading ${modelId}`)
+    if (fault === 'hangs_in_load') return
+    this.#later(loadMs / 2, () => print('half of the model is loaded'))
+    this.#later(loadMs, () => {
+      if (fault === 'out_of_memory') {
+        print('torch.OutOfMemoryError: CUDA out of memory.')
+        return this.#exit({ code: 1, signal: null })
+      }
+      this.#isLoaded = true
+      print('ready')
+    })
+  }
+
+  #exit(exit: EngineExit): void {
+    if (!this.#isAlive) return
+    this.#isAlive = false
+    for (const cancel of this.#timers) cancel()
+    for (const generation of [...this.#running]) generation.onBroken()
+    this.#running.clear()
+    for (const tell of [...this.#watchers]) tell()
+    this.options.onExit(exit)
+  }
+
+  #later(ms: number, fn: () => void): Cancel {
+    const cancel = this.options.clock.after(ms, () => {
+      this.#timers.delete(cancel)
+      fn()
+    })
+    this.#timers.add(cancel)
+    return () => {
+      cancel()
+      this.#timers.delete(cancel)
+    }
   }
 }

@@ -9,7 +9,7 @@ import { startSimCore, type SimCore } from './sim-core.ts'
 import type { EngineFault } from './sim-engine.ts'
 import { startSimGateway, type SimGateway } from './sim-gateway.ts'
 import type { Taken } from './sim-ingress.ts'
-import { createSimMachine, type SimMachine } from './sim-machine.ts'
+import { SimMachine } from './sim-machine.ts'
 import type { SimNode } from './sim-process.ts'
 import type { SimWorld } from './sim-world.ts'
 import type { SimJob } from './workload.ts'
@@ -78,7 +78,7 @@ export const createSimFleet = (world: SimWorld, { hosts, watch }: FleetOptions):
   const simHosts = nodes('host', hosts).map((node, index): SimHost => {
     const specs = drawPools(rng, node.name, models[index % models.length]!)
     const memoryBytes = memoryOf(specs)
-    const machine = createSimMachine({
+    const machine = new SimMachine({
       ...{ name: node.name, clock, memoryBytes, engineBytes, onViolation: violate },
       drawLife: () => drawEngineLife(rng, fleet.engineFaults),
       trace: (what) => trace.add(node.name, what),

@@ -62,7 +62,7 @@ export const createSimIngress = (
     if (!check.ok) return refuse(check.refusal)
     const { pool, instance, claims } = check
     const { leaseId, modelId, term } = claims
-    let abort = () => undefined as void
+    let abort: () => void = NOTHING
     const release = pool.slots.take({ leaseId, modelId, abort: () => abort() })
     if (!release) return refuse('no_slot')
     const engine = options.engineAt(Number(new URL(instance.access.baseUrl).port))

@@ -1,10 +1,7 @@
 import { BerthError, type Clock } from '@berth/kernel'
-import type { AskProbe, Journal, Machine } from '@berth/pool-managerd'
-import type { Spawn } from '@berth/runtime'
-import { answerProbe } from './answer-probe.ts'
-import { startSimEngine, type EngineFault, type SimEngine } from './sim-engine.ts'
-import { createSimLogs } from './sim-logs.ts'
-import type { SimProcess } from './sim-process.ts'
+import type { SpawnRequest } from '@berth/runtime'
+import { SimEngine, type EngineExit, type EngineFault } from './sim-engine.ts'
+import { createSimLogs, type SimLogs } from './sim-logs.ts'
 
 export interface SimMachineOptions {
   readonly name: string
@@ -18,144 +15,99 @@ export interface SimMachineOptions {
   trace(what: string): void
 }
 
-/** What a machine gives an agent of one life: nothing reaches an agent that is dead. */
-export interface MachinePorts {
-  readonly machine: Machine
-  readonly spawn: Spawn
-  readonly askProbe: AskProbe
-  readonly journal: Journal
-}
-
-/** A virtual host: memory, processes, ports and a disk, all of which outlive the agent. */
-export interface SimMachine {
-  /** Engines that run, oldest first. */
-  readonly engines: readonly SimEngine[]
-  readonly usedBytes: number
-  readonly memoryBytes: number
-  portsFor(process: SimProcess): MachinePorts
-  engineAt(port: number): SimEngine | undefined
-  /** max(persisted + 1, now): as on a real disk. */
-  nextEpoch(wallMs: number): number
-  /** Kills what the journal of an earlier life names. */
-  reapOrphans(): void
+/** A process and the promise of its end. */
+export interface Started {
+  readonly engine: SimEngine
+  readonly exited: Promise<EngineExit>
 }
 
 const FIRST_PORT = 20_000
+const FIRST_PID = 100
 
-export const createSimMachine = (options: SimMachineOptions): SimMachine => {
-  const { clock, memoryBytes, onViolation } = options
-  const engines = new Map<number, SimEngine>()
-  const journalled = new Set<string>()
-  const instances = new Map<string, SimEngine>()
-  const logs = createSimLogs()
-  let lastPid = 100
-  let lastPort = FIRST_PORT
-  let epoch = 0
+/** A virtual host: memory, processes, ports and a disk, all of which outlive the agent. */
+export class SimMachine {
+  readonly logs: SimLogs = createSimLogs()
+  /** Instances the agent has written down, on disk. */
+  readonly journalled = new Set<string>()
+  readonly memoryBytes: number
+  readonly #options: SimMachineOptions
+  readonly #engines = new Map<number, SimEngine>()
+  readonly #instanceOf = new Map<string, SimEngine>()
+  #lastPid = FIRST_PID
+  #lastPort = FIRST_PORT
+  #epoch = 0
 
-  const alive = () => [...engines.values()]
-  const usedBytes = () => alive().reduce((sum, engine) => sum + engine.options.memoryBytes, 0)
-  const engineAt = (port: number) => alive().find((engine) => engine.options.port === port)
+  constructor(options: SimMachineOptions) {
+    this.#options = options
+    this.memoryBytes = options.memoryBytes
+  }
 
-  const start = (
-    request: Parameters<Spawn>[0],
-    onExit: (engine: SimEngine, exit: Exit) => void,
-  ) => {
+  /** Engines that run, oldest first. */
+  get engines(): readonly SimEngine[] {
+    return [...this.#engines.values()]
+  }
+
+  get usedBytes(): number {
+    return this.engines.reduce((sum, { options }) => sum + options.memoryBytes, 0)
+  }
+
+  engineAt(port: number): SimEngine | undefined {
+    return this.engines.find(({ options }) => options.port === port)
+  }
+
+  /** A port nobody has had. */
+  nextPort(): number {
+    return (this.#lastPort += 1)
+  }
+
+  /** max(persisted + 1, now): as on a real disk. */
+  nextEpoch(wallMs: number): number {
+    return (this.#epoch = Math.max(this.#epoch + 1, Math.trunc(wallMs)))
+  }
+
+  /** Starts what the driver's command line asks for. */
+  start(request: SpawnRequest): Started {
+    const { clock, engineBytes, trace } = this.#options
+    const { loadMs, fault } = this.#options.drawLife()
     const flag = flagsOf(request.argv)
-    const { loadMs, fault } = options.drawLife()
-    const pid = (lastPid += 1)
-    const modelId = flag('--model')
-    const slots = Number(flag('--slots'))
-    const engine: SimEngine = startSimEngine({
-      ...{ pid, modelId, slots, loadMs, fault, clock },
-      poolId: request.cwd.split('/').at(-2) ?? '',
+    const pid = (this.#lastPid += 1)
+    const [modelId, slots] = [flag('--model'), Number(flag('--slots'))]
+    const poolId = request.cwd.split('/').at(-2) ?? ''
+    const exited = Promise.withResolvers<EngineExit>()
+    const engine = new SimEngine({
+      ...{ pid, poolId, modelId, slots, loadMs, fault, clock },
       port: Number(flag('--port')),
-      memoryBytes: options.engineBytes(modelId, slots),
-      print: (line) => logs.print(request.stdoutPath, line),
+      memoryBytes: engineBytes(modelId, slots),
+      print: (line) => this.logs.print(request.stdoutPath, line),
       onExit: (exit) => {
-        engines.delete(pid)
-        options.trace(`engine ${pid} of ${engine.options.poolId} ended ${JSON.stringify(exit)}`)
-        onExit(engine, exit)
+        this.#engines.delete(pid)
+        trace(`engine ${pid} of ${poolId} ended ${JSON.stringify(exit)}`)
+        exited.resolve(exit)
       },
     })
-    engines.set(pid, engine)
-    instances.set(request.env['BERTH_INSTANCE_ID'] ?? '', engine)
-    options.trace(`engine ${pid} of ${engine.options.poolId} started, ${fault}`)
-    checkMemory(engine)
-    return engine
-  }
-  const checkMemory = (engine: SimEngine) => {
-    const { poolId } = engine.options
-    const twins = alive().filter((other) => other.options.poolId === poolId)
-    if (twins.length > 1) onViolation(`pool ${poolId} has ${twins.length} engines at once`)
-    if (usedBytes() > memoryBytes)
-      onViolation(`memory of ${options.name} is oversubscribed: ${usedBytes()} of ${memoryBytes}`)
+    this.#engines.set(pid, engine)
+    this.#instanceOf.set(request.env['BERTH_INSTANCE_ID'] ?? '', engine)
+    trace(`engine ${pid} of ${poolId} started, ${fault}`)
+    this.#checkMemory(poolId)
+    return { engine, exited: exited.promise }
   }
 
-  const portsFor = (process: SimProcess): MachinePorts => ({
-    machine: {
-      hasFile: async () => true,
-      makeRoom: async ({ logPath }) => logs.clear(logPath),
-      tailLog: ({ path, onLines }) =>
-        logs.follow(path, (lines) => {
-          if (process.isAlive) onLines(lines)
-        }),
-      findFreePort: async () => (lastPort += 1),
-      portIsFree: async (port) => engineAt(port) === undefined,
-      hashOfProcess: (pid) => `hash-${pid}`,
-    },
-    spawn: async (request) => {
-      let ended: Exit | undefined
-      const listeners: ((exit: Exit) => void)[] = []
-      const engine = start(request, (_engine, exit) => {
-        ended = exit
-        for (const fn of listeners.splice(0)) if (process.isAlive) fn(exit)
-      })
-      return {
-        pid: engine.options.pid,
-        startTime: String(clock.now()),
-        onExit: (fn) => {
-          if (ended) fn(ended)
-          else listeners.push(fn)
-        },
-        signalGroup: (signal) => {
-          if (process.isAlive) engine.signal(signal)
-        },
-        groupIsAlive: () => engine.isAlive,
-      }
-    },
-    askProbe: (access, probe) =>
-      answerProbe(() => engineAt(Number(new URL(access.baseUrl).port)), probe, process.clock),
-    journal: {
-      intend: async (_poolId, instanceId) => void journalled.add(instanceId),
-      record: async () => undefined,
-      forget: async (instanceId) => {
-        journalled.delete(instanceId)
-        instances.delete(instanceId)
-      },
-    },
-  })
-  return {
-    get engines() {
-      return alive()
-    },
-    get usedBytes() {
-      return usedBytes()
-    },
-    memoryBytes,
-    portsFor,
-    engineAt,
-    nextEpoch: (wallMs) => (epoch = Math.max(epoch + 1, Math.trunc(wallMs))),
-    reapOrphans: () => {
-      for (const instanceId of journalled) instances.get(instanceId)?.signal('SIGKILL')
-      journalled.clear()
-      instances.clear()
-    },
+  /** Kills what the journal of an earlier life names. */
+  reapOrphans(): void {
+    for (const instanceId of this.journalled) this.#instanceOf.get(instanceId)?.signal('SIGKILL')
+    this.journalled.clear()
+    this.#instanceOf.clear()
   }
-}
 
-interface Exit {
-  readonly code: number | null
-  readonly signal: string | null
+  #checkMemory(poolId: string): void {
+    const { name, onViolation } = this.#options
+    const twins = this.engines.filter(({ options }) => options.poolId === poolId).length
+    if (twins > 1) onViolation(`pool ${poolId} has ${twins} engines at once`)
+    const { usedBytes, memoryBytes } = this
+    if (usedBytes > memoryBytes) {
+      onViolation(`memory of ${name} is oversubscribed: ${usedBytes} of ${memoryBytes}`)
+    }
+  }
 }
 
 const flagsOf = (argv: readonly string[]) => (name: string) => {

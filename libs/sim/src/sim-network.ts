@@ -1,4 +1,5 @@
-import { randomInt, type Cancel, type Clock, type Rng } from '@berth/kernel'
+import { randomInt, type Clock, type Rng } from '@berth/kernel'
+import { SimChannel, type ChannelEnds } from './sim-channel.ts'
 
 /** What may happen between two nodes. Rates are 0 to 1, times are milliseconds. */
 export interface LinkFaults {
@@ -26,20 +27,6 @@ const RETRANSMIT_MS = 200
 /** How long a held-back datagram waits, in multiples of the longest delay. */
 const REORDER_FACTOR = 5
 
-/** An ordered, reliable way between two nodes, like one direction of a TCP connection. */
-export interface SimChannel {
-  /** Delivers `bytes` in order, unless the channel breaks first. False once it is broken. */
-  send(bytes: Uint8Array): boolean
-  /** Breaks it for both ends. What is under way is lost. */
-  close(): void
-}
-
-export interface ChannelEnds {
-  readonly onBytes: (bytes: Uint8Array) => void
-  /** Called once, after the last delivery. */
-  readonly onClosed: () => void
-}
-
 /** Everything that crosses hosts in a simulation crosses this. */
 export interface SimNetwork {
   /** Faults of every link from now on; `setLink` has the last word for one of them. */
@@ -65,7 +52,7 @@ export const createSimNetwork = (options: { clock: Clock; rng: Rng }): SimNetwor
   let faults = CALM
   const links = new Map<string, LinkFaults>()
   const cuts = new Set<string>()
-  const onChange = new Set<() => void>()
+  const channels = new Set<SimChannel>()
 
   const faultsOf = (from: string, to: string) => links.get(`${from}>${to}`) ?? faults
   const delayOf = (link: LinkFaults) =>
@@ -74,7 +61,7 @@ export const createSimNetwork = (options: { clock: Clock; rng: Rng }): SimNetwor
   const isCut = (a: string, b: string) => cuts.has(pairOf(a, b))
   const changeCuts = (change: () => void) => {
     change()
-    for (const notice of [...onChange]) notice()
+    for (const open of [...channels]) open.noticeCut()
   }
 
   const datagram = (from: string, to: string, deliver: () => void): void => {
@@ -94,56 +81,17 @@ export const createSimNetwork = (options: { clock: Clock; rng: Rng }): SimNetwor
     ends: ChannelEnds,
     breakAfterMs: number,
   ): SimChannel => {
-    const underWay: { bytes: Uint8Array; at: number }[] = []
-    let lastAt = 0
-    let isOpen = true
-    let cancelDelivery: Cancel | undefined
-    let cancelBreak: Cancel | undefined
-
-    const close = () => {
-      if (!isOpen) return
-      isOpen = false
-      cancelDelivery?.()
-      cancelBreak?.()
-      onChange.delete(noticeCut)
-      ends.onClosed()
-    }
-    const deliverNext = () => {
-      cancelDelivery = undefined
-      const next = underWay[0]
-      if (!next || !isOpen || isCut(from, to)) return
-      cancelDelivery = clock.after(Math.max(0, next.at - clock.now()), () => {
-        cancelDelivery = undefined
-        if (isCut(from, to)) return
-        underWay.shift()
-        ends.onBytes(next.bytes)
-        deliverNext()
-      })
-    }
-    const noticeCut = () => {
-      if (isCut(from, to)) {
-        cancelBreak ??= clock.after(breakAfterMs, close)
-        return
-      }
-      cancelBreak?.()
-      cancelBreak = undefined
-      if (!cancelDelivery) deliverNext()
-    }
-    onChange.add(noticeCut)
-    noticeCut()
-
-    return {
-      close,
-      send: (bytes) => {
-        if (!isOpen) return false
+    const made = new SimChannel({
+      ...{ clock, ends, breakAfterMs },
+      isCut: () => isCut(from, to),
+      drawDelayMs: () => {
         const link = faultsOf(from, to)
-        const lateMs = happens(link.lossRate) ? RETRANSMIT_MS : 0
-        lastAt = Math.max(lastAt, clock.now() + delayOf(link) + lateMs)
-        underWay.push({ bytes, at: lastAt })
-        if (!cancelDelivery) deliverNext()
-        return true
+        return (happens(link.lossRate) ? RETRANSMIT_MS : 0) + delayOf(link)
       },
-    }
+      onOver: () => channels.delete(made),
+    })
+    channels.add(made)
+    return made
   }
 
   return {

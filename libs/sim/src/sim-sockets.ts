@@ -1,4 +1,5 @@
-import type { SimChannel, SimNetwork } from './sim-network.ts'
+import type { SimChannel } from './sim-channel.ts'
+import type { SimNetwork } from './sim-network.ts'
 import type { SimProcess } from './sim-process.ts'
 
 /** One end of a connection. What is sent arrives whole and in order, or the connection breaks. */
@@ -34,80 +35,18 @@ const BREAK_AFTER_MS = 5_000
 const SYN = new Uint8Array([1])
 const FIN = new Uint8Array([2])
 
-interface Side {
+interface Listener {
   readonly process: SimProcess
-  ends: SocketEnds | undefined
-  isOpen: boolean
-  stopWatching: () => void
+  readonly accept: Accept
 }
 
 /** Sockets over one network. A killed process leaves its peers a closed connection each. */
 export const createSimSockets = (network: SimNetwork): SimSockets => {
-  const listeners = new Map<string, { readonly process: SimProcess; readonly accept: Accept }>()
-  let open = 0
-
-  const openSide = (process: SimProcess, ends: SocketEnds | undefined): Side => {
-    open += 1
-    return { process, ends, isOpen: true, stopWatching: () => undefined }
-  }
-  const shut = (side: Side) => {
-    side.isOpen = false
-    side.stopWatching()
-    open -= 1
-  }
-  const socketOf = (side: Side, out: () => SimChannel, peer: string): SimSocket => {
-    const close = () => {
-      if (!side.isOpen) return
-      shut(side)
-      out().send(FIN)
-    }
-    side.stopWatching = side.process.onKill(close)
-    return { peer, close, send: (bytes) => side.isOpen && out().send(bytes) }
-  }
-
-  const connect = (process: SimProcess, address: string, ends: SocketEnds): SimSocket => {
-    const from = process.node.name
-    const to = address.slice(0, address.indexOf(':'))
-    const client = openSide(process, ends)
-    let server: Side | undefined
-    const closeAll = () => {
-      up.close()
-      down.close()
-    }
-    const lose = (side: Side | undefined) => {
-      if (side?.isOpen) {
-        shut(side)
-        side.ends?.onClosed()
-      }
-      closeAll()
-    }
-    const accept = () => {
-      const listener = listeners.get(address)
-      if (!listener?.process.isAlive) return lose(client)
-      server = openSide(listener.process, undefined)
-      server.ends = listener.accept(socketOf(server, () => down, from))
-    }
-    const arrive = (side: Side | undefined, bytes: Uint8Array) => {
-      if (bytes === SYN) return accept()
-      if (bytes === FIN) return lose(side)
-      if (side?.isOpen) side.ends?.onBytes(bytes)
-    }
-    const channel = (a: string, b: string, side: () => Side | undefined): SimChannel =>
-      network.channel(
-        a,
-        b,
-        { onBytes: (bytes) => arrive(side(), bytes), onClosed: () => lose(side()) },
-        BREAK_AFTER_MS,
-      )
-    const down: SimChannel = channel(to, from, () => client)
-    const up: SimChannel = channel(from, to, () => server)
-    const socket = socketOf(client, () => up, address)
-    up.send(SYN)
-    return socket
-  }
-
+  const listeners = new Map<string, Listener>()
+  const open = new Set<Side>()
   return {
-    connect,
+    connect: (process, address, ends) =>
+      connect({ network, open, find: () => listeners.get(address) }, { process, address, ends }),
     listen: (process, address, accept) => {
       const listener = { process, accept }
       listeners.set(address, listener)
@@ -123,7 +62,100 @@ export const createSimSockets = (network: SimNetwork): SimSockets => {
       }
     },
     get open() {
-      return open
+      return open.size
     },
   }
+}
+
+/** One end: open until it is closed from here, or the peer is known to be gone. */
+class Side implements SimSocket {
+  readonly peer: string
+  ends: SocketEnds | undefined
+  readonly #open: Set<Side>
+  readonly #out: () => SimChannel
+  readonly #stopWatching: () => void
+
+  constructor(process: SimProcess, options: SideOptions) {
+    this.peer = options.peer
+    this.#open = options.open
+    this.#out = options.out
+    this.#open.add(this)
+    this.#stopWatching = process.onKill(() => this.close())
+  }
+
+  get isOpen(): boolean {
+    return this.#open.has(this)
+  }
+
+  send(bytes: Uint8Array): boolean {
+    return this.isOpen && this.#out().send(bytes)
+  }
+
+  close(): void {
+    if (this.#shut()) this.#out().send(FIN)
+  }
+
+  lose(): void {
+    if (this.#shut()) this.ends?.onClosed()
+  }
+
+  #shut(): boolean {
+    this.#stopWatching()
+    return this.#open.delete(this)
+  }
+}
+
+interface SideOptions {
+  readonly peer: string
+  readonly open: Set<Side>
+  out(): SimChannel
+}
+
+interface Wiring {
+  readonly network: SimNetwork
+  readonly open: Set<Side>
+  find(): Listener | undefined
+}
+
+interface Wanted {
+  readonly process: SimProcess
+  readonly address: string
+  readonly ends: SocketEnds
+}
+
+const connect = ({ network, open, find }: Wiring, wanted: Wanted): SimSocket => {
+  const { process, address, ends } = wanted
+  const from = process.node.name
+  const to = address.slice(0, address.indexOf(':'))
+  const client = new Side(process, { peer: address, open, out: () => up })
+  client.ends = ends
+  let server: Side | undefined
+
+  const lose = (side: Side | undefined) => {
+    side?.lose()
+    up.close()
+    down.close()
+  }
+  const accept = () => {
+    const listener = find()
+    if (!listener?.process.isAlive) return lose(client)
+    server = new Side(listener.process, { peer: from, open, out: () => down })
+    server.ends = listener.accept(server)
+  }
+  const arrive = (side: Side | undefined, bytes: Uint8Array) => {
+    if (bytes === SYN) return accept()
+    if (bytes === FIN) return lose(side)
+    if (side?.isOpen) side.ends?.onBytes(bytes)
+  }
+  const channel = (a: string, b: string, side: () => Side | undefined): SimChannel =>
+    network.channel(
+      a,
+      b,
+      { onBytes: (bytes) => arrive(side(), bytes), onClosed: () => lose(side()) },
+      BREAK_AFTER_MS,
+    )
+  const down: SimChannel = channel(to, from, () => client)
+  const up: SimChannel = channel(from, to, () => server)
+  up.send(SYN)
+  return client
 }

@@ -24,7 +24,11 @@ export const createSimUpstream =
         reject(error)
         chunks.fail(error)
       }
-      const onAbort = () => cut(signal.reason as Error)
+      const giveUp = (error: Error) => {
+        cut(error)
+        chunks.abandon(error)
+      }
+      const onAbort = () => giveUp(signal.reason as Error)
       const onFrame = (frame: AnswerFrame) => {
         switch (frame.kind) {
           case 'head':
@@ -42,7 +46,7 @@ export const createSimUpstream =
         headers: told,
         body: chunks,
         trailers: () => trailers,
-        discard: () => cut(new Error('given up')),
+        discard: () => giveUp(new Error('given up')),
       })
       if (signal.aborted) return reject(signal.reason as Error)
       const socket = sockets.connect(process, address, {
