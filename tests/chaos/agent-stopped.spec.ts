@@ -8,7 +8,7 @@ describe('agents, stopped and started again one after the other under traffic', 
   it('drop no request', async () => {
     await using fleet = await startTwoHosts()
     // No more clients than one host has slots, since one is all there is in between.
-    const traffic = trafficOn(fleet, { concurrency: 4, seed: 51 })
+    await using traffic = trafficOn(fleet, { concurrency: 4, seed: 51 })
     const startedAtMs = performance.now()
     for (const [host, pool] of [
       ['h1', 'one'],

@@ -12,7 +12,7 @@ describe('the placement service, killed under traffic', () => {
   it('hands over to its standby, and no request fails', async () => {
     await using fleet = await startTwoHosts({ cores: 2 })
     const [leader, standby] = await rolesOf(fleet)
-    const traffic = trafficOn(fleet, { seed: 11 })
+    await using traffic = trafficOn(fleet, { seed: 11 })
     await moreHaveEnded(traffic, 6)
     const killedAtMs = performance.now()
     await leader.end('SIGKILL')
@@ -27,7 +27,7 @@ describe('the placement service, killed under traffic', () => {
 
   it('comes back by a restart where it has no standby, and no request fails', async () => {
     await using fleet = await startTwoHosts()
-    const traffic = trafficOn(fleet, { seed: 12 })
+    await using traffic = trafficOn(fleet, { seed: 12 })
     await moreHaveEnded(traffic, 6)
     const killedAtMs = performance.now()
     await fleet.core.end('SIGKILL')

@@ -3,25 +3,25 @@ import { describe, expect, it } from '@jest/globals'
 import { until } from '@berth/test-support'
 import { moreHaveEnded, timed } from './src/moments.ts'
 import { recordRow, UNHARMED } from './src/record-row.ts'
-import { startTwoHosts, trafficOn } from './src/two-hosts.ts'
+import { busyHost, startTwoHosts, trafficOn } from './src/two-hosts.ts'
 
 describe('an engine, killed under traffic', () => {
   it('ends only the streams it was in the middle of, each with an error, and comes back', async () => {
     await using fleet = await startTwoHosts()
-    const traffic = trafficOn(fleet, { mix: { stream: 6, whole: 1, slow: 1 }, seed: 31 })
+    await using traffic = trafficOn(fleet, { mix: { stream: 6, whole: 1, slow: 1 }, seed: 31 })
     await moreHaveEnded(traffic, 6)
-    const { pid } = await fleet.sim('one').state()
+    const { pool, enginePid } = await busyHost(fleet)
     const killedAtMs = performance.now()
-    kill(pid, 'SIGKILL')
+    kill(enginePid, 'SIGKILL')
     const readyMs = await timed(async () => {
       await until('another engine answers', async () => {
         const state = await fleet
-          .sim('one')
+          .sim(pool)
           .state()
           .catch(() => undefined)
-        return state !== undefined && state.pid !== pid
+        return state !== undefined && state.pid !== enginePid
       })
-      await fleet.poolIsReady('one')
+      await fleet.poolIsReady(pool)
     })
     await moreHaveEnded(traffic, 12)
     const report = await traffic.stop()
@@ -32,8 +32,8 @@ describe('an engine, killed under traffic', () => {
     // At most the four slots of the dead engine.
     expect(figures.terminalErrors).toBeGreaterThan(0)
     expect(figures.terminalErrors).toBeLessThanOrEqual(4)
-    const hit = report.terminalErrors.map(({ pool, code }) => ({ pool, code }))
-    expect(hit).toEqual(hit.map(() => ({ pool: 'one', code: 'WORKER_RESET' })))
+    const hit = report.terminalErrors.map((error) => ({ pool: error.pool, code: error.code }))
+    expect(hit).toEqual(hit.map(() => ({ pool, code: 'WORKER_RESET' })))
     const isInFlight = report.terminalErrors.map(
       ({ sentAtMs, endedAtMs }) => sentAtMs <= killedAtMs && endedAtMs >= killedAtMs,
     )

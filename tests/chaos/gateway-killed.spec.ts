@@ -12,8 +12,8 @@ describe('a gateway under traffic', () => {
   it('takes its own clients with it when it is killed, and nobody else', async () => {
     await using fleet = await startTwoHosts({ gateways: 2 })
     const [doomed, other] = fleet.urls as [string, string]
-    const own = trafficOn(fleet, { gateways: [doomed], concurrency: 3, seed: 21 })
-    const others = trafficOn(fleet, { gateways: [other], concurrency: 3, seed: 22 })
+    await using own = trafficOn(fleet, { gateways: [doomed], concurrency: 3, seed: 21 })
+    await using others = trafficOn(fleet, { gateways: [other], concurrency: 3, seed: 22 })
     await Promise.all([moreHaveEnded(own, 4), moreHaveEnded(others, 4)])
     const killedAtMs = performance.now()
     await fleet.gateway.end('SIGKILL')
@@ -38,8 +38,8 @@ describe('a gateway under traffic', () => {
   it('finishes the streams it has when it is stopped', async () => {
     await using fleet = await startTwoHosts({ gateways: 2 })
     const [stopping, other] = fleet.urls as [string, string]
-    const own = trafficOn(fleet, { gateways: [stopping], concurrency: 3, seed: 23 })
-    const others = trafficOn(fleet, { gateways: [other], concurrency: 2, seed: 24 })
+    await using own = trafficOn(fleet, { gateways: [stopping], concurrency: 3, seed: 23 })
+    await using others = trafficOn(fleet, { gateways: [other], concurrency: 2, seed: 24 })
     await Promise.all([moreHaveEnded(own, 4), moreHaveEnded(others, 4)])
     const ownStopped = own.stop()
     const stoppedMs = await timed(() => fleet.gateway.end('SIGTERM'))
@@ -52,7 +52,7 @@ describe('a gateway under traffic', () => {
 
   it('is replaced without a failed request by clients that know another', async () => {
     await using fleet = await startTwoHosts({ gateways: 2 })
-    const traffic = trafficOn(fleet, { failsOver: true, seed: 25 })
+    await using traffic = trafficOn(fleet, { failsOver: true, seed: 25 })
     const startedAtMs = performance.now()
     for (const gateway of fleet.gateways) {
       await moreHaveEnded(traffic, 6)

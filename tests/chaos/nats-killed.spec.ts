@@ -10,7 +10,7 @@ const OUTAGE_MS = 35_000
 describe('NATS, killed under traffic', () => {
   it('is not missed by any request, however long it is away', async () => {
     await using fleet = await startTwoHosts({ cores: 2 })
-    const traffic = trafficOn(fleet, { seed: 41 })
+    await using traffic = trafficOn(fleet, { seed: 41 })
     await moreHaveEnded(traffic, 6)
     await fleet.nats.kill()
     const downSinceMs = performance.now()

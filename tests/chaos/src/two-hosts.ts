@@ -1,4 +1,4 @@
-import { simPool, startFleet, type Fleet, type FleetOptions } from '@berth/test-support'
+import { simPool, startFleet, until, type Fleet, type FleetOptions } from '@berth/test-support'
 import { startTraffic, type Traffic, type TrafficOptions } from '@berth/traffic'
 
 /** Pace of one answer. Answers of 20 to 120 tokens then take half a second to three. */
@@ -31,4 +31,18 @@ export const trafficOn = (fleet: Fleet, options: Partial<TrafficOptions> = {}): 
     tokens: { min: 20, max: 120 },
     seed: 1,
     ...options,
+  })
+
+/** A host and its pool that are in the middle of so many answers at this moment. */
+export const busyHost = async (
+  fleet: Fleet,
+  { atLeast = 2, atMost = SLOTS } = {},
+): Promise<{ readonly host: string; readonly pool: string; readonly enginePid: number }> =>
+  until('a host is busy', async () => {
+    for (const [host, pool] of [['h1', 'one'] as const, ['h2', 'two'] as const]) {
+      const { pid: enginePid, counters } = await fleet.sim(pool).state()
+      const running = counters['running'] ?? 0
+      if (running >= atLeast && running <= atMost) return { host, pool, enginePid }
+    }
+    return undefined
   })

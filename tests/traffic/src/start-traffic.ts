@@ -35,8 +35,8 @@ export interface TrafficOptions {
   readonly maxDurationMs?: number
 }
 
-/** Running traffic. */
-export interface Traffic {
+/** Running traffic. Disposing stops it. */
+export interface Traffic extends AsyncDisposable {
   /** What has ended until now, without the engines' side. */
   snapshot(): TrafficReport
   /** Sends nothing new, waits for what is in flight and asks the engines. Repeats are harmless. */
@@ -94,13 +94,15 @@ export const startTraffic = (options: TrafficOptions): Traffic => {
     return reportOf(entries, await logs.finish(), lateMs)
   }
   const ended = finish()
+  const stop = () => {
+    isStopping = true
+    return ended
+  }
   return {
     snapshot: () => reportOf([...entries], NO_LOGS, lateMs),
-    stop: () => {
-      isStopping = true
-      return ended
-    },
+    stop,
     ended,
+    [Symbol.asyncDispose]: async () => void (await stop()),
   }
 }
 
