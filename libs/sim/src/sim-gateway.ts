@@ -56,7 +56,15 @@ export const startSimGateway = (
     process,
     session,
     run: async (job, client) => {
-      const caller = { ...client, gone: AbortSignal.any([client.gone, cutOff.signal]) }
+      const caller: Caller = {
+        ...client,
+        gone: AbortSignal.any([client.gone, cutOff.signal]),
+        // As a response does that was destroyed.
+        write: (chunk) =>
+          cutOff.signal.aborted
+            ? Promise.reject(cutOff.signal.reason as Error)
+            : client.write(chunk),
+      }
       running.add(caller)
       try {
         return await dispatch(
