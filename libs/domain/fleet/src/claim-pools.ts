@@ -2,6 +2,7 @@ import type { HostId, ModelId, PoolId } from '@berth/kernel'
 import type { FleetView, HostView, PoolView } from './fleet-view.ts'
 import type { DeviceKind, HostSnapshot } from './host-snapshot.ts'
 import type { ModelResidency, PoolSnapshot } from './pool-snapshot.ts'
+import { routeMask } from './route-bits.ts'
 
 /** Why the work on a pool is void: its leases point at something that is no more. */
 export interface VoidedPool {
@@ -78,9 +79,7 @@ const addPool = (view: FleetView, host: HostView, snapshot: PoolSnapshot) => {
     poolId: snapshot.poolId,
     host,
     snapshot,
-    residencies: indexResidencies(snapshot),
-    isOpen: isOpen(host.snapshot, snapshot),
-    deviceKind: firstDeviceKind(host.snapshot, snapshot),
+    ...readFacts(view, host.snapshot, snapshot),
     reserved: view.reservations.get(snapshot.poolId) ?? 0,
   }
   view.pools.set(pool.poolId, pool)
@@ -93,18 +92,34 @@ const replacePool = (view: FleetView, pool: PoolView, snapshot: PoolSnapshot): b
   const before = pool.snapshot
   unindexModels(view, pool)
   pool.snapshot = snapshot
-  pool.residencies = indexResidencies(snapshot)
-  pool.isOpen = isOpen(pool.host.snapshot, snapshot)
-  pool.deviceKind = firstDeviceKind(pool.host.snapshot, snapshot)
+  Object.assign(pool, readFacts(view, pool.host.snapshot, snapshot))
   indexModels(view, pool)
   return before.instanceId !== undefined && before.instanceId !== snapshot.instanceId
+}
+
+/** What decisions read, taken out of the snapshot once. */
+const readFacts = (view: FleetView, host: HostSnapshot, pool: PoolSnapshot) => {
+  const { performance } = pool
+  const [first, ...others] = pool.models
+  return {
+    residencies: indexResidencies(pool),
+    onlyResidency: others.length === 0 ? first?.residency : undefined,
+    isOpen: isOpen(host, pool),
+    routeMask: routeMask(view, pool.supports.routes),
+    slotsTotal: pool.slotsTotal,
+    contextLength: pool.contextLength,
+    // A rate of zero is an agent's bug; it must not win or poison a comparison.
+    msPerToken: performance ? 1_000 / Math.max(performance.tokensPerS, 0.001) : 0,
+    firstTokenMs: performance?.firstTokenMs ?? 0,
+    deviceKind: firstDeviceKind(host, pool),
+  }
 }
 
 const indexResidencies = (snapshot: PoolSnapshot): ReadonlyMap<ModelId, ModelResidency> =>
   new Map(snapshot.models.map((model) => [model.modelId, model]))
 
 const isOpen = (host: HostSnapshot, pool: PoolSnapshot): boolean =>
-  pool.isLive && pool.isReady && !pool.isDraining && !host.isDraining
+  pool.isLive && pool.isReady && pool.state !== 'failed' && !pool.isDraining && !host.isDraining
 
 const firstDeviceKind = (host: HostSnapshot, pool: PoolSnapshot): DeviceKind =>
   host.devices.find(({ deviceId }) => deviceId === pool.deviceMask[0])?.kind ?? 'unknown'

@@ -1,6 +1,6 @@
 import type { HostId, ModelId, PoolId } from '@berth/kernel'
 import type { DeviceKind, HostSnapshot } from './host-snapshot.ts'
-import type { ModelResidency, PoolSnapshot } from './pool-snapshot.ts'
+import type { ModelResidency, PoolSnapshot, Residency } from './pool-snapshot.ts'
 
 /** A host as folded from its snapshots. Read it freely; only this lib's functions change it. */
 export interface HostView {
@@ -8,21 +8,42 @@ export interface HostView {
   snapshot: HostSnapshot
   /** When the host last proved that `snapshot` is current, on the caller's monotonic clock. */
   heardAtMs: number
+  /** While set, its age is counted to this moment: the bus is down and it did not fail a probe. */
+  frozenAtMs: number | undefined
+  /**
+   * The host itself was heard since it joined the view. A snapshot that was stored somewhere shows
+   * what a host was like; it does not show that there still is one.
+   */
+  isProven: boolean
   /** The agent of this epoch accepts the leader's lease tokens. */
   isKeyed: boolean
   /** Pools of this host that are part of the view: those not claimed by another host first. */
   readonly pools: Map<PoolId, PoolView>
 }
 
-/** A pool of the view, with what only core knows of it. */
+/**
+ * A pool of the view, with what only core knows of it. What a decision reads of every pool stands
+ * here itself, as numbers: a decision over a thousand pools must not follow pointers.
+ */
 export interface PoolView {
   readonly poolId: PoolId
   readonly host: HostView
   snapshot: PoolSnapshot
   /** By model id, of this snapshot. */
   residencies: ReadonlyMap<ModelId, ModelResidency>
-  /** Live, ready and not draining, on a host that is not about to stop. */
+  /** Its residency of the one model it lists; absent with several, which `residencies` tells. */
+  onlyResidency: Residency | undefined
+  /** Live, ready, neither failed nor draining, on a host that is not about to stop. */
   isOpen: boolean
+  /** Its routes, as `routeBit` numbers them. */
+  routeMask: number
+  slotsTotal: number
+  /** Tokens of context one slot has; 0 when not known. */
+  contextLength: number
+  /** Measured; 0 when nothing was. */
+  msPerToken: number
+  /** Measured; 0 when nothing was. */
+  firstTokenMs: number
   /** The first device of the mask. */
   deviceKind: DeviceKind
   /** Slots core has granted and not seen released. */
@@ -43,8 +64,10 @@ export interface FleetView {
   readonly conflicts: Map<PoolId, Set<HostId>>
   /** Reserved slots by pool id. They outlive a pool's absence; their owner releases them. */
   readonly reservations: Map<PoolId, number>
-  /** While set, ages are counted to this moment: the bus is down and silence proves nothing. */
+  /** Since when the bus is down, so that silence on it proves nothing. */
   frozenAtMs: number | undefined
+  /** A bit for each route that some pool supports or did. */
+  readonly routeBits: Map<string, number>
 }
 
 /** A view of no hosts. */
@@ -55,4 +78,5 @@ export const createFleetView = (): FleetView => ({
   conflicts: new Map(),
   reservations: new Map(),
   frozenAtMs: undefined,
+  routeBits: new Map(),
 })

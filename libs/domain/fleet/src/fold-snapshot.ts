@@ -15,21 +15,30 @@ export type FoldResult =
   /** A lower pair than the last one. */
   | { readonly kind: 'dropped' }
 
+/** How a snapshot came: from its host, or out of a store that the host may have outlived or not. */
+export type SnapshotOrigin = 'live' | 'stored'
+
 /**
  * Replaces what the view knows of a host. A lower `(epoch, revision)` than the last is dropped; a
  * higher epoch is a new agent life, so that nothing granted under the old one holds. `now` is the
- * caller's monotonic clock in milliseconds.
+ * caller's monotonic clock in milliseconds. A stored snapshot is no sign of life.
  */
-export const foldSnapshot = (view: FleetView, snapshot: HostSnapshot, now: number): FoldResult => {
+export const foldSnapshot = (
+  view: FleetView,
+  snapshot: HostSnapshot,
+  now: number,
+  origin: SnapshotOrigin = 'live',
+): FoldResult => {
   const host = view.hosts.get(snapshot.hostId)
   if (!host) {
     const added = addHost(view, snapshot, now)
+    added.isProven = origin === 'live'
     return { kind: 'applied', isNewEpoch: true, voided: claimPools(view, added) }
   }
   const last = host.snapshot
   const order = snapshot.epoch - last.epoch || snapshot.revision - last.revision
   if (order < 0) return { kind: 'dropped' }
-  host.heardAtMs = now
+  if (origin === 'live') hearHost(view, host, now)
   if (order === 0) return { kind: 'repeated' }
 
   const isNewEpoch = snapshot.epoch > last.epoch
@@ -50,8 +59,14 @@ export const foldHeartbeat = (view: FleetView, heartbeat: HostHeartbeat, now: nu
   if (!host) return false
   const { epoch, revision } = host.snapshot
   if (heartbeat.epoch !== epoch || heartbeat.revision !== revision) return false
-  host.heardAtMs = now
+  hearHost(view, host, now)
   return true
+}
+
+const hearHost = (view: FleetView, host: HostView, now: number) => {
+  host.heardAtMs = now
+  host.isProven = true
+  host.frozenAtMs = view.frozenAtMs === undefined ? undefined : now
 }
 
 const addHost = (view: FleetView, snapshot: HostSnapshot, now: number): HostView => {
@@ -59,6 +74,8 @@ const addHost = (view: FleetView, snapshot: HostSnapshot, now: number): HostView
     hostId: snapshot.hostId,
     snapshot,
     heardAtMs: now,
+    frozenAtMs: view.frozenAtMs === undefined ? undefined : now,
+    isProven: true,
     isKeyed: false,
     pools: new Map(),
   }

@@ -13,17 +13,17 @@ export interface FreshnessPolicy {
 
 export const DEFAULT_FRESHNESS: FreshnessPolicy = { staleMs: 10_000, offlineMs: 30_000 }
 
-/** Milliseconds since the host was last heard of, not counting time while ages are frozen. */
-export const hostAgeMs = (view: FleetView, host: HostView, now: number): number =>
-  Math.max(0, Math.min(now, view.frozenAtMs ?? now) - host.heardAtMs)
+/** Milliseconds since the host was last heard of, not counting time while its age is frozen. */
+export const hostAgeMs = (_view: FleetView, host: HostView, now: number): number =>
+  Math.max(0, (host.frozenAtMs ?? now) - host.heardAtMs)
 
-/** Whether new work may go to a host, by age alone. */
+/** Whether new work may go to a host: it was heard itself, and not too long ago. */
 export const freshnessOf = (
   view: FleetView,
   host: HostView,
   policy: FreshnessPolicy,
   now: number,
-): Freshness => (hostAgeMs(view, host, now) > policy.staleMs ? 'stale' : 'fresh')
+): Freshness => (host.isProven && hostAgeMs(view, host, now) <= policy.staleMs ? 'fresh' : 'stale')
 
 /** A host that left the view, and the pools that left with it. */
 export interface OfflineHost {
@@ -48,17 +48,31 @@ export const expireHosts = (
 
 /** Stops the ages: while the bus is down, silence says nothing about a host. */
 export const freezeAges = (view: FleetView, now: number): void => {
-  view.frozenAtMs ??= now
+  if (view.frozenAtMs !== undefined) return
+  view.frozenAtMs = now
+  for (const host of view.hosts.values()) host.frozenAtMs = now
 }
 
 /** Lets ages go on from where they were when they were frozen. */
 export const thawAges = (view: FleetView, now: number): void => {
   if (view.frozenAtMs === undefined) return
-  const pausedMs = now - view.frozenAtMs
-  for (const host of view.hosts.values()) {
-    host.heardAtMs = Math.min(now, host.heardAtMs + pausedMs)
-  }
+  for (const host of view.hosts.values()) thaw(host, now)
   view.frozenAtMs = undefined
+}
+
+/**
+ * Lets one host's age go on although the bus is down: it was asked by another way and did not
+ * answer. Its next sign of life freezes the age again.
+ */
+export const thawHost = (view: FleetView, hostId: HostId, now: number): void => {
+  const host = view.hosts.get(hostId)
+  if (host) thaw(host, now)
+}
+
+const thaw = (host: HostView, now: number) => {
+  if (host.frozenAtMs === undefined) return
+  host.heardAtMs = Math.min(now, host.heardAtMs + (now - host.frozenAtMs))
+  host.frozenAtMs = undefined
 }
 
 const removeHost = (view: FleetView, host: HostView) => {

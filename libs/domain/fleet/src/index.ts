@@ -8,7 +8,13 @@ export type {
 } from './pool-snapshot.ts'
 export type { Device, DeviceKind, HostHeartbeat, HostSnapshot } from './host-snapshot.ts'
 export { createFleetView, type FleetView, type HostView, type PoolView } from './fleet-view.ts'
-export { foldHeartbeat, foldSnapshot, type FoldResult } from './fold-snapshot.ts'
+export {
+  foldHeartbeat,
+  foldSnapshot,
+  type FoldResult,
+  type SnapshotOrigin,
+} from './fold-snapshot.ts'
+export { isSharedBit, routeBit } from './route-bits.ts'
 export type { VoidedPool } from './claim-pools.ts'
 export {
   DEFAULT_FRESHNESS,
@@ -17,6 +23,7 @@ export {
   freshnessOf,
   hostAgeMs,
   thawAges,
+  thawHost,
   type Freshness,
   type FreshnessPolicy,
   type OfflineHost,

@@ -2,8 +2,7 @@ import { assert, type HostId, type PoolId } from '@berth/kernel'
 import type { FleetView, PoolView } from './fleet-view.ts'
 
 /** Slots core may still grant. Never negative, also when the pool shrank below what is granted. */
-export const slotsFree = (pool: PoolView): number =>
-  Math.max(0, pool.snapshot.slotsTotal - pool.reserved)
+export const slotsFree = (pool: PoolView): number => Math.max(0, pool.slotsTotal - pool.reserved)
 
 /** Takes one slot of a pool; false when none is free or the pool is not in the view. */
 export const reserve = (view: FleetView, poolId: PoolId): boolean => {
@@ -28,11 +27,15 @@ export const release = (view: FleetView, poolId: PoolId): void => {
   setReserved(view, poolId, reserved - 1)
 }
 
-/** Notes that the agent of this epoch has the leader's lease key. False for another epoch. */
+/**
+ * Notes that the agent of this epoch has the leader's lease key, and with it that the agent lives.
+ * False for another epoch.
+ */
 export const markKeyed = (view: FleetView, hostId: HostId, epoch: number): boolean => {
   const host = view.hosts.get(hostId)
   if (!host || host.snapshot.epoch !== epoch) return false
   host.isKeyed = true
+  host.isProven = true
   return true
 }
 

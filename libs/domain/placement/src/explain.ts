@@ -65,10 +65,15 @@ export const explain = (
 /** A pool outside the pin is not a candidate, however able it is. */
 const reasonFor = (question: Question, pool: PoolView): PlacementReason => {
   const { job } = question
-  if (job.pinPoolId !== undefined && job.pinPoolId !== pool.poolId) return 'PINNED_POOL_INFEASIBLE'
+  const isPinned = job.pinPoolId !== undefined
+  if (isPinned && job.pinPoolId !== pool.poolId) return 'PINNED_POOL_INFEASIBLE'
   const verdict = judge(question, pool)
+  // A pin decides alone.
   const isOutside =
-    job.preferPools.length > 0 && !job.allowFallback && !job.preferPools.includes(pool.poolId)
+    !isPinned &&
+    job.preferPools.length > 0 &&
+    !job.allowFallback &&
+    !job.preferPools.includes(pool.poolId)
   return isOutside && verdict === VERDICTS.FEASIBLE ? 'NO_PREFERRED_FEASIBLE' : verdict.reason
 }
 

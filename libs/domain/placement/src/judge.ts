@@ -1,4 +1,12 @@
-import { freshnessOf, slotsFree, type FleetView, type PoolView, type Residency } from '@berth/fleet'
+import {
+  freshnessOf,
+  isSharedBit,
+  routeBit,
+  slotsFree,
+  type FleetView,
+  type PoolView,
+  type Residency,
+} from '@berth/fleet'
 import type { PlacementJob } from './placement-job.ts'
 import type { PlacementPolicy } from './placement-policy.ts'
 import { VERDICTS, type Verdict } from './verdict.ts'
@@ -11,6 +19,8 @@ export interface Question {
   readonly now: number
   /** The job has demands beyond model, route and context; nearly none have. */
   readonly isDemanding: boolean
+  /** Of the job's route. */
+  readonly routeBit: number
 }
 
 /** A question about a job. */
@@ -19,7 +29,31 @@ export const ask = (
   job: PlacementJob,
   policy: PlacementPolicy,
   now: number,
-): Question => ({ view, job, policy, now, isDemanding: isDemanding(job) })
+): Question => ({
+  ...{ view, job, policy, now },
+  isDemanding: isDemanding(job),
+  routeBit: routeBit(view, job.route),
+})
+
+/**
+ * `judge(...) === FEASIBLE` for a pool that lists the job's model, without a reason and so without
+ * an order: this runs for every pool of every decision, and reads numbers only.
+ */
+export const isFeasible = (question: Question, pool: PoolView): boolean => {
+  const { job, policy, now } = question
+  const { host } = pool
+  if (!pool.isOpen || !host.isKeyed || !host.isProven || pool.reserved >= pool.slotsTotal) {
+    return false
+  }
+  if ((host.frozenAtMs ?? now) - host.heardAtMs > policy.freshness.staleMs) return false
+  if ((pool.routeMask & question.routeBit) === 0) return false
+  if (question.isDemanding || job.exclusions.length > 0 || isSharedBit(question.routeBit)) {
+    return judge(question, pool) === VERDICTS.FEASIBLE
+  }
+  if (pool.contextLength > 0 && job.requiredCtx > pool.contextLength) return false
+  const residency = pool.onlyResidency ?? pool.residencies.get(job.modelId)?.residency
+  return residency === 'resident'
+}
 
 /**
  * Whether a pool can take a job, and the first reason why not. What never changes is asked first,
@@ -30,7 +64,7 @@ export const judge = (question: Question, pool: PoolView): Verdict => {
   const model = pool.residencies.get(job.modelId)
   if (!model) return VERDICTS.MODEL_NOT_FOUND
   const demand = question.isDemanding ? demandVerdict(job, pool) : undefined
-  const fixed = demand ?? basicVerdict(job, pool)
+  const fixed = demand ?? basicVerdict(question, pool)
   if (fixed) return fixed
   return momentVerdict(question, pool, model.residency) ?? VERDICTS.FEASIBLE
 }
@@ -54,13 +88,14 @@ const demandVerdict = (job: PlacementJob, pool: PoolView): Verdict | undefined =
   return undefined
 }
 
-const basicVerdict = (job: PlacementJob, { snapshot }: PoolView): Verdict | undefined => {
-  if (!has(snapshot.supports.routes, job.route)) return VERDICTS.UNSUPPORTED_ROUTE
+const basicVerdict = (question: Question, pool: PoolView): Verdict | undefined => {
+  const { job } = question
+  if (!supportsRoute(question, pool)) return VERDICTS.UNSUPPORTED_ROUTE
   // Without a known context length the engine itself answers.
-  if (snapshot.contextLength > 0 && job.requiredCtx > snapshot.contextLength) {
+  if (pool.contextLength > 0 && job.requiredCtx > pool.contextLength) {
     return VERDICTS.INSUFFICIENT_CTX
   }
-  return snapshot.state === 'failed' ? VERDICTS.POOL_FAILED : undefined
+  return pool.snapshot.state === 'failed' ? VERDICTS.POOL_FAILED : undefined
 }
 
 const momentVerdict = (
@@ -96,11 +131,9 @@ const isDemanding = (job: PlacementJob): boolean =>
   job.minComputeCap > 0 ||
   job.minVramBytes > 0
 
-/** `includes` without its call: this runs for every pool of every decision. */
-const has = (values: readonly string[], wanted: string): boolean => {
-  for (let at = 0; at < values.length; at++) if (values[at] === wanted) return true
-  return false
-}
+const supportsRoute = ({ job, routeBit: bit }: Question, pool: PoolView): boolean =>
+  (pool.routeMask & bit) !== 0 &&
+  (!isSharedBit(bit) || pool.snapshot.supports.routes.includes(job.route))
 
 const hasDevices = ({ requireDeviceMask: wanted }: PlacementJob, { snapshot }: PoolView): boolean =>
   wanted.length === 0 ||

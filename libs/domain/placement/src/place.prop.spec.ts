@@ -32,6 +32,8 @@ const jobArbitrary = fc.record({
   preferPools: fc.constantFrom([], [POOL_IDS[1] as PoolId]),
   allowFallback: fc.boolean(),
   avoidPools: fc.constantFrom([], [POOL_IDS[2] as PoolId]),
+  pin: fc.constantFrom({}, {}, { pinPoolId: POOL_IDS[0] as PoolId }),
+  route: fc.constantFrom('/v1/chat/completions', '/v1/embeddings'),
 })
 
 const build = (pools: Fleet, order: readonly number[]) => {
@@ -53,12 +55,15 @@ const twoOrders = fleetArbitrary.chain((pools) => {
   return fc.record({ pools: fc.constant(pools), a: fc.constant(all), b: shuffled })
 })
 
+const jobOf = ({ pin, ...draft }: JobDraft) => plainJob({ ...draft, ...pin })
+type JobDraft = typeof jobArbitrary extends fc.Arbitrary<infer T> ? T : never
+
 describe('place', () => {
   it('gives the same answer for any order of the pools', () => {
     fc.assert(
       fc.property(twoOrders, jobArbitrary, ({ pools, a, b }, draft) => {
         const [first, second] = [a, b].map((order) => {
-          const decision = place(build(pools, order), plainJob(draft), POLICY, 0)
+          const decision = place(build(pools, order), jobOf(draft), POLICY, 0)
           return decision.kind === 'assigned' ? decision.pool.poolId : decision
         })
         expect(second).toEqual(first)
@@ -69,7 +74,7 @@ describe('place', () => {
   it('never chooses a pool that is unready, drains, is full or is too small', () => {
     fc.assert(
       fc.property(twoOrders, jobArbitrary, ({ pools, a }, draft) => {
-        const decision = place(build(pools, a), plainJob(draft), POLICY, 0)
+        const decision = place(build(pools, a), jobOf(draft), POLICY, 0)
         fc.pre(decision.kind === 'assigned')
         const { snapshot } = decision.pool
         expect([snapshot.isReady, snapshot.isDraining]).toEqual([true, false])
@@ -84,8 +89,8 @@ describe('place', () => {
     fc.assert(
       fc.property(twoOrders, jobArbitrary, ({ pools, a }, draft) => {
         const view = build(pools, a)
-        const { candidates } = explain(view, plainJob(draft), POLICY, 0)
-        const decision = place(view, plainJob(draft), POLICY, 0)
+        const { candidates } = explain(view, jobOf(draft), POLICY, 0)
+        const decision = place(view, jobOf(draft), POLICY, 0)
         const best = candidates[0]?.reason === 'FEASIBLE' ? candidates[0].poolId : undefined
         expect(decision.kind === 'assigned' ? decision.pool.poolId : undefined).toBe(best)
       }),
@@ -95,7 +100,7 @@ describe('place', () => {
   it('never tells a waiting job that it can start now', () => {
     fc.assert(
       fc.property(twoOrders, jobArbitrary, ({ pools, a }, draft) => {
-        const decision = place(build(pools, a), plainJob(draft), POLICY, 0)
+        const decision = place(build(pools, a), jobOf(draft), POLICY, 0)
         fc.pre(decision.kind === 'wait')
         expect(decision.predictedStartMs).toBeGreaterThan(0)
       }),

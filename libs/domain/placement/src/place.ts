@@ -1,5 +1,5 @@
 import type { FleetView, PoolView } from '@berth/fleet'
-import { ask, judge, type Question } from './judge.ts'
+import { ask, isFeasible, judge, type Question } from './judge.ts'
 import type { PlacementJob } from './placement-job.ts'
 import type { PlacementPolicy } from './placement-policy.ts'
 import { predictEndMs, serviceMs } from './predict.ts'
@@ -48,7 +48,7 @@ export const place = (
 
 /** A pin is kept or refused; it never falls back. */
 const placePinned = (question: Question, pool: PoolView | undefined): Decision => {
-  const decision: Decision = pool
+  const decision: Decision = pool?.residencies.has(question.job.modelId)
     ? decide(question, [pool])
     : { kind: 'impossible', reason: 'PINNED_POOL_INFEASIBLE' }
   return decision.kind === 'impossible'
@@ -60,6 +60,22 @@ const decide = (question: Question, pools: readonly PoolView[]): Decision => {
   const { job, policy } = question
   let best: PoolView | undefined
   let bestEndMs = Infinity
+  for (const pool of pools) {
+    if (!isFeasible(question, pool)) continue
+    const endMs = predictEndMs(job, pool, policy)
+    if (!best || endMs < bestEndMs || (endMs === bestEndMs && isBetter(question, pool, best))) {
+      best = pool
+      bestEndMs = endMs
+    }
+  }
+  return best
+    ? { kind: 'assigned', pool: best, predictedEndMs: bestEndMs }
+    : sayWhyNot(question, pools)
+}
+
+/** The verdict of the pool that came nearest: that is the one a caller can act on. */
+const sayWhyNot = (question: Question, pools: readonly PoolView[]): Decision => {
+  const { job, policy } = question
   let nearest: Verdict = VERDICTS.MODEL_NOT_FOUND
   // Slots that come free per millisecond over all pools that are merely busy.
   let releasesPerMs = 0
@@ -67,16 +83,9 @@ const decide = (question: Question, pools: readonly PoolView[]): Decision => {
     const verdict = judge(question, pool)
     if (verdict.rank > nearest.rank) nearest = verdict
     if (verdict === VERDICTS.NO_CAPACITY) {
-      releasesPerMs += pool.snapshot.slotsTotal / serviceMs(job, pool, policy)
-    }
-    if (verdict !== VERDICTS.FEASIBLE) continue
-    const endMs = predictEndMs(job, pool, policy)
-    if (!best || endMs < bestEndMs || (endMs === bestEndMs && isBetter(question, pool, best))) {
-      best = pool
-      bestEndMs = endMs
+      releasesPerMs += pool.slotsTotal / serviceMs(job, pool, policy)
     }
   }
-  if (best) return { kind: 'assigned', pool: best, predictedEndMs: bestEndMs }
   if (nearest.when === 'never') return { kind: 'impossible', reason: nearest.reason }
   const predictedStartMs = predictStartMs(job.queueAhead, releasesPerMs, policy)
   return { kind: 'wait', reason: nearest.reason, predictedStartMs }

@@ -11,10 +11,9 @@ export const speedOf = (pool: PoolView, policy: PlacementPolicy): Speed =>
 
 /** How long a job occupies its slot, in milliseconds. */
 export const serviceMs = (job: PlacementJob, pool: PoolView, policy: PlacementPolicy): number => {
-  const speed = speedOf(pool, policy)
-  // A rate of zero is an agent's bug; it must not win or poison the comparison.
-  const tokensPerS = Math.max(speed.tokensPerS, 0.001)
-  return speed.firstTokenMs + (job.expectedTokens / tokensPerS) * 1_000
+  if (pool.msPerToken > 0) return pool.firstTokenMs + job.expectedTokens * pool.msPerToken
+  const { tokensPerS, firstTokenMs } = policy.defaultSpeeds[pool.deviceKind]
+  return firstTokenMs + (job.expectedTokens / Math.max(tokensPerS, 0.001)) * 1_000
 }
 
 /**

@@ -3,10 +3,17 @@ import type { Cancel } from '@berth/kernel'
 import type { Bucket } from './bucket.ts'
 import type { Subject } from './subjects.ts'
 
-/** What a subscriber is called with: the message and the subject it came on. */
+/** `stored`: a last value out of a stream; whoever sent it may be gone since. */
+export type MessageOrigin = 'live' | 'stored'
+
+/**
+ * What a subscriber is called with: the message, the subject it came on, and from where; without a
+ * word about that it is live.
+ */
 export type OnMessage<M extends DescMessage> = (
   message: MessageShape<M>,
   subjectName: string,
+  origin?: MessageOrigin,
 ) => void
 
 /** What the bus had to drop since it was made. */

@@ -1,7 +1,7 @@
 export { connectBus, type ConnectBusOptions } from './connect-bus.ts'
 export type { BusCredentials } from './connection-options.ts'
 export { natsAccess, natsConfigShape } from './nats-config.ts'
-export type { Bus, BusCounts, Entry, Kv, OnMessage } from './bus.ts'
+export type { Bus, BusCounts, Entry, Kv, MessageOrigin, OnMessage } from './bus.ts'
 export type { BusLog } from './bus-log.ts'
 export { BUCKETS, type Bucket } from './bucket.ts'
 export { subjects, type Subject } from './subjects.ts'

@@ -1,7 +1,7 @@
 import type { DescMessage } from '@bufbuild/protobuf'
 import { messageOf } from '@berth/kernel'
 import type { BusLog } from './bus-log.ts'
-import type { OnMessage } from './bus.ts'
+import type { MessageOrigin, OnMessage } from './bus.ts'
 import type { Subject } from './subjects.ts'
 import { decodePayload } from './wire.ts'
 
@@ -9,6 +9,7 @@ import { decodePayload } from './wire.ts'
 export type Receive = (
   subjectName: string,
   payload: { readonly contentType: string; readonly bytes: Uint8Array },
+  origin?: MessageOrigin,
 ) => void
 
 /**
@@ -21,7 +22,7 @@ export const createReceiver =
     on: OnMessage<M>,
     { log, onUndecodable }: { readonly log: BusLog; readonly onUndecodable: () => void },
   ): Receive =>
-  (subjectName, payload) => {
+  (subjectName, payload, origin = 'live') => {
     let message
     try {
       message = decodePayload(pattern.schema, payload)
@@ -31,7 +32,7 @@ export const createReceiver =
       return
     }
     try {
-      on(message, subjectName)
+      on(message, subjectName, origin)
     } catch (error) {
       log.error({ err: error, subject: subjectName }, 'subscriber failed')
     }

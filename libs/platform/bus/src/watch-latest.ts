@@ -47,7 +47,7 @@ export const watchLatest = (link: Link, options: WatchOptions): Cancel => {
     await readLatest(nc, request, (message) => {
       if (heard !== mine || mine.has(message.subject)) return
       const contentType = message.headers?.get(CONTENT_TYPE_HEADER) ?? ''
-      options.receive(message.subject, { contentType, bytes: message.data })
+      options.receive(message.subject, { contentType, bytes: message.data }, 'stored')
     })
   }
 

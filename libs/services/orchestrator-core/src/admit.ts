@@ -45,7 +45,7 @@ export const admit = (core: Core, gateway: Gateway, ask: Ask): void => {
     expiresAtMs: arrivedAtMs + waitLimitMs(core, spec),
     payload: {
       ...{ ask, gatewayId: gateway.gatewayId, exclusionsEndMs, toldPosition: 0 },
-      isModelInDoubt: decision.kind === 'impossible',
+      isModelInDoubt: !isKnown(core, spec),
     },
   })
   const startMs = decision.kind === 'wait' ? decision.predictedStartMs : 1_000
@@ -113,6 +113,10 @@ const refuseAtTheDoor = (core: Core, gateway: Gateway, ask: Ask) => {
   const isOver = ask.waitedMs > 0 && ask.waitedMs >= waitLimitMs(core, spec)
   return isOver ? refuseExpired(spec, ask.waitedMs) : undefined
 }
+
+/** Whether a host that was heard itself has the model. */
+const isKnown = (core: Core, { modelId }: JobSpec): boolean =>
+  core.view.poolsOfModel.get(modelId)?.some(({ host }) => host.isProven) ?? false
 
 const mayStillAppear = (core: Core, decision: Decision): boolean =>
   decision.kind === 'impossible' && decision.reason === 'MODEL_NOT_FOUND' && isSettling(core)

@@ -1,13 +1,20 @@
 import { expire, promote } from '@berth/admission'
 import type { HostSnapshot as PublishedHost } from '@berth/contract'
-import { foldHeartbeat, freezeAges, thawAges, type HostHeartbeat } from '@berth/fleet'
-import type { HostSnapshot } from '@berth/fleet'
+import {
+  foldHeartbeat,
+  freezeAges,
+  thawAges,
+  thawHost,
+  type HostHeartbeat,
+  type HostSnapshot,
+  type SnapshotOrigin,
+} from '@berth/fleet'
 import type { HostId, JobId, LeaseId } from '@berth/kernel'
 import type { Explanation } from '@berth/placement'
 import { admit, cancel, tellQueued } from './admit.ts'
 import { createCore, type Core, type CoreOptions } from './core-state.ts'
 import { explainJob } from './decide.ts'
-import { dispatchAll, dispatchPool } from './dispatch.ts'
+import { dispatchAll, dispatchPool, isUnknown } from './dispatch.ts'
 import type { SessionKey } from './effects.ts'
 import { leave, reclaimLeases, welcome } from './gateways.ts'
 import { releaseLease } from './grant.ts'
@@ -15,7 +22,7 @@ import { applySnapshot, dropSilentHosts, keyHost } from './hosts.ts'
 import { closeWait } from './job-end.ts'
 import type { Ask, JobSpec, LeaseResult } from './job-spec.ts'
 import { follow, lead } from './leadership.ts'
-import { refuseExpired } from './refusal.ts'
+import { refuseExpired, refuseImpossible } from './refusal.ts'
 import type { Hello } from './session-signal.ts'
 
 /**
@@ -27,10 +34,13 @@ export interface Coordinator {
   readonly core: Readonly<Core>
   onLeading(term: number): void
   onFollowing(term: number, address: string): void
-  onSnapshot(snapshot: HostSnapshot, published: PublishedHost): void
+  /** `origin`: from the host (default), or a last value that the bus had stored. */
+  onSnapshot(snapshot: HostSnapshot, published: PublishedHost, origin?: SnapshotOrigin): void
   onHeartbeat(heartbeat: HostHeartbeat): void
   /** While the bus is down, ages of hosts stand still. */
   onBusStatus(isConnected: boolean): void
+  /** While the bus is down: a host did not answer by another way. Its age goes on. */
+  onHostSilent(hostId: HostId): void
   onHostKeyed(hostId: HostId, epoch: number, term: number): void
   onHello(session: SessionKey, hello: Hello): void
   onAcquire(session: SessionKey, ask: Ask): void
@@ -53,7 +63,7 @@ export const createCoordinator = (options: CoreOptions): Coordinator => {
     core,
     onLeading: (term) => lead(core, term),
     onFollowing: (term, address) => follow(core, term, address),
-    onSnapshot: (snapshot, published) => applySnapshot(core, snapshot, published),
+    onSnapshot: (snapshot, published, origin) => applySnapshot(core, snapshot, published, origin),
     onHeartbeat: (heartbeat) => {
       foldHeartbeat(core.view, heartbeat, core.clock.now())
     },
@@ -63,6 +73,7 @@ export const createCoordinator = (options: CoreOptions): Coordinator => {
       else freezeAges(core.view, now)
       core.effects.report({ kind: 'ages', frozen: !isConnected })
     },
+    onHostSilent: (hostId) => thawHost(core.view, hostId, core.clock.now()),
     onHostKeyed: (hostId, epoch, term) => keyHost(core, hostId, epoch, term),
     onHello: (session, hello) => welcome(core, session, hello),
     onAcquire: (session, ask) => {
@@ -99,6 +110,10 @@ export const createCoordinator = (options: CoreOptions): Coordinator => {
 const expireJobs = (core: Core, now: number) => {
   for (const job of expire(core.queue, now)) {
     const waitedMs = Math.round(now - job.arrivedAtMs)
-    closeWait(core, job, 'expired', refuseExpired(job.payload.ask.spec, waitedMs))
+    const { spec } = job.payload.ask
+    const refusal = isUnknown(core, job)
+      ? refuseImpossible('MODEL_NOT_FOUND', spec)
+      : refuseExpired(spec, waitedMs)
+    closeWait(core, job, 'expired', refusal)
   }
 }

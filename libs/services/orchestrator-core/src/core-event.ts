@@ -75,6 +75,7 @@ export type CoreEvent =
 
 /**
  * Why a lease ended without its gateway's word: the pool's, or `expired` (no session held it),
- * `lost` (the gateway came back without it), `leadership` (this core no longer leads).
+ * `leaked` (the same, and its agent still serves it), `lost` (the gateway came back without it),
+ * `leadership` (this core no longer leads).
  */
-export type LeaseVoidCause = VoidedPool['cause'] | 'expired' | 'lost' | 'leadership'
+export type LeaseVoidCause = VoidedPool['cause'] | 'expired' | 'leaked' | 'lost' | 'leadership'

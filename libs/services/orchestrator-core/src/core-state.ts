@@ -28,7 +28,10 @@ export interface Waiting {
   readonly ask: Ask
   readonly gatewayId: GatewayId
   readonly exclusionsEndMs: number
-  /** Nobody knew its model when it came, and the leader was too new to call it unknown. */
+  /**
+   * When it came no host that was heard itself knew its model, and the leader was too new to call
+   * it unknown.
+   */
   readonly isModelInDoubt: boolean
   /** What the gateway was told last. */
   toldPosition: number

@@ -61,7 +61,7 @@ const tryJob = (core: Core, job: WaitingJob<Waiting>, ahead: number): 'wait' | '
       return 'left'
     }
     case 'impossible':
-      if (decision.reason === 'MODEL_NOT_FOUND' && mayComeBack(core, job)) return 'wait'
+      if (decision.reason === 'MODEL_NOT_FOUND' && !isUnknown(core, job)) return 'wait'
       endWait(core, job, 'evicted', refuseImpossible(decision.reason, ask.spec))
       return 'left'
     case 'wait':
@@ -69,9 +69,12 @@ const tryJob = (core: Core, job: WaitingJob<Waiting>, ahead: number): 'wait' | '
   }
 }
 
-/** A model the fleet knew when the job came is of a host that restarts: the job's time decides. */
-const mayComeBack = (core: Core, job: WaitingJob<Waiting>): boolean =>
-  !job.payload.isModelInDoubt || isSettling(core)
+/**
+ * Nobody has the model of a waiting job, and nobody is likely to: a model that was known when the
+ * job came is of a host that restarts, and the time of the job decides.
+ */
+export const isUnknown = (core: Core, job: WaitingJob<Waiting>): boolean =>
+  job.payload.isModelInDoubt && !isSettling(core) && !core.view.poolsOfModel.has(job.modelId)
 
 const oldestMs = (core: Core, modelId: ModelId): number =>
   inOrder(core.queue, modelId).next().value?.orderMs ?? Infinity

@@ -1,4 +1,4 @@
-import { subjects, type Bus } from '@berth/bus'
+import { subjects, type Bus, type MessageOrigin } from '@berth/bus'
 import type { HostHeartbeat, HostSnapshot } from '@berth/contract'
 import { BerthError } from '@berth/kernel'
 import type { RpcLog } from '@berth/rpc'
@@ -10,9 +10,9 @@ import { toHostHeartbeat, toHostSnapshot } from './wire-snapshot.ts'
  * and whether the bus is there at all. Ends when disposed.
  */
 export const startFeed = (bus: Bus, coordinator: Coordinator, log: RpcLog): Disposable => {
-  const onSnapshot = (published: HostSnapshot) => {
+  const onSnapshot = (published: HostSnapshot, _: string, origin?: MessageOrigin) => {
     const snapshot = decode(() => toHostSnapshot(published), published.hostId, log)
-    if (snapshot) coordinator.onSnapshot(snapshot, published)
+    if (snapshot) coordinator.onSnapshot(snapshot, published, origin)
   }
   const onHeartbeat = (published: HostHeartbeat) => {
     const heartbeat = decode(() => toHostHeartbeat(published), published.hostId, log)

@@ -4,7 +4,7 @@ import { dispatchAll } from './dispatch.ts'
 import type { SessionKey } from './effects.ts'
 import { adoptLease, voidLease } from './grant.ts'
 import { endWait } from './job-end.ts'
-import { holdLease, leasesOf, orphanLease } from './lease-table.ts'
+import { holdLease, leasesOf, orphanLease, type Lease } from './lease-table.ts'
 import type { Hello, LiveLease } from './session-signal.ts'
 
 /**
@@ -67,11 +67,15 @@ export const leave = (core: Core, key: SessionKey): void => {
 export const reclaimLeases = (core: Core, now: number): void => {
   for (const lease of [...core.leases.orphans]) {
     if (lease.expiresAtMs! > now) continue
-    voidLease(core, lease, 'expired')
+    voidLease(core, lease, isServed(core, lease) ? 'leaked' : 'expired')
     const gateway = lease.gatewayId && core.gateways.get(lease.gatewayId)
     if (gateway) forgetIdleGateway(core, gateway)
   }
 }
+
+/** Whether the agent named the lease in its last snapshot. */
+const isServed = (core: Core, { poolId, leaseId }: Lease): boolean =>
+  core.view.pools.get(poolId)?.snapshot.leaseIds.includes(leaseId) ?? false
 
 const redeclare = (core: Core, { gatewayId, liveLeases }: Hello): LeaseId[] => {
   const declared = new Set(liveLeases.map(({ leaseId }) => leaseId))
@@ -89,9 +93,9 @@ const honour = (core: Core, gatewayId: GatewayId, live: LiveLease): boolean => {
     holdLease(core.leases, known, gatewayId)
     return true
   }
-  // A pool core has not heard of yet may still come; one of another agent life is gone.
+  // A pool, or an agent life, that core has not heard of yet may still come; an earlier life is over.
   const pool = core.view.pools.get(live.poolId)
-  if (pool && pool.host.snapshot.epoch !== live.epoch) return false
+  if (pool && pool.host.snapshot.epoch > live.epoch) return false
   const { leaseId, jobId, poolId, modelId, epoch } = live
   const instanceId = pool?.snapshot.instanceId
   adoptLease(core, {

@@ -61,7 +61,10 @@ export const adoptLease = (core: Core, lease: Lease): void => {
   reserveInUse(core.view, lease.poolId)
 }
 
-/** Ends a lease by its gateway's word. False for one that is not (any more) its own. */
+/**
+ * Ends a lease by its gateway's word. Undefined for one that is another's, or over. One that a new
+ * leader only knows from its agent belongs to whoever can name it: ids cannot be guessed.
+ */
 export const releaseLease = (
   core: Core,
   gatewayId: GatewayId,
@@ -69,7 +72,8 @@ export const releaseLease = (
   result: LeaseResult,
 ): Lease | undefined => {
   const lease = core.leases.byId.get(leaseId)
-  if (lease?.gatewayId !== gatewayId) return undefined
+  if (!lease) return undefined
+  if (lease.gatewayId !== undefined && lease.gatewayId !== gatewayId) return undefined
   endLease(core, lease)
   if (result.outcome === 'completed') {
     if (lease.modelId !== undefined && result.tokensOut > 0) {
@@ -109,6 +113,7 @@ const REVOKED_BECAUSE: Readonly<Record<LeaseVoidCause, string>> = {
   instance: 'WORKER_RESET',
   gone: 'POOL_UNAVAILABLE',
   expired: 'LEASE_EXPIRED',
+  leaked: 'LEASE_EXPIRED',
   lost: 'LEASE_EXPIRED',
   leadership: 'NOT_LEADER',
 }

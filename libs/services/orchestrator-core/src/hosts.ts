@@ -6,6 +6,7 @@ import {
   type HostSnapshot,
   type HostView,
   type PoolView,
+  type SnapshotOrigin,
   type VoidedPool,
 } from '@berth/fleet'
 import type { HostId, LeaseId } from '@berth/kernel'
@@ -19,9 +20,10 @@ export const applySnapshot = (
   core: Core,
   snapshot: HostSnapshot,
   published: PublishedHost,
+  origin: SnapshotOrigin = 'live',
 ): void => {
   const before = core.view.hosts.get(snapshot.hostId)?.snapshot
-  const result = foldSnapshot(core.view, snapshot, core.clock.now())
+  const result = foldSnapshot(core.view, snapshot, core.clock.now(), origin)
   if (result.kind !== 'applied') return
   const { hostId, epoch } = snapshot
   core.published.set(hostId, published)
@@ -112,7 +114,7 @@ const voidPools = (core: Core, voided: readonly VoidedPool[]) => {
 /** A lease declared before its pool was known may turn out to be of an agent life that is over. */
 const voidStrangers = (core: Core, pool: PoolView) => {
   for (const lease of leasesOf(core.leases.byPool, pool.poolId)) {
-    if (lease.epoch !== pool.host.snapshot.epoch) voidLease(core, lease, 'epoch')
+    if (lease.epoch < pool.host.snapshot.epoch) voidLease(core, lease, 'epoch')
   }
 }
 

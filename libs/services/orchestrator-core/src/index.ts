@@ -5,6 +5,7 @@ export {
   type OrchestratorCoreDeps,
 } from './service.ts'
 export type { SessionServer, SessionStream } from './session-server.ts'
+export type { ReadHost } from './host-probes.ts'
 export type { InstallKey } from './key-delivery.ts'
 export type { KeyDelivery } from './effects.ts'
 export type { Coordinator } from './coordinator.ts'

@@ -27,7 +27,7 @@ export interface LeaderOptions {
   readonly address: string
   /** Without a renewal for this long a lease is over. */
   readonly ttlMs: number
-  /** Between renewals, and between a standby's looks. */
+  /** Between renewals, and between the looks of a standby that sees them. */
   readonly renewMs: number
   readonly events: LeadershipEvents
 }
@@ -61,6 +61,16 @@ export const playRound = async (contest: Contest): Promise<void> => {
     // Somebody wrote: look who.
     await compete(contest)
   }
+}
+
+/**
+ * Milliseconds until the next round. A standby that misses a renewal looks often: what it waits
+ * for is the end of the lease.
+ */
+export const pauseMs = ({ held, watched, options }: Contest): number => {
+  const { clock, renewMs } = options
+  const isLate = !held && clock.now() - watched.sinceMs > 1.5 * renewMs
+  return isLate ? renewMs / 5 : renewMs
 }
 
 /** Stops leading. False when this core does not lead, or under a term as high. */
@@ -100,7 +110,7 @@ const compete = async (contest: Contest) => {
     contest.watched = { revision: entry.revision, sinceMs: clock.now() }
   }
   // The bus ends leases by itself; one it forgot to end is taken by compare-and-set.
-  if (clock.now() - contest.watched.sinceMs > 1.5 * ttlMs) return takeOver(contest, entry.revision)
+  if (clock.now() - contest.watched.sinceMs > ttlMs) return takeOver(contest, entry.revision)
   follow(contest, record?.term ?? entry.revision, record?.address ?? '')
 }
 

@@ -62,6 +62,17 @@ describe('the leader lease', () => {
     expect(roles['a']).toBe('follows b:7070')
   })
 
+  it('is taken within half a second of its end, which a standby that missed a renewal awaits', async () => {
+    const { clock, leading, enter } = createField()
+    const { bus } = await enter('a')
+    await enter('b')
+    await clock.advance(10_000)
+    bus.disconnect()
+    // Renewed 500 ms before at most, so it ends between 1.5 and 2 s from now.
+    await clock.advance(2_200)
+    expect(leading).toHaveLength(2)
+  })
+
   it('is given back at once by a leader that ends', async () => {
     const { clock, roles, enter } = createField()
     const { leader } = await enter('a')

@@ -3,6 +3,7 @@ import {
   enterContest,
   giveBack,
   leaveContest,
+  pauseMs,
   playRound,
   resign,
   type LeaderOptions,
@@ -29,9 +30,15 @@ export const startLeader = (options: LeaderOptions): Leader => {
   let running: Promise<void> = Promise.resolve()
   const loop = () => {
     running = playRound(contest)
-      .catch((error: unknown) => log.debug({ detail: messageOf(error) }, 'leader lease unclear'))
-      .then(() => {
-        if (!isOver) cancelNext = clock.after(options.renewMs, loop)
+      .then(
+        () => pauseMs(contest),
+        (error: unknown) => {
+          log.debug({ detail: messageOf(error) }, 'leader lease unclear')
+          return options.renewMs
+        },
+      )
+      .then((ms) => {
+        if (!isOver) cancelNext = clock.after(ms, loop)
       })
   }
   loop()

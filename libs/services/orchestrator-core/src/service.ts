@@ -11,6 +11,7 @@ import type { CoreEvent } from './core-event.ts'
 import { reportEvent } from './events.ts'
 import { startFeed } from './feed.ts'
 import { registerGauges } from './gauges.ts'
+import { createRpcHostReader, startHostProbes, type ReadHost } from './host-probes.ts'
 import { createKeyRing, installKeyByRpc, type InstallKey } from './key-delivery.ts'
 import { startLeader, type Leader } from './leader.ts'
 import { createRpcServices } from './rpc-handlers.ts'
@@ -35,6 +36,11 @@ export interface OrchestratorCoreDeps {
   readonly log: RpcLog
   /** How an agent gets its key. Default: gRPC to the address its snapshot advertises. */
   readonly installKey?: InstallKey
+  /**
+   * How an agent is asked for its snapshot while the bus is down. Default: gRPC; nobody is asked
+   * where `installKey` replaces that way to the agents and this does not.
+   */
+  readonly readHost?: ReadHost
   /** Told of each event of the coordinator as it happens. */
   readonly observe?: (event: CoreEvent) => void
 }
@@ -106,6 +112,7 @@ export const createOrchestratorCore = (deps: OrchestratorCoreDeps): Orchestrator
       ends.use(keys)
       ends.defer(every(clock, TICK_MS, () => coordinator.onTick()))
       ends.use(startFeed(bus, coordinator, log))
+      probeWhileBusIsDown(deps, coordinator, ends)
       const kv = await bus.openKv(BUCKETS.leader)
       leader = startLeader({
         ...{ kv, clock, log, coreId, address },
@@ -118,6 +125,21 @@ export const createOrchestratorCore = (deps: OrchestratorCoreDeps): Orchestrator
     ready: () => readiness(coordinator, bus),
     [Symbol.asyncDispose]: () => ends.disposeAsync(),
   }
+}
+
+const probeWhileBusIsDown = (
+  { clock, log, bus, installKey, readHost }: OrchestratorCoreDeps,
+  coordinator: Coordinator,
+  ends: AsyncDisposableStack,
+) => {
+  if (installKey && !readHost) return
+  ends.use(
+    startHostProbes({
+      ...{ clock, log, coordinator },
+      readHost: readHost ?? ends.use(createRpcHostReader(bus)).read,
+      isBusConnected: () => bus.isConnected,
+    }),
+  )
 }
 
 const toTerms = ({ leaseTtlMs, maxOutstanding }: CorePolicy): SessionTerms => ({

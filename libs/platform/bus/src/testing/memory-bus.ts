@@ -122,7 +122,7 @@ const watchMemory = (
       if (!withLatest) return
       for (const [subject, payload] of server.latest(pattern))
         queueMicrotask(() => {
-          if (unsubscribe === mine) receive(subject, payload)
+          if (unsubscribe === mine) receive(subject, payload, 'stored')
         })
     },
     stop: () => {
