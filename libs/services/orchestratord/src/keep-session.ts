@@ -5,7 +5,8 @@ import { runLink, type Link, type LinkEnd } from './session-link.ts'
 /** A leader's address is followed this often before the static list is tried again. */
 const MAX_FOLLOWS = 3
 const BACKOFF_MIN_MS = 50
-const BACKOFF_MAX_MS = 2_000
+/** A new leader is there in 2 to 3 s; every request waits for it to be found as well. */
+const BACKOFF_MAX_MS = 250
 
 export interface KeepSessionOptions {
   readonly addresses: readonly string[]
