@@ -49,8 +49,8 @@ export const preparePools = async (options: PreparePoolsOptions): Promise<string
   return file
 }
 
-/** Less than `up` gives the agent to end. */
-const STOPPING = { lifecycle: { shutdown_grace_s: 2 } }
+/** Engines end with `up`, and in less time than it gives the agent to end. */
+const STOPPING = { lifecycle: { stop_on_exit: true, shutdown_grace_s: 2 } }
 
 const planPool = async (options: PreparePoolsOptions): Promise<object> => {
   const { choice } = options

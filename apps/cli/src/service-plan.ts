@@ -51,6 +51,8 @@ export const planServices = (options: ServicePlanOptions): readonly ServicePlan[
       ...['--engines-dir', options.paths.distDir],
       ...['--embedded-runtime-dir', options.paths.embeddedRuntimeDir],
       ...['--drain-timeout-ms', 500],
+      // Whoever ends `up` wants nothing of it to stay.
+      '--stop-engines-on-exit',
     ]),
     service(options, 'orchestratord', ports.gateway, [
       ...['--http-port', ports.gateway],

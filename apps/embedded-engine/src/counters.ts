@@ -39,11 +39,19 @@ export const createCounters = (): Counters => {
           'Generated tokens per second.',
           rate(total.predicted, total.predictedMs),
         ),
+        gauge('tokens_in_progress', 'Tokens evaluated for requests that run.', inProgress(slots)),
         gauge('requests_processing', 'Requests in a slot.', slots.busyCount),
         gauge('requests_deferred', 'Requests waiting for a slot.', slots.waitingCount),
       ].join(''),
   }
 }
+
+/** Moves with every token and every chunk of a prompt, so that a request at work is seen. */
+const inProgress = (slots: Slots): number =>
+  slots.all.reduce(
+    (sum, { task }) => sum + (task ? task.promptTokensDone + task.decodedTokens : 0),
+    0,
+  )
 
 const rate = (count: number, ms: number): number => (ms > 0 ? (count / ms) * 1000 : 0)
 

@@ -158,6 +158,7 @@ const startAgent = async (dir: string, { hostId, pools }: HostOptions, flags: Fl
       '--pools-file': poolsFile,
       '--state-dir': stateDir,
       '--embedded-runtime-dir': EMBEDDED_RUNTIME_DIR,
+      '--stop-engines-on-exit': 'true',
       ...flags,
     },
   })

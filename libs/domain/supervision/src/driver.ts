@@ -86,6 +86,11 @@ export interface EngineAccess {
   readonly readyProbes: readonly ProbeSpec[]
   /** Prometheus text, when the engine has it. */
   readonly metricsPath?: string
+  /**
+   * Its token counters move while a request runs, not only at its end: then their standing still
+   * under load means that the engine hangs. Absent is false.
+   */
+  readonly hasLiveCounters?: boolean
   /** `fresh`: a new connection per generation, for servers that close sockets unannounced. */
   readonly connections: 'fresh' | 'keep_alive'
 }
@@ -109,10 +114,13 @@ export interface EngineMetrics {
   readonly waiting?: number
   readonly promptTokensTotal?: number
   readonly generatedTokensTotal?: number
+  /** Tokens evaluated so far for the requests that run now. */
+  readonly tokensInProgress?: number
   /** 0 to 1. */
   readonly kvUsageRatio?: number
 }
 
+/** How a process ended. Both are null when nobody could see it: it was no child of this agent. */
 export interface EngineExit {
   readonly code: number | null
   readonly signal: string | null

@@ -1,4 +1,4 @@
-import type { CrashReport } from './driver.ts'
+import type { CrashReport, EngineExit } from './driver.ts'
 import type { PoolStateKind } from './pool-state.ts'
 import type { TimerName } from './supervision-event.ts'
 
@@ -8,6 +8,8 @@ export type Effect =
   | { readonly kind: 'launch'; readonly instanceId: string }
   /** Ask the engine's ready probes once; answered by `probed`. */
   | { readonly kind: 'probe'; readonly instanceId: string }
+  /** Look at what the engine has done so far; answered by `observed`. */
+  | { readonly kind: 'observe'; readonly instanceId: string }
   /** To the whole process group. */
   | {
       readonly kind: 'signal'
@@ -36,6 +38,8 @@ export type Effect =
       readonly kind: 'instance_ended'
       readonly instanceId: string
       readonly report: CrashReport
+      /** Absent when no end was seen: nothing was started. */
+      readonly exit?: EngineExit
       /** Until the next start; absent when there will be none. */
       readonly backoffMs?: number
     }

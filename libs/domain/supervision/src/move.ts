@@ -1,5 +1,5 @@
 import { randomUuid } from '@berth/kernel'
-import type { CrashReport } from './driver.ts'
+import type { CrashReport, EngineExit } from './driver.ts'
 import type { Effect } from './effect.ts'
 import { instanceOf, type FailReason, type PoolState } from './pool-state.ts'
 import { decideRestart, recordOpening, recordStart } from './restart-policy.ts'
@@ -91,16 +91,24 @@ export const clearAway = (
   { kind: 'await_gone', instanceId },
 ]
 
+interface CrashFacts {
+  readonly now: number
+  /** Its leader has not ended: it is asked to first. */
+  readonly isRunning: boolean
+  readonly graceMs: number
+  readonly exit?: EngineExit | undefined
+}
+
 /** An instance that ended, or has to: `crashed` until its group is gone. */
 export const crash = (
   pool: Supervised,
   instanceId: string,
   report: CrashReport,
-  { now, isRunning, graceMs }: { now: number; isRunning: boolean; graceMs: number },
+  { now, isRunning, graceMs, exit }: CrashFacts,
 ): Step =>
   move(
     { ...pool, lastError: report.message },
-    { kind: 'crashed', instanceId, report, kills: 0 },
+    { kind: 'crashed', instanceId, report, kills: 0, ...(exit ? { exit } : {}) },
     report.message,
     {
       now,
@@ -120,11 +128,13 @@ export const afterCrash = (
 ): Step => {
   const { now, policy } = context
   const failedLoads = report.kind === 'start_timeout' ? pool.failedLoads + 1 : 0
+  const exit = pool.state.kind === 'crashed' ? pool.state.exit : undefined
   const crashed: Supervised = { ...pool, failedLoads, lastError: report.message }
   const ended = (backoffMs?: number): Effect => ({
     kind: 'instance_ended',
     instanceId,
     report,
+    ...(exit ? { exit } : {}),
     ...(backoffMs === undefined ? {} : { backoffMs }),
   })
   if (!pool.isWanted)

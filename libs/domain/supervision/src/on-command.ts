@@ -1,4 +1,5 @@
 import type { Effect } from './effect.ts'
+import { watchTimer } from './on-observed.ts'
 import { launch, move, stopInstance, unchanged, type Step } from './move.ts'
 import type { DrainDeadline, DrainGoal } from './pool-state.ts'
 import { enterReady } from './ready.ts'
@@ -116,15 +117,17 @@ const drainThen = (
     const stopped = stopInstance(pool, state.instanceId, goal, context)
     return { ...stopped, effects: [{ kind: 'abort_requests' }, ...stopped.effects] }
   }
-  const { instanceId, readyAt, failures, isDegraded } = state
+  const { instanceId, readyAt, failures, isDegraded, stall } = state
+  const serving = { instanceId, readyAt, failures, isDegraded, ...(stall ? { stall } : {}) }
   const effects: Effect[] = [
     { kind: 'arm_timer', name: 'probe', ms: context.policy.probeIntervalMs },
+    ...watchTimer(context.policy),
     { kind: 'arm_timer', name: 'drain', ms },
     { kind: 'await_idle', instanceId },
   ]
   return move(
     pool,
-    { kind: 'draining', goal, onDeadline, instanceId, readyAt, failures, isDegraded },
+    { kind: 'draining', goal, onDeadline, ...serving },
     goal === 'hold' ? 'drain was asked for' : `${goal} was asked for`,
     { now: context.now, effects },
   )

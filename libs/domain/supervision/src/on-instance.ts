@@ -1,6 +1,14 @@
-import type { CrashReport } from './driver.ts'
-import { afterCrash, clearAway, crash, launch, move, stopInstance, unchanged } from './move.ts'
-import type { Step } from './move.ts'
+import type { CrashReport, EngineExit } from './driver.ts'
+import {
+  afterCrash,
+  clearAway,
+  crash,
+  launch,
+  move,
+  stopInstance,
+  unchanged,
+  type Step,
+} from './move.ts'
 import type { StepContext, Supervised } from './supervised.ts'
 
 /** After SIGKILL the group is gone in moments; longer means the kernel holds it, so ask again. */
@@ -8,7 +16,7 @@ export const KILL_AGAIN_MS = 5_000
 
 export const launched = (pool: Supervised, instanceId: string, context: StepContext): Step => {
   const { state } = pool
-  const { now, policy } = context
+  const { policy } = context
   // A stop that came while the process was being made.
   if (state.kind === 'stopping') {
     return policy.hasProcess
@@ -16,10 +24,34 @@ export const launched = (pool: Supervised, instanceId: string, context: StepCont
       : afterStop(pool, context)
   }
   if (state.kind !== 'preparing') return unchanged(pool)
-  return move(
+  const reason = policy.hasProcess ? 'the engine process runs' : 'waiting for the server to answer'
+  return startProbing(pool, instanceId, reason, context)
+}
+
+/**
+ * A process of an earlier life of the agent. It is ready once its probes pass, at once when its
+ * model is loaded; one that shows no sign of life is ended like any other.
+ */
+export const adopt = (pool: Supervised, instanceId: string, context: StepContext): Step =>
+  pool.state.kind === 'stopped'
+    ? startProbing(
+        { ...pool, isWanted: true },
+        instanceId,
+        'taken over from an earlier life of the agent',
+        context,
+      )
+    : unchanged(pool)
+
+const startProbing = (
+  pool: Supervised,
+  instanceId: string,
+  reason: string,
+  { now, policy }: StepContext,
+): Step =>
+  move(
     pool,
     { kind: 'starting', instanceId, startedAt: now, hasSignOfLife: false, progressAt: now },
-    policy.hasProcess ? 'the engine process runs' : 'waiting for the server to answer',
+    reason,
     {
       now,
       effects: [
@@ -33,7 +65,6 @@ export const launched = (pool: Supervised, instanceId: string, context: StepCont
       ],
     },
   )
-}
 
 export const launchFailed = (
   pool: Supervised,
@@ -51,18 +82,26 @@ export const output = (pool: Supervised, { now }: StepContext): Step =>
     ? unchanged({ ...pool, state: { ...pool.state, hasSignOfLife: true, progressAt: now } })
     : unchanged(pool)
 
+interface Exited {
+  readonly instanceId: string
+  readonly report: CrashReport
+  readonly exit?: EngineExit
+}
+
 export const exited = (
   pool: Supervised,
-  { instanceId, report }: { readonly instanceId: string; readonly report: CrashReport },
+  { instanceId, report, exit }: Exited,
   { now, policy }: StepContext,
 ): Step => {
   const { state } = pool
+  if (state.kind === 'crashed' && exit && !state.exit)
+    return unchanged({ ...pool, state: { ...state, exit } })
   // While stopping or crashed its end is expected, and `gone` says when all of it is over.
   if (state.kind !== 'starting' && state.kind !== 'ready' && state.kind !== 'draining')
     return unchanged(pool)
   const isRestart = state.kind === 'draining' && state.goal !== 'hold'
   if (report.kind !== 'stopped' && !isRestart)
-    return crash(pool, instanceId, report, { now, isRunning: false, graceMs: KILL_AGAIN_MS })
+    return crash(pool, instanceId, report, { now, isRunning: false, graceMs: KILL_AGAIN_MS, exit })
   const goal = state.kind === 'draining' && state.goal === 'restart' ? 'restart' : 'stop'
   return move(
     { ...pool, isWanted: goal === 'restart' },

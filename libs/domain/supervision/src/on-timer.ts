@@ -18,6 +18,8 @@ export const timer = (pool: Supervised, name: TimerName, context: StepContext): 
       return load(pool, context)
     case 'probe':
       return probe(pool)
+    case 'watch':
+      return observe(pool)
     case 'kill':
       return kill(pool)
     case 'backoff':
@@ -85,6 +87,13 @@ const probe = (pool: Supervised): Step => {
   const { state } = pool
   return state.kind === 'starting' || state.kind === 'ready' || state.kind === 'draining'
     ? { pool, effects: [{ kind: 'probe', instanceId: state.instanceId }] }
+    : unchanged(pool)
+}
+
+const observe = (pool: Supervised): Step => {
+  const { state } = pool
+  return state.kind === 'ready' || state.kind === 'draining'
+    ? { pool, effects: [{ kind: 'observe', instanceId: state.instanceId }] }
     : unchanged(pool)
 }
 

@@ -37,6 +37,8 @@ export interface SupervisionPolicy {
   readonly maxConsecutiveFailures: number
   /** Stay ready, marked degraded, when probes fail (development). */
   readonly isFailOpen: boolean
+  /** Requests wait and the engine does nothing for so long: it hangs, whatever its probes say. */
+  readonly stallTimeoutMs: number
   /** From SIGTERM to SIGKILL. */
   readonly stopGraceMs: number
   readonly restart: RestartPolicy
@@ -53,6 +55,7 @@ export const DEFAULT_POLICY: SupervisionPolicy = {
   idleProbeIntervalMs: 5_000,
   maxConsecutiveFailures: 3,
   isFailOpen: false,
+  stallTimeoutMs: 60_000,
   stopGraceMs: 10_000,
   restart: {
     backoff: { initialMs: 1_000, factor: 2, maxMs: 60_000, jitter: 0.1 },

@@ -1,4 +1,4 @@
-import type { CrashReport } from './driver.ts'
+import type { CrashReport, EngineExit } from './driver.ts'
 
 /** Why a pool was given up: nothing but a person, or the breaker's next trial, starts it again. */
 export type FailReason = 'breaker' | 'config' | 'model' | 'gpu_required'
@@ -16,6 +16,8 @@ interface Serving {
   readonly failures: number
   /** Serves, but answers slowly or failed open. */
   readonly isDegraded: boolean
+  /** While requests wait for the engine: what it had done, and since when nothing was added. */
+  readonly stall?: { readonly progress: string; readonly since: number }
 }
 
 /**
@@ -51,6 +53,7 @@ export type PoolState =
       readonly kind: 'crashed'
       readonly instanceId: string
       readonly report: CrashReport
+      readonly exit?: EngineExit
       readonly kills: number
     }
   | { readonly kind: 'backoff'; readonly delayMs: number; readonly report: CrashReport }

@@ -1,4 +1,5 @@
 import type { Effect } from './effect.ts'
+import { watchTimer } from './on-observed.ts'
 import { move, type Step } from './move.ts'
 import type { PoolState } from './pool-state.ts'
 import type { StepContext, Supervised } from './supervised.ts'
@@ -16,9 +17,11 @@ export const enterReady = (
   const { reason, isDegraded = from.kind !== 'starting' && from.isDegraded } = why
   const readyAt = from.kind === 'starting' ? now : from.readyAt
   const failures = from.kind === 'starting' ? 0 : from.failures
-  const serving = { instanceId, readyAt, failures, isDegraded }
+  const stall = from.kind === 'starting' ? undefined : from.stall
+  const serving = { instanceId, readyAt, failures, isDegraded, ...(stall ? { stall } : {}) }
   const effects: Effect[] = [
     { kind: 'arm_timer', name: 'probe', ms: policy.probeIntervalMs },
+    ...watchTimer(policy),
     { kind: 'arm_timer', name: 'settle', ms: policy.restart.breakerStableMs },
     { kind: 'arm_timer', name: 'stable', ms: policy.restart.stableMs },
   ]

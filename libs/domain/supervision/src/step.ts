@@ -1,6 +1,7 @@
 import { unreachable } from '@berth/kernel'
 import { drain, restart, start, stop, undrain } from './on-command.ts'
-import { exited, gone, idle, launched, launchFailed, output } from './on-instance.ts'
+import { adopt, exited, gone, idle, launched, launchFailed, output } from './on-instance.ts'
+import { observed } from './on-observed.ts'
 import { probed } from './on-probe.ts'
 import { timer } from './on-timer.ts'
 import { unchanged, type Step } from './move.ts'
@@ -18,6 +19,8 @@ export const step = (pool: Supervised, event: SupervisionEvent, context: StepCon
   switch (event.kind) {
     case 'start':
       return start(pool, context)
+    case 'adopt':
+      return adopt(pool, event.adopted.instanceId, context)
     case 'stop':
       return stop(pool, event, context)
     case 'restart':
@@ -40,6 +43,8 @@ export const step = (pool: Supervised, event: SupervisionEvent, context: StepCon
       return output(pool, context)
     case 'probed':
       return probed(pool, event, context)
+    case 'observed':
+      return observed(pool, event, context)
     case 'exited':
       return exited(pool, event, context)
     case 'gone':

@@ -1,13 +1,24 @@
-import type { CrashReport, ProbeResult } from './driver.ts'
+import type { CrashReport, EngineExit, ProbeResult } from './driver.ts'
 import type { DrainDeadline } from './pool-state.ts'
 
 /** Timers a supervisor holds, at most one of each name. */
 export type TimerName =
-  'life' | 'load' | 'probe' | 'kill' | 'backoff' | 'reopen' | 'drain' | 'settle' | 'stable'
+  | 'life'
+  | 'load'
+  | 'probe'
+  | 'watch'
+  | 'kill'
+  | 'backoff'
+  | 'reopen'
+  | 'drain'
+  | 'settle'
+  | 'stable'
 
 /** Everything that can happen to a pool. Events of an instance that is no more change nothing. */
 export type SupervisionEvent =
   | { readonly kind: 'start' }
+  /** A process that an earlier life of the agent started runs on, and is ours again. */
+  | { readonly kind: 'adopt'; readonly adopted: { readonly instanceId: string } }
   /** `drainMs` 0 stops at once; otherwise requests may finish for that long. */
   | { readonly kind: 'stop'; readonly drainMs: number }
   | { readonly kind: 'restart'; readonly drainMs: number }
@@ -29,7 +40,20 @@ export type SupervisionEvent =
       /** No request runs in the pool. */
       readonly isIdle: boolean
     }
-  | { readonly kind: 'exited'; readonly instanceId: string; readonly report: CrashReport }
+  | {
+      readonly kind: 'observed'
+      readonly instanceId: string
+      /** Requests wait for the engine, and it could show that it works on them. */
+      readonly isBusy: boolean
+      /** Names all the engine has done; another text means that it did something since. */
+      readonly progress: string
+    }
+  | {
+      readonly kind: 'exited'
+      readonly instanceId: string
+      readonly report: CrashReport
+      readonly exit?: EngineExit
+    }
   /** The whole process group is dead and the port is free. */
   | { readonly kind: 'gone'; readonly instanceId: string }
   /** No request is in flight, while draining. */

@@ -101,7 +101,8 @@ export const classifyLog = (logTail: readonly string[], exit: EngineExit): Crash
   if (exit.signal !== null) return ofSignal(exit.signal)
   const last = lines.findLast((line) => line.trim() !== '')
   const said = last === undefined ? 'It printed nothing.' : `Its last line: ${quoted(last)}`
-  return { kind: 'exit', message: `Exit code ${exit.code ?? '?'}. ${said}`, isRetriable: true }
+  const how = exit.code === null ? 'It ended, nobody saw how.' : `Exit code ${exit.code}.`
+  return { kind: 'exit', message: `${how} ${said}`, isRetriable: true }
 }
 
 const ofSignal = (signal: string): CrashReport => {

@@ -37,6 +37,7 @@ describe('the embedded driver', () => {
         headers: { authorization: 'Bearer minted' },
         readyProbes: [HEALTH, MODELS, PROPS],
         metricsPath: '/metrics',
+        hasLiveCounters: true,
         connections: 'fresh',
       },
       stopGraceMs: 10_000,

@@ -66,6 +66,7 @@ const access = (headers: EngineAccess['headers']): Omit<EngineAccess, 'baseUrl'>
   headers,
   readyProbes: [HEALTH, MODELS, PROPS],
   metricsPath: '/metrics',
+  hasLiveCounters: true,
   connections: 'fresh',
 })
 

@@ -34,6 +34,8 @@ const NAMES: {
     names: ['vllm:generation_tokens_total', 'llamacpp:tokens_predicted_total'],
     of: sum,
   },
+  // Only the embedded engine has it.
+  tokensInProgress: { names: ['llamacpp:tokens_in_progress'], of: sum },
   // `gpu_cache_usage_perc` before vLLM 0.9.2; llama-server has no such gauge.
   kvUsageRatio: { names: ['vllm:kv_cache_usage_perc', 'vllm:gpu_cache_usage_perc'], of: most },
 }

@@ -78,6 +78,7 @@ const access = (
     headers,
     readyProbes,
     ...(dialect === 'ollama' ? {} : { metricsPath: '/metrics' }),
+    ...(dialect === 'vllm' ? { hasLiveCounters: true } : {}),
     connections: dialect === 'llamacpp' ? 'fresh' : 'keep_alive',
   }
 }

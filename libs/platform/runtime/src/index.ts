@@ -23,7 +23,8 @@ export {
   type Spawn,
   type SpawnRequest,
 } from './spawn.ts'
-export { groupHasLiveProcess, readStartTime } from './process-table.ts'
+export { adoptProcess, type Adopt, type KnownProcess } from './adopt.ts'
+export { groupHasLiveProcess, isRunning, readBootId, readStartTime } from './process-table.ts'
 export { onProcessExit } from './on-process-exit.ts'
 export { refuseOpenDoor } from './open-door.ts'
 export { listen, listenError, type ListenOptions } from './listen.ts'

@@ -19,6 +19,22 @@ const statOf = (pid: number | string): string[] | undefined => {
 /** Start time in clock ticks since boot (field 22), or `''` where it cannot be told. */
 export const readStartTime = (pid: number): string => statOf(pid)?.[19] ?? ''
 
+/** Names this run of the kernel: a pid and a start time of another one mean nothing. */
+export const readBootId = (): string => {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+  } catch {
+    // Other systems than Linux have none.
+    return ''
+  }
+}
+
+/** True while that life of the pid runs: it has not ended, nor is it a zombie, nor a later life. */
+export const isRunning = (pid: number, startTime: string): boolean => {
+  const fields = statOf(pid)
+  return fields?.[19] === startTime && fields[0] !== 'Z' && fields[0] !== 'X'
+}
+
 /** True while a process of the group runs. Zombies do not: nobody may ever reap an orphan's. */
 export const groupHasLiveProcess = (group: number): boolean => {
   try {

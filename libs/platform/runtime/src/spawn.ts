@@ -30,6 +30,8 @@ export interface Child {
   signalGroup(signal: 'SIGTERM' | 'SIGKILL'): void
   /** True while any process of the group runs, the leader's orphans included. */
   groupIsAlive(): boolean
+  /** Stops watching it, where that takes anything; the process goes on. */
+  release?(): void
 }
 
 /** Starts a child, or rejects with `ENGINE_FAILED` that names what could not be run. */

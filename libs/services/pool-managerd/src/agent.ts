@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { connectBus, natsAccess, type Bus } from '@berth/bus'
 import { drivers } from '@berth/drivers'
 import {
+  adoptProcess,
   createMetrics,
   refuseOpenDoor,
   spawnChild,
@@ -16,11 +17,12 @@ import { createHost } from './host.ts'
 import { createAgentMetrics, watchPools } from './metrics.ts'
 import { openDoors, type OpenPorts } from './open-doors.ts'
 import { loadPoolsFile } from './pools-file/load-pools-file.ts'
+import type { PoolSpec } from './pools-file/pool-spec.ts'
 import type { Settings } from './settings.ts'
 import { shutDown } from './shut-down.ts'
-import { createJournal, readJournal } from './state/journal.ts'
+import { startPools } from './pool/start-pools.ts'
 import { nextEpoch } from './state/next-epoch.ts'
-import { reapOrphans } from './state/reap-orphans.ts'
+import { takeStock } from './state/take-stock.ts'
 
 /** What the composition root knows of its process. */
 export interface AgentSurroundings {
@@ -38,9 +40,10 @@ export interface Agent extends OpenPorts {
 }
 
 /**
- * Brings an agent to life in `scope`: ends what an earlier life left behind, opens its doors,
- * starts every pool and publishes. When the scope ends, requests in flight finish, then engines
- * are stopped, then the doors close. Throws `CONFIG_INVALID` and `PORT_IN_USE`.
+ * Brings an agent to life in `scope`: opens its doors, takes over the engines of an earlier life,
+ * starts the other pools and publishes. When the scope ends, requests in flight finish, engines
+ * are left to the next life or stopped, then the doors close. Throws `CONFIG_INVALID` and
+ * `PORT_IN_USE`.
  */
 export const startAgent = async (
   settings: Settings,
@@ -57,7 +60,9 @@ export const startAgent = async (
   const hostId = settings.hostId ?? file.hostId
 
   await mkdir(stateDir, { recursive: true })
-  await reapOrphans(await readJournal(stateDir, log), { clock, log })
+  const rng = systemRng()
+  const specs = file.pools.map((spec) => withExit(spec, settings.stopEnginesOnExit))
+  const { adoptable, ...stock } = await takeStock({ stateDir, specs, rng, clock, log })
   const epoch = await nextEpoch(stateDir, clock.wall())
 
   const series = scope.use(createMetrics('pool-managerd'))
@@ -66,18 +71,16 @@ export const startAgent = async (
     await connectBus({ ...natsAccess(settings), name: `pool-managerd ${hostId}`, log }),
   )
   const env = {
-    clock,
-    rng: systemRng(),
+    ...stock,
+    ...{ clock, rng, stateDir },
     spawn: spawnChild,
-    journal: createJournal(stateDir),
-    stateDir,
+    adopt: adoptProcess,
     nodePath: surroundings.nodePath,
     enginesDir: resolve(settings.enginesDir ?? surroundings.bundleDir),
     embeddedRuntimeDir: settings.embeddedRuntimeDir && resolve(settings.embeddedRuntimeDir),
     agentEnv: surroundings.env,
   }
   const { version } = surroundings
-  const specs = file.pools
   const host = scope.use(
     createHost({ hostId, epoch, version, specs, devices, bus, env, metrics, log }),
   )
@@ -86,7 +89,13 @@ export const startAgent = async (
   scope.defer(() =>
     shutDown(host, doors.ingress, { clock, log, drainTimeoutMs: settings.drainTimeoutMs }),
   )
-  for (const pool of host.pools.values()) pool.dispatch({ kind: 'start' })
+  await startPools([...host.pools.values()], adoptable, log)
   host.publisher.flush()
   return { hostId, epoch, ...doors.ports }
 }
+
+/** What the settings say of all engines wins over what a pool says of its own. */
+const withExit = (spec: PoolSpec, stopsEngines: boolean | undefined): PoolSpec =>
+  stopsEngines === undefined
+    ? spec
+    : { ...spec, outlivesAgent: !stopsEngines && spec.engine.mode === 'managed' }

@@ -15,7 +15,7 @@ import type { PoolSpec } from './pools-file/pool-spec.ts'
 import { createAgentEvents, type AgentEvents } from './publish/agent-events.ts'
 import { hostMessage } from './publish/host-message.ts'
 import { poolMessage } from './publish/pool-message.ts'
-import { createPublisher, type Publisher } from './publish/publisher.ts'
+import { createPublisher, type Publisher, type Urgency } from './publish/publisher.ts'
 
 /** What the doors of the agent lead to: the pools of this host and the picture of them. */
 export interface Host extends Disposable {
@@ -77,12 +77,12 @@ export const createHost = (options: HostOptions): Host => {
         [...pools.values()].map(describe),
       ),
   })
-  const authority = createAuthority(() => publisher.changed(true))
+  const authority = createAuthority(() => publisher.changed('urgent'))
   operations.onChange((operation, correlationId) => {
     events.operationChanged(operation, correlationId)
-    publisher.changed(true)
+    publisher.changed('urgent')
   })
-  const onSnapshotChange = (isUrgent: boolean) => publisher.changed(isUrgent)
+  const onSnapshotChange = (urgency: Urgency) => publisher.changed(urgency)
   for (const spec of options.specs)
     pools.set(spec.poolId, makePool(spec, { ...options, events, onSnapshotChange }))
   return {
@@ -95,7 +95,7 @@ export const createHost = (options: HostOptions): Host => {
     describe,
     advertise: (given) => {
       addresses = given
-      publisher.changed(true)
+      publisher.changed('urgent')
     },
     markDraining: () => {
       isDraining = true

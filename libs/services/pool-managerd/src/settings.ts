@@ -33,6 +33,8 @@ export const settingsSchema = z.object({
   firstByteTimeoutMs: z.number().int().positive().default(300_000),
   /** On shutdown: how long requests in flight may take to end. */
   drainTimeoutMs: z.number().int().min(0).default(10_000),
+  /** True: every engine ends with the agent; false: none does. Absent: as its pool says. */
+  stopEnginesOnExit: z.boolean().optional(),
   /** Take commands without authentication on an address that others can reach. */
   insecure: z.boolean().default(false),
   ...logConfigShape,

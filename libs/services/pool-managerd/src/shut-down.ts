@@ -2,11 +2,13 @@ import { sleep, type Clock } from '@berth/kernel'
 import type { Logger } from '@berth/runtime'
 import type { Host } from './host.ts'
 import type { Ingress } from './ingress/ingress.ts'
+import type { Pool } from './pool/pool.ts'
 import { stopPools } from './pool/stop-pools.ts'
 
 /**
- * An orderly end: nothing new is taken, what is in flight may finish until the deadline, then the
- * engines are stopped, so that no process and no port stays behind.
+ * An orderly end: nothing new is taken, what is in flight may finish until the deadline. Then the
+ * engines that may outlive the agent are left to its next life, and the others are stopped, so
+ * that nothing else stays behind.
  */
 export const shutDown = async (
   host: Host,
@@ -27,6 +29,16 @@ export const shutDown = async (
     ])
     deadline.abort()
   }
-  await stopPools(pools, { clock, log })
+  const [left, stopped] = [pools.filter(mayStay), pools.filter((pool) => !mayStay(pool))]
+  for (const { spec, instance } of left)
+    log.info({ pool_id: spec.poolId, pid: instance?.pid }, 'engine is left to the next life')
+  await Promise.all([...left.map((pool) => pool.leave()), stopPools(stopped, { clock, log })])
   host.publisher.flush()
 }
+
+/** What is being started or ended is not left half way. */
+const mayStay = ({ spec, supervised: { state } }: Pool): boolean =>
+  spec.outlivesAgent === true &&
+  (state.kind === 'starting' ||
+    state.kind === 'ready' ||
+    (state.kind === 'draining' && state.goal === 'hold'))

@@ -11,4 +11,6 @@ export interface Instance {
   signal(signal: 'SIGTERM' | 'SIGKILL'): void
   /** Resolves when its whole process group is dead and its port free, or when given up. */
   gone(signal: AbortSignal): Promise<void>
+  /** Stops watching it and lets it run on, for the next life of the agent. */
+  release(): Promise<void>
 }

@@ -1,26 +1,35 @@
 import { join } from 'node:path'
-import { messageOf, sleep, type Clock, type Rng } from '@berth/kernel'
-import type { Child, Logger, Spawn } from '@berth/runtime'
+import { messageOf, type Clock, type Rng } from '@berth/kernel'
+import type { Adopt, Logger, Spawn } from '@berth/runtime'
 import type {
   CrashReport,
   EngineAccess,
   EngineDriver,
+  EngineExit,
   LaunchGrant,
   LaunchPlan,
 } from '@berth/supervision'
 import type { PoolSpec } from '../pools-file/pool-spec.ts'
 import type { Journal } from '../state/journal.ts'
+import { AGENT_VARIABLE } from '../state/process-scan.ts'
+import { hashOfSpec } from '../state/spec-hash.ts'
 import { childEnv } from './child-env.ts'
 import type { Instance } from './instance.ts'
 import type { LogRing } from './log-ring.ts'
 import { LOOPBACK } from './loopback-port.ts'
-import { thisMachine, type Machine } from './machine.ts'
+import { machineOf, type Machine } from './machine.ts'
+import { instanceOfProcess } from './process-instance.ts'
+import type { LogTail, TailOptions } from './tail-log.ts'
 
 /** What every launch of this agent needs of the world. */
 export interface LaunchEnv {
   readonly clock: Clock
   readonly rng: Rng
   readonly spawn: Spawn
+  /** Watches a process of an earlier life. Absent: nothing is ever taken over. */
+  readonly adopt?: Adopt
+  /** Marks every engine as one of this state directory. */
+  readonly agentId?: string
   /** Default: the one the agent runs on. */
   readonly machine?: Machine
   readonly journal: Journal
@@ -38,16 +47,12 @@ export interface LaunchRequest {
   readonly ring: LogRing
   readonly log: Logger
   onOutput(): void
-  onExit(report: CrashReport): void
+  onExit(report: CrashReport, exit: EngineExit): void
 }
 
 export type LaunchResult =
   | { readonly kind: 'launched'; readonly instance: Instance }
   | { readonly kind: 'refused'; readonly report: CrashReport }
-
-/** After the group is dead, a port that stays taken is somebody else's. */
-const PORT_WAIT_MS = 5_000
-const GONE_POLL_MS = 25
 
 /** Executes a driver's plan for one instance. Never throws. */
 export const launchInstance = async (
@@ -69,6 +74,9 @@ export const launchInstance = async (
     return { kind: 'refused', report: reportOf(error) }
   }
 }
+
+const agentMark = ({ agentId }: LaunchEnv): Record<string, string> =>
+  agentId === undefined ? {} : { [AGENT_VARIABLE]: agentId }
 
 const missingModel = async (spec: PoolSpec, machine: Machine): Promise<CrashReport | undefined> => {
   if (spec.modelPath === undefined || spec.engine.mode !== 'managed') return undefined
@@ -108,6 +116,7 @@ const attach = (
   upSinceMs: clock.wall(),
   signal: () => {},
   gone: () => Promise.resolve(),
+  release: () => Promise.resolve(),
 })
 
 const startProcess = async (
@@ -116,18 +125,17 @@ const startProcess = async (
   grant: LaunchGrant,
   env: LaunchEnv,
 ): Promise<Instance> => {
-  const { spec, instanceId, log } = request
+  const { spec, instanceId } = request
   const { clock, journal } = env
   const machine = machineOf(env)
-  const folder = join(env.stateDir, 'pools', spec.poolId)
-  const cwd = join(folder, 'work')
-  const path = join(folder, 'logs', 'engine.log')
-  await machine.makeRoom({ cwd, logPath: path })
-  await journal.intend(spec.poolId, instanceId)
+  const room = roomOf(env.stateDir, spec.poolId)
+  const { cwd, logPath: path } = room
+  await machine.makeRoom(room)
+  await journal.intend(spec.poolId, instanceId, hashOfSpec(spec))
   const child = await env
     .spawn({
       argv: plan.argv,
-      env: childEnv(env.agentEnv, plan.env, instanceId),
+      env: childEnv(env.agentEnv, { ...plan.env, ...agentMark(env) }, instanceId),
       cwd,
       stdoutPath: path,
       stderrPath: path,
@@ -136,52 +144,35 @@ const startProcess = async (
       await journal.forget(instanceId)
       throw error
     })
-  const tail = machine.tailLog({
-    path,
-    clock,
-    log,
-    secret: grant.apiKey,
+  const { pid, startTime } = child
+  const upSinceMs = clock.wall()
+  const tail = followLog(request, { path, secret: grant.apiKey, clock, machine })
+  const { port, apiKey } = grant
+  const running = { child, tail, access: plan.access, port, upSinceMs }
+  const instance = instanceOfProcess(request, running, env)
+  const argvHash = machine.hashOfProcess(pid)
+  await journal.record(instanceId, { pid, startTime, argvHash, port, apiKey, upSinceMs })
+  return instance
+}
+
+/** Folder of a pool's log and work files, and where its engine writes what it prints. */
+export const roomOf = (stateDir: string, poolId: string) => {
+  const folder = join(stateDir, 'pools', poolId)
+  return { cwd: join(folder, 'work'), logPath: join(folder, 'logs', 'engine.log') }
+}
+
+const followLog = (
+  request: LaunchRequest,
+  from: Pick<TailOptions, 'path' | 'secret' | 'clock'> & { readonly machine: Machine },
+): LogTail =>
+  from.machine.tailLog({
+    ...from,
+    log: request.log,
     onLines: (lines) => {
       request.ring.push(lines)
       request.onOutput()
     },
   })
-  child.onExit((exit) => {
-    // Its last words first: they say why.
-    void tail[Symbol.asyncDispose]().then(() =>
-      request.onExit(request.driver.classify(request.ring.last(200), exit)),
-    )
-  })
-  const { pid, startTime } = child
-  await journal.record(instanceId, {
-    pid,
-    startTime,
-    argvHash: machine.hashOfProcess(pid),
-    port: grant.port,
-  })
-  return {
-    instanceId,
-    access: plan.access,
-    pid,
-    upSinceMs: clock.wall(),
-    signal: (signal) => child.signalGroup(signal),
-    gone: async (signal) => {
-      await untilGone(child, grant.port, env, signal)
-      await journal.forget(instanceId)
-    },
-  }
-}
-
-const untilGone = async (child: Child, port: number, env: LaunchEnv, signal: AbortSignal) => {
-  const { clock } = env
-  while (child.groupIsAlive()) await sleep(clock, GONE_POLL_MS, signal)
-  const deadline = clock.now() + PORT_WAIT_MS
-  while (clock.now() < deadline && !(await machineOf(env).portIsFree(port))) {
-    await sleep(clock, GONE_POLL_MS, signal)
-  }
-}
-
-const machineOf = ({ machine = thisMachine }: LaunchEnv): Machine => machine
 
 /** A binary that is not there stays missing; a full process table may empty. */
 const reportOf = (error: unknown): CrashReport => {

@@ -18,6 +18,10 @@ export interface Machine {
   hashOfProcess(pid: number): string
 }
 
+/** The machine of a launch; the agent's own where none is given. */
+export const machineOf = ({ machine = thisMachine }: { readonly machine?: Machine }): Machine =>
+  machine
+
 /** The machine the agent runs on. */
 export const thisMachine: Machine = {
   hasFile: (path) =>

@@ -29,7 +29,7 @@ export interface IngressOptions {
 export interface Ingress extends AsyncDisposable {
   readonly port: number
   readonly isDraining: boolean
-  /** Refuses everything new with `draining` from now on. */
+  /** Refuses everything new with `draining` from now on, and ends every connection in turn. */
   drain(): void
   /** Resolves once no request is in flight. */
   idle(): Promise<void>
@@ -47,14 +47,22 @@ export const createIngress = async (options: IngressOptions): Promise<Ingress> =
     http: new Agent({ keepAlive: true, timeout: IDLE_SOCKET_MS }),
     https: new TlsAgent({ keepAlive: true, timeout: IDLE_SOCKET_MS }),
   }
+  const unfinished = new Set<ServerResponse>()
   let isDraining = false
 
+  const follow = (req: IncomingMessage, res: ServerResponse) => {
+    unfinished.add(res)
+    // A connection whose last answer said that it stays is ended by us instead.
+    res.once('finish', () => isDraining && req.socket.end())
+    res.once('close', () => unfinished.delete(res))
+  }
   const handle = (req: IncomingMessage, res: ServerResponse) =>
     takeRequest(req, res, { ...options, replays, agents, isDraining })
   const server = createServer({ keepAliveTimeout: 60_000, requestTimeout: 0 }, (req, res) => {
     // A gateway that goes is seen on the response; the request's own error adds nothing.
     req.on('error', () => undefined)
     res.on('error', () => undefined)
+    follow(req, res)
     handle(req, res).catch((error: unknown) => {
       log.error({ error: messageOf(error) }, 'ingress failed')
       res.destroy()
@@ -70,6 +78,7 @@ export const createIngress = async (options: IngressOptions): Promise<Ingress> =
     },
     drain: () => {
       isDraining = true
+      for (const res of unfinished) if (!res.headersSent) res.setHeader('connection', 'close')
       server.closeIdleConnections()
     },
     idle: async () => {

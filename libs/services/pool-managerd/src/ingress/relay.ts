@@ -39,6 +39,8 @@ export interface RelayOptions {
   readonly firstByteTimeoutMs: number
   /** Aborted to end the request whatever it does: a drain's deadline, an engine being stopped. */
   readonly signal: AbortSignal
+  /** Part of an answer is there: the engine works. */
+  onPart(bytes: number, isStream: boolean): void
 }
 
 /**
@@ -104,7 +106,7 @@ const limitBody = (req: IncomingMessage, maxBytes: number, onTooLarge: () => voi
 const passBack = (
   answer: IncomingMessage,
   res: ServerResponse,
-  { clock, instanceId, startedAt }: RelayOptions & { readonly startedAt: number },
+  { clock, instanceId, startedAt, onPart }: RelayOptions & { readonly startedAt: number },
   end: (outcome: RelayOutcome) => void,
 ) => {
   const status = answer.statusCode ?? 502
@@ -121,6 +123,7 @@ const passBack = (
   answer.on('data', (chunk: Buffer) => {
     firstByteMs ??= clock.now() - startedAt
     tail.push(chunk)
+    onPart(chunk.length, isStream)
   })
   answer.on('end', () => {
     // 'end' comes for a body that broke off too.

@@ -39,12 +39,18 @@ export const takeRequest = async (
   const { pool, instance, claims } = check
   const ending = new AbortController()
   const { leaseId, modelId } = claims
-  const release = pool.slots.take({ leaseId, modelId, abort: () => ending.abort() })
+  let hasStreamed = false
+  const flow = () => ({ isHeldBack: !req.complete || res.writableNeedDrain, hasStreamed })
+  const release = pool.slots.take({ leaseId, modelId, abort: () => ending.abort(), flow })
   if (!release) return refuse('no_slot')
   try {
     const { access, instanceId } = instance
     const { signal } = ending
-    const outcome = await relay(req, res, { ...context, access, instanceId, signal })
+    const onPart = (bytes: number, isStream: boolean) => {
+      pool.relayed(bytes)
+      hasStreamed ||= isStream
+    }
+    const outcome = await relay(req, res, { ...context, access, instanceId, signal, onPart })
     recordOutcome(pool, outcome, metrics)
     answerFor(outcome, req, res, refuse)
   } finally {

@@ -37,11 +37,13 @@ export const createPoolReporter = (
       events.poolTransition(poolId, effect)
     },
     instanceEnded: (effect) => {
-      const { report, backoffMs, instanceId } = effect
+      const { report, exit, backoffMs, instanceId } = effect
       log.error(
         {
           instance_id: instanceId,
           crash_kind: report.kind,
+          exit_code: exit?.code ?? undefined,
+          signal: exit?.signal ?? undefined,
           backoff_ms: backoffMs,
           last_error: report.message,
         },

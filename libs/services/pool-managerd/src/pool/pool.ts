@@ -7,8 +7,10 @@ import type { LaunchEnv } from '../engine/launch-instance.ts'
 import { createLogRing } from '../engine/log-ring.ts'
 import type { PoolSpec } from '../pools-file/pool-spec.ts'
 import type { Check } from './ask-all.ts'
+import type { AdoptableEntry } from '../state/adoptable.ts'
 import { foldSample, type PerformanceHint, type Sample } from './performance.ts'
 import type { PoolReporter } from './pool-reporter.ts'
+import type { Urgency } from '../publish/publisher.ts'
 import { createSlots, type Slots } from './slots.ts'
 import { Supervisor } from './supervisor.ts'
 
@@ -20,8 +22,8 @@ export interface PoolOptions {
   readonly askProbe: AskProbe
   readonly env: LaunchEnv
   readonly reporter: PoolReporter
-  /** The snapshot is out of date; `isUrgent` when placement depends on it. */
-  readonly onSnapshotChange: (isUrgent: boolean) => void
+  /** The snapshot is out of date. */
+  readonly onSnapshotChange: (urgency: Urgency) => void
 }
 
 /** One pool of this host: its engine, its slots, and what is known of both. */
@@ -35,13 +37,16 @@ export class Pool implements Disposable {
   readonly #supervisor: Supervisor
   readonly #listeners = new Set<() => void>()
   readonly #onSnapshotChange: PoolOptions['onSnapshotChange']
+  #relayedBytes = 0
+  #answered = 0
+  #wasReady = false
 
   constructor(options: PoolOptions) {
     const { spec, driver, log, askProbe, env, reporter } = options
     this.spec = spec
     this.driver = driver
     this.#onSnapshotChange = options.onSnapshotChange
-    this.slots = createSlots(spec.engine.slots, () => this.#onSnapshotChange(false))
+    this.slots = createSlots(spec.engine.slots, () => this.#onSnapshotChange('soon'))
     this.#supervisor = new Supervisor({
       spec,
       driver,
@@ -60,6 +65,11 @@ export class Pool implements Disposable {
         abortRequests: () => this.abortRequests(),
         whenIdle: (fn) => this.slots.whenIdle(fn),
         isIdle: () => this.slots.active === 0,
+        activity: () => ({
+          relayedBytes: this.#relayedBytes,
+          answered: this.#answered,
+          leases: this.slots.leases,
+        }),
       },
     })
   }
@@ -76,14 +86,32 @@ export class Pool implements Disposable {
     this.#supervisor.dispatch(event)
   }
 
+  /** Takes over an engine of an earlier life. Throws when that cannot be done. */
+  adopt(entry: AdoptableEntry): Promise<void> {
+    return this.#supervisor.adopt(entry)
+  }
+
+  /** Ends the supervision and lets the engine run on, for the next life of the agent. */
+  async leave(): Promise<void> {
+    this.abortRequests()
+    await this.#supervisor.leave()
+    this.#listeners.clear()
+  }
+
+  /** The engine has sent so much of an answer: it works. */
+  relayed(bytes: number): void {
+    this.#relayedBytes += bytes
+  }
+
   /** Ends what is in flight with a terminal error. */
   abortRequests(): void {
     for (const lease of this.slots.leases) lease.abort()
   }
 
   recordSample(sample: Sample): void {
+    this.#answered += 1
     this.performance = foldSample(this.performance, sample)
-    this.#onSnapshotChange(false)
+    this.#onSnapshotChange('soon')
   }
 
   /** Calls `fn` after every change of the pool's state. */
@@ -98,7 +126,9 @@ export class Pool implements Disposable {
   }
 
   #changed(): void {
-    this.#onSnapshotChange(true)
+    const isReady = this.supervised.state.kind === 'ready'
+    this.#onSnapshotChange(isReady === this.#wasReady ? 'urgent' : 'now')
+    this.#wasReady = isReady
     for (const listener of [...this.#listeners]) listener()
   }
 

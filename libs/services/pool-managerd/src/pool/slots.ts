@@ -1,4 +1,5 @@
 import type { Cancel } from '@berth/kernel'
+import type { Flow } from './activity.ts'
 
 /** A slot in use: one request in the engine. */
 export interface Lease {
@@ -6,6 +7,8 @@ export interface Lease {
   readonly modelId: string
   /** Ends the request with a terminal error. */
   abort(): void
+  /** What it does now. Absent: not known, so it counts as waiting for the engine. */
+  flow?(): Flow
 }
 
 /** The slots of a pool. A lease takes one and gives it back exactly once. */

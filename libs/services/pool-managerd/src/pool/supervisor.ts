@@ -5,16 +5,21 @@ import {
   newSupervised,
   step,
   type Effect,
+  type EngineAccess,
   type EngineDriver,
+  type EngineMetrics,
   type Supervised,
   type SupervisionEvent,
   type TimerName,
 } from '@berth/supervision'
 import type { AskProbe } from '../engine/ask-probe.ts'
+import { adoptInstance } from '../engine/adopt-instance.ts'
 import type { Instance } from '../engine/instance.ts'
-import { launchInstance, type LaunchEnv } from '../engine/launch-instance.ts'
+import { launchInstance, type LaunchEnv, type LaunchRequest } from '../engine/launch-instance.ts'
 import type { LogRing } from '../engine/log-ring.ts'
 import type { PoolSpec } from '../pools-file/pool-spec.ts'
+import type { AdoptableEntry } from '../state/adoptable.ts'
+import { judgeActivity, type Activity } from './activity.ts'
 import { askAll, type Check } from './ask-all.ts'
 
 type EffectOf<Kind extends Effect['kind']> = Extract<Effect, { readonly kind: Kind }>
@@ -30,6 +35,7 @@ export interface SupervisorHooks {
   /** Calls `fn` once nothing is in flight. */
   readonly whenIdle: (fn: () => void) => Cancel
   readonly isIdle: () => boolean
+  readonly activity: () => Activity
 }
 
 export interface SupervisorOptions {
@@ -41,6 +47,9 @@ export interface SupervisorOptions {
   readonly env: LaunchEnv
   readonly hooks: SupervisorHooks
 }
+
+/** As long as a probe may take. */
+const METRICS_TIMEOUT_MS = 5_000
 
 /** Performs what `step` decides for one pool: the only writer of its state. */
 export class Supervisor implements Disposable {
@@ -67,8 +76,24 @@ export class Supervisor implements Disposable {
     return this.#instance
   }
 
+  /** Takes over an engine of an earlier life. Throws when that cannot be done. */
+  async adopt(entry: AdoptableEntry): Promise<void> {
+    const adopting = Promise.withResolvers<undefined>()
+    const request = this.#request(entry.instanceId, adopting.promise)
+    this.#instance = await adoptInstance(request, entry, this.#options.env)
+    this.dispatch({ kind: 'adopt', adopted: entry })
+    adopting.resolve(undefined)
+  }
+
+  /** Ends the supervision and lets the engine run on, for the next life of the agent. */
+  async leave(): Promise<void> {
+    this[Symbol.dispose]()
+    await this.#instance?.release()
+  }
+
   /** One event at a time: what effects bring about at once waits for its turn. */
   dispatch(event: SupervisionEvent): void {
+    if (this.#ended.signal.aborted) return
     this.#inbox.push(event)
     if (this.#isBusy) return
     this.#isBusy = true
@@ -99,6 +124,8 @@ export class Supervisor implements Disposable {
         return void this.#launch(effect.instanceId)
       case 'probe':
         return void this.#probe(effect.instanceId)
+      case 'observe':
+        return void this.#observe(effect.instanceId)
       case 'signal':
         return this.#instance?.signal(effect.signal)
       case 'await_gone':
@@ -121,22 +148,9 @@ export class Supervisor implements Disposable {
   }
 
   async #launch(instanceId: string): Promise<void> {
-    const { spec, driver, ring, log, env } = this.#options
     const launching = Promise.withResolvers<undefined>()
-    const result = await launchInstance(
-      {
-        spec,
-        driver,
-        instanceId,
-        ring,
-        log,
-        onOutput: () => this.dispatch({ kind: 'output', instanceId }),
-        // An engine may be dead before its launch is told: an end never comes before a start.
-        onExit: (report) =>
-          void launching.promise.then(() => this.dispatch({ kind: 'exited', instanceId, report })),
-      },
-      env,
-    )
+    const request = this.#request(instanceId, launching.promise)
+    const result = await launchInstance(request, this.#options.env)
     if (result.kind === 'launched') this.#instance = result.instance
     this.dispatch(
       result.kind === 'launched'
@@ -144,6 +158,34 @@ export class Supervisor implements Disposable {
         : { kind: 'launch_failed', instanceId, report: result.report },
     )
     launching.resolve(undefined)
+  }
+
+  #request(instanceId: string, told: Promise<unknown>): LaunchRequest {
+    const { spec, driver, ring, log } = this.#options
+    return {
+      ...{ spec, driver, instanceId, ring, log },
+      onOutput: () => this.dispatch({ kind: 'output', instanceId }),
+      // An engine may be dead before its launch is told: an end never comes before a start.
+      onExit: (report, exit) =>
+        void told.then(() => this.dispatch({ kind: 'exited', instanceId, report, exit })),
+    }
+  }
+
+  async #observe(instanceId: string): Promise<void> {
+    const { access } = this.#instance ?? {}
+    if (!access) return
+    const metrics = await this.#metrics(access)
+    const { isBusy, progress } = judgeActivity(this.#options.hooks.activity(), metrics, access)
+    this.dispatch({ kind: 'observed', instanceId, isBusy, progress })
+  }
+
+  /** Empty when the engine has no counters, or does not tell them. */
+  async #metrics(access: EngineAccess): Promise<EngineMetrics> {
+    const { driver, askProbe } = this.#options
+    if (access.metricsPath === undefined) return {}
+    const probe = { path: access.metricsPath, timeoutMs: METRICS_TIMEOUT_MS }
+    const response = await askProbe(access, probe)
+    return response.kind === 'answer' ? driver.readMetrics(response.body) : {}
   }
 
   async #probe(instanceId: string): Promise<void> {

@@ -23,10 +23,10 @@ const lifecycle = z
     max_consecutive_failures: z.number().int().min(1).max(100).default(3),
     max_restarts_per_minute: count(3),
     shutdown_grace_s: seconds(10),
-    /** Engines end with the agent; leaving them to be taken over again is not offered yet. */
-    stop_on_exit: z
-      .literal(true, 'engines end with the agent: only true is possible')
-      .default(true),
+    /** A busy engine that does nothing for so long hangs, and is restarted. */
+    stall_timeout_s: seconds(60),
+    /** False: the engine runs on when the agent ends, and its next life takes it over. */
+    stop_on_exit: z.boolean().default(false),
     binary_path: z.string().min(1).optional(),
     /** 0: a free one from the system. */
     port: z.number().int().min(0).max(65_535).default(0),

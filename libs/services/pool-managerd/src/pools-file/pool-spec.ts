@@ -17,6 +17,8 @@ export interface PoolSpec {
   readonly samplerProfileVersion: string
   readonly apiKeyEnv?: string
   readonly unit?: string
+  /** The engine runs on when the agent ends, for the next life to take over. Absent is false. */
+  readonly outlivesAgent?: boolean
   readonly policy: SupervisionPolicy
 }
 

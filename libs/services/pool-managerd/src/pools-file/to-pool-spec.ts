@@ -33,6 +33,7 @@ export const toPoolSpec = (pool: PoolDocument, root: string): PoolSpec => {
     port: lifecycle.port,
     isStrict,
     samplerProfileVersion: pool.sampler_profile_version,
+    outlivesAgent: mode === 'managed' && !lifecycle.stop_on_exit,
     policy: toPolicy(pool, mode === 'managed'),
     ...(source?.path === undefined ? {} : { modelPath: source.path }),
     ...(pool.api_key_env === undefined ? {} : { apiKeyEnv: pool.api_key_env }),
@@ -49,6 +50,7 @@ const toPolicy = ({ lifecycle, health }: PoolDocument, hasProcess: boolean): Sup
   probeIntervalMs: lifecycle.health_check_interval_s * 1_000,
   idleProbeIntervalMs: lifecycle.idle_health_check_interval_s * 1_000,
   maxConsecutiveFailures: lifecycle.max_consecutive_failures,
+  stallTimeoutMs: lifecycle.stall_timeout_s * 1_000,
   isFailOpen: health.mode === 'fail_open',
   stopGraceMs: lifecycle.shutdown_grace_s * 1_000,
   restart: {

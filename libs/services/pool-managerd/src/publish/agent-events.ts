@@ -48,12 +48,14 @@ export const createAgentEvents = ({ bus, clock, rng, ...own }: AgentEventsOption
           reason,
         },
       }),
-    instanceExited: (poolId, { instanceId, report, backoffMs }) =>
+    instanceExited: (poolId, { instanceId, report, exit, backoffMs }) =>
       publish('instance_exited', {
         case: 'instanceExited',
         value: {
           poolId,
           instanceId,
+          ...(exit?.code == null ? {} : { exitCode: exit.code }),
+          signal: exit?.signal ?? '',
           crashKind: report.kind,
           message: report.message,
           willRestart: backoffMs !== undefined,

@@ -10,10 +10,13 @@ const URGENT_MS = 50
 /** Slots come and go with every request, and core counts its own leases. */
 const SOON_MS = 250
 
+/** When a change is to be known: at once, as placement depends on it, or when it suits. */
+export type Urgency = 'now' | 'urgent' | 'soon'
+
 /** Keeps the fleet's picture of this host up to date. */
 export interface Publisher extends Disposable {
-  /** Something changed; many changes become one snapshot. */
-  changed(isUrgent: boolean): void
+  /** Something changed; many changes become one snapshot, unless it is to be known now. */
+  changed(urgency: Urgency): void
   /** The state of now, under a revision of its own. */
   take(): HostSnapshot
   /** Sends the state of now at once. */
@@ -59,8 +62,9 @@ export const createPublisher = (options: PublisherOptions): Publisher => {
   return {
     take,
     flush,
-    changed: (isUrgent) => {
-      const ms = isUrgent ? URGENT_MS : SOON_MS
+    changed: (urgency) => {
+      if (urgency === 'now') return flush()
+      const ms = urgency === 'urgent' ? URGENT_MS : SOON_MS
       const dueAt = clock.now() + ms
       if (pending && pending.dueAt <= dueAt) return
       pending?.cancel()

@@ -9,28 +9,47 @@ const entrySchema = z.object({
   poolId: z.string(),
   /** Also in the environment of the process, as `BERTH_INSTANCE_ID`. */
   instanceId: z.string(),
+  /** What of the pool the engine was started with. */
+  specHash: z.string().optional(),
   /** Absent while the process is being made. */
   process: z
-    .object({ pid: z.number(), startTime: z.string(), argvHash: z.string(), port: z.number() })
+    .object({
+      pid: z.number(),
+      startTime: z.string(),
+      argvHash: z.string(),
+      port: z.number(),
+      bootId: z.string(),
+      /** The engine's own key: the file is for nobody but the agent. */
+      apiKey: z.string(),
+      /** Unix milliseconds. */
+      upSinceMs: z.number(),
+    })
     .optional(),
 })
 
 /** An engine process this agent made, or was about to make. */
 export type JournalEntry = z.infer<typeof entrySchema>
 
+/** What is known of an engine process once it runs. */
+export type JournalProcess = NonNullable<JournalEntry['process']>
+
 /**
  * Which engine processes are ours, on disk: the intent before a spawn, the process after it. A
- * later life of the agent finds in it what an earlier one could not end.
+ * later life of the agent takes them over, or ends what an earlier one could not.
  */
 export interface Journal {
-  intend(poolId: string, instanceId: string): Promise<void>
-  record(instanceId: string, process: NonNullable<JournalEntry['process']>): Promise<void>
+  intend(poolId: string, instanceId: string, specHash: string): Promise<void>
+  record(instanceId: string, process: Omit<JournalProcess, 'bootId'>): Promise<void>
   forget(instanceId: string): Promise<void>
 }
 
-export const createJournal = (stateDir: string): Journal => {
+/** Opens the journal with what is taken over of an earlier life, and drops the rest. */
+export const createJournal = async (
+  stateDir: string,
+  { bootId, kept }: { readonly bootId: string; readonly kept: readonly JournalEntry[] },
+): Promise<Journal> => {
   const path = pathOf(stateDir)
-  const entries = new Map<string, JournalEntry>()
+  const entries = new Map(kept.map((entry) => [entry.instanceId, entry]))
   let writing = Promise.resolve()
   // Writes in order, one at a time; a failed one fails its caller, not those after it.
   const save = (): Promise<void> => {
@@ -38,14 +57,15 @@ export const createJournal = (stateDir: string): Journal => {
     writing = written.catch(() => undefined)
     return written
   }
+  await save()
   return {
-    intend: (poolId, instanceId) => {
-      entries.set(instanceId, { poolId, instanceId })
+    intend: (poolId, instanceId, specHash) => {
+      entries.set(instanceId, { poolId, instanceId, specHash })
       return save()
     },
     record: (instanceId, process) => {
       const entry = entries.get(instanceId)
-      if (entry) entries.set(instanceId, { ...entry, process })
+      if (entry) entries.set(instanceId, { ...entry, process: { ...process, bootId } })
       return save()
     },
     forget: (instanceId) => {

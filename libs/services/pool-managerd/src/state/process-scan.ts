@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 
-/** The variable that marks an engine process, and what it starts, as ours. */
+/** The variable that marks an engine process, and what it starts, as an instance. */
 export const INSTANCE_VARIABLE = 'BERTH_INSTANCE_ID'
+
+/** Says of which state directory that instance is: several agents may share a machine. */
+export const AGENT_VARIABLE = 'BERTH_AGENT_ID'
 
 /** Names the command line of a process without keeping it; empty when it cannot be read. */
 export const hashOfProcess = (pid: number): string => {
@@ -10,15 +13,28 @@ export const hashOfProcess = (pid: number): string => {
   return bytes ? createHash('sha256').update(bytes).digest('hex') : ''
 }
 
-/** Groups of the processes that carry one of these ids in their environment. Linux only. */
-export const findMarkedGroups = (instanceIds: readonly string[]): number[] => {
-  const marks = instanceIds.map((id) => Buffer.from(`${INSTANCE_VARIABLE}=${id}\0`))
-  if (marks.length === 0) return []
-  return pids().flatMap((pid) => {
-    const environment = read(`/proc/${pid}/environ`)
-    return environment && marks.some((mark) => environment.includes(mark)) ? groupOf(pid) : []
-  })
+/** What marks a process as ours. */
+export interface Marks {
+  readonly instanceId: string | undefined
+  readonly agentId: string | undefined
 }
+
+/** The marks in the environment a process was started with. */
+export const readMarks = (pid: number): Marks => {
+  const text = read(`/proc/${pid}/environ`)?.toString('latin1') ?? ''
+  const valueOf = (name: string) =>
+    text
+      .split('\0')
+      .find((entry) => entry.startsWith(`${name}=`))
+      ?.slice(name.length + 1)
+  return text.includes('BERTH_')
+    ? { instanceId: valueOf(INSTANCE_VARIABLE), agentId: valueOf(AGENT_VARIABLE) }
+    : { instanceId: undefined, agentId: undefined }
+}
+
+/** Groups of the processes whose marks are asked for. Linux only. */
+export const findMarkedGroups = (isWanted: (marks: Marks) => boolean): number[] =>
+  pids().flatMap((pid) => (isWanted(readMarks(pid)) ? groupOf(pid) : []))
 
 /** Field 5 of `/proc/<pid>/stat`, the third after the command name (proc_pid_stat(5)). */
 const groupOf = (pid: number): number[] => {

@@ -55,6 +55,7 @@ export const startTestAgent = async (
     ingressPort: 0,
     httpPort: 0,
     drainTimeoutMs: 200,
+    stopEnginesOnExit: true,
     ...more,
   })
   const { env } = readProcessEnv()
