@@ -102,7 +102,9 @@ export const startTraffic = (options: TrafficOptions): Traffic => {
     snapshot: () => reportOf([...entries], NO_LOGS, lateMs),
     stop,
     ended,
-    [Symbol.asyncDispose]: async () => void (await stop()),
+    [Symbol.asyncDispose]: async () => {
+      await stop()
+    },
   }
 }
 
