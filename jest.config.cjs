@@ -18,6 +18,7 @@ module.exports = {
       '<rootDir>/tests/integration/**/*.spec.ts',
       '<rootDir>/tests/traffic/**/*.spec.ts',
     ]),
+    suite('containers', ['<rootDir>/tests/containers/**/*.spec.ts']),
     suite('conformance', ['<rootDir>/tests/conformance/**/*.spec.ts']),
     suite('chaos', ['<rootDir>/tests/chaos/**/*.spec.ts']),
   ],
