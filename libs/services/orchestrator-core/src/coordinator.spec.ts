@@ -283,6 +283,18 @@ describe('a lease', () => {
   })
 })
 
+describe('a gateway that does not come back', () => {
+  it('is forgotten with its last lease, also when the pool of that lease went first', () => {
+    const rig = small()
+    rig.coordinator.onAcquire(1, ask('j1'))
+    rig.coordinator.onSessionClosed(1)
+    expect(rig.coordinator.core.gateways.size).toBe(1)
+    rig.joinHost('h1', [pool('p1', { instanceId: 'p1-2' as InstanceId })], { revision: 2 })
+    expect(rig.coordinator.core.leases.byId.size).toBe(0)
+    expect(rig.coordinator.core.gateways.size).toBe(0)
+  })
+})
+
 describe('a gateway that comes back', () => {
   it('keeps the leases it declares, and frees those it does not', async () => {
     const rig = small(2)

@@ -2,7 +2,7 @@ import { BerthError, type GatewayId, type LeaseId } from '@berth/kernel'
 import type { Core, Gateway } from './core-state.ts'
 import { dispatchAll } from './dispatch.ts'
 import type { SessionKey } from './effects.ts'
-import { adoptLease, voidLease } from './grant.ts'
+import { adoptLease, forgetIdleGateway, voidLease } from './grant.ts'
 import { endWait } from './job-end.ts'
 import { holdLease, leasesOf, orphanLease, type Lease } from './lease-table.ts'
 import type { Hello, LiveLease } from './session-signal.ts'
@@ -59,7 +59,7 @@ export const leave = (core: Core, key: SessionKey): void => {
     orphanLease(core.leases, lease, expiresAtMs)
   }
   core.effects.report({ kind: 'gateway_left', gatewayId: gateway.gatewayId, jobs })
-  forgetIdleGateway(core, gateway)
+  forgetIdleGateway(core, gateway.gatewayId)
   dispatchAll(core)
 }
 
@@ -68,8 +68,6 @@ export const reclaimLeases = (core: Core, now: number): void => {
   for (const lease of [...core.leases.orphans]) {
     if (lease.expiresAtMs! > now) continue
     voidLease(core, lease, isServed(core, lease) ? 'leaked' : 'expired')
-    const gateway = lease.gatewayId && core.gateways.get(lease.gatewayId)
-    if (gateway) forgetIdleGateway(core, gateway)
   }
 }
 
@@ -109,9 +107,4 @@ const addGateway = (core: Core, gatewayId: GatewayId): Gateway => {
   const gateway: Gateway = { gatewayId, session: 0, key: undefined, waiting: 0 }
   core.gateways.set(gatewayId, gateway)
   return gateway
-}
-
-const forgetIdleGateway = (core: Core, gateway: Gateway) => {
-  if (gateway.key !== undefined || core.leases.byGateway.has(gateway.gatewayId)) return
-  core.gateways.delete(gateway.gatewayId)
 }

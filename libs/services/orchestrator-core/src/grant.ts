@@ -105,7 +105,14 @@ export const voidLease = (core: Core, lease: Lease, cause: LeaseVoidCause, isTol
 const endLease = (core: Core, lease: Lease): boolean => {
   if (!removeLease(core.leases, lease)) return false
   release(core.view, lease.poolId)
+  if (lease.gatewayId !== undefined) forgetIdleGateway(core, lease.gatewayId)
   return true
+}
+
+/** A gateway is known while it has a session or a lease, whichever way the last one ends. */
+export const forgetIdleGateway = (core: Core, gatewayId: GatewayId): void => {
+  if (core.gateways.get(gatewayId)?.key !== undefined) return
+  if (!core.leases.byGateway.has(gatewayId)) core.gateways.delete(gatewayId)
 }
 
 const REVOKED_BECAUSE: Readonly<Record<LeaseVoidCause, string>> = {
