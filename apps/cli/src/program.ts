@@ -51,6 +51,7 @@ export const createProgram = (paths: Paths): Command => {
     .command('test')
     .description('run the checks and tests')
     .option('--only <suite...>', `only these: ${SUITE_NAMES.join(', ')}`)
+    .option('--full', 'also what takes over an hour', false)
     .action((options: TestContext['options']) =>
       runCommand((context) => test({ ...context, paths, options })),
     )

@@ -5,37 +5,54 @@ export interface Suite {
   /** `check`: passes or fails as one. `jest`: counted test by test. */
   readonly kind: 'check' | 'jest'
   readonly argv: readonly string[]
+  /** When it is ended and counted as failed: far above what it takes on two quiet cores. */
+  readonly timeLimitMs: number
+  /** How long jest may take to end once it has told its results. */
+  readonly lingerMs: number
+  /** Left out unless asked for: by `--full`, or by its name. */
+  readonly isOnlyInFull: boolean
 }
 
-const check = (name: string, title: string, ...argv: string[]): Suite => ({
+const MINUTE_MS = 60_000
+
+const check = (
+  name: string,
+  title: string,
+  minutes: number,
+  ...argv: readonly [string, ...string[]]
+): Suite => ({
   name,
   title,
   kind: 'check',
   argv,
+  timeLimitMs: minutes * MINUTE_MS,
+  lingerMs: 15_000,
+  isOnlyInFull: false,
 })
 
-const jest = (name: string, title: string, ...args: string[]): Suite => ({
-  name,
-  title,
+const jest = (name: string, title: string, minutes: number, workers: string): Suite => ({
+  ...check(name, title, minutes, 'jest', '--selectProjects', name, '--ci', workers),
   kind: 'jest',
-  argv: ['jest', '--selectProjects', name, '--ci', ...args],
 })
+
+const SEEDS = ['tests/simulation/sim.ts', '--seeds', '1000', '--first-seed', '100000']
 
 /**
  * Everything that has to pass, cheapest first. Suites that start real processes run one file at a
  * time: they are bound to two cores, and wait with deadlines.
  */
 export const SUITES: readonly Suite[] = [
-  check('format', 'Formatting', 'prettier', '--check', '--log-level', 'warn', '.'),
-  check('types', 'Types', 'tsc', '-p', '.'),
-  check('lint', 'Lint, through nx', 'nx', 'run', 'berth:lint'),
-  jest('unit', 'Unit and property tests', '--maxWorkers=2'),
-  jest('tidy', 'House rules', '--maxWorkers=2'),
-  jest('simulation', 'Simulation', '--maxWorkers=2'),
-  jest('integration', 'Integration: real NATS, gRPC and processes', '--runInBand'),
-  jest('chaos', 'Chaos: kill and freeze what runs', '--runInBand'),
-  jest('containers', 'Containers, where a Docker engine answers', '--runInBand'),
-  jest('conformance', 'Conformance: the official SDKs as clients', '--runInBand'),
+  check('format', 'Formatting', 3, 'prettier', '--check', '--log-level', 'warn', '.'),
+  check('types', 'Types', 5, 'tsc', '-p', '.'),
+  check('lint', 'Lint, through nx', 6, 'nx', 'run', 'berth:lint'),
+  jest('unit', 'Unit and property tests', 10, '--maxWorkers=2'),
+  jest('tidy', 'House rules', 6, '--maxWorkers=2'),
+  jest('simulation', 'Simulation', 12, '--maxWorkers=2'),
+  jest('integration', 'Integration: real NATS, gRPC and processes', 15, '--runInBand'),
+  jest('conformance', 'Conformance: the official SDKs as clients', 5, '--runInBand'),
+  jest('chaos', 'Chaos: kill and freeze what runs', 15, '--runInBand'),
+  jest('containers', 'Containers, where a Docker engine answers', 20, '--runInBand'),
+  { ...check('seeds', 'Simulation: 1,000 more seeds', 90, 'node', ...SEEDS), isOnlyInFull: true },
 ]
 
 export const SUITE_NAMES: readonly string[] = SUITES.map(({ name }) => name)

@@ -1,5 +1,4 @@
-import { mkdirSync, readFileSync, rmSync } from 'node:fs'
-import { delimiter, dirname, join } from 'node:path'
+import { dirname, delimiter } from 'node:path'
 import { systemClock } from '@berth/runtime'
 import { CliError } from './cli-error.ts'
 import { EXIT } from './exit-code.ts'
@@ -7,61 +6,60 @@ import { findNatsServer } from './find-nats-server.ts'
 import type { Paths } from './paths.ts'
 import { installEmbeddedRuntime } from './prepare-pools.ts'
 import type { CommandContext } from './run-command.ts'
-import { runInForeground } from './run-in-foreground.ts'
+import { runSuite, type SuiteResult } from './run-suite.ts'
 import { formatDuration } from './status-line.ts'
 import { SUITE_NAMES, SUITES, type Suite } from './suites.ts'
+import { formatTable } from './table.ts'
+import { addCounts, countsLine } from './test-counts.ts'
 
 export interface TestContext extends CommandContext {
   readonly paths: Paths
-  readonly options: { readonly only?: readonly string[] }
+  readonly options: { readonly only?: readonly string[]; readonly full: boolean }
 }
 
-interface Counts {
-  readonly passed: number
-  readonly failed: number
-  readonly skipped: number
+interface SuiteOutcome extends SuiteResult {
+  readonly suite: Suite
+  readonly tookMs: number
 }
-
-/** Suites that start NATS or engines. */
-const NEEDS_PROGRAMS = new Set(['unit', 'integration', 'chaos', 'conformance'])
 
 /** Runs the suites one after the other; the last line sums them up. */
 export const test = async (context: TestContext): Promise<number> => {
-  const { terminal } = context
-  const suites = chooseSuites(context.options.only)
-  const env = suites.some(({ name }) => NEEDS_PROGRAMS.has(name))
-    ? await installPrograms(context)
-    : {}
+  const { terminal, paths, signal } = context
+  const suites = chooseSuites(context.options)
   const clock = systemClock()
-  const results: { readonly suite: Suite; readonly counts: Counts; readonly ms: number }[] = []
+  const env = { ...process.env, ...(await installPrograms(context, suites)) }
+  const outcomes: SuiteOutcome[] = []
   for (const suite of suites) {
     terminal.print(`\n== ${suite.title} (${suite.name}) ==`)
     const began = clock.now()
-    const counts = await runSuite(context, suite, env)
-    results.push({ suite, counts, ms: clock.now() - began })
+    const result = await runSuite({ paths, clock, suite, env, isShown: true, signal })
+    outcomes.push({ ...result, suite, tookMs: clock.now() - began })
+    terminal.print(countsLine(result.counts))
   }
-  terminal.print('')
-  for (const { suite, counts, ms } of results) {
-    const mark = counts.failed > 0 ? '✗' : '✓'
-    terminal.print(`${mark} ${suite.name.padEnd(12)} ${sentence(counts)}  (${formatDuration(ms)})`)
-  }
-  const total = results.map(({ counts }) => counts).reduce(add)
-  terminal.print(sentence(total))
-  return total.failed > 0 ? EXIT.failed : EXIT.ok
+  for (const line of summarise(outcomes)) terminal.print(line)
+  return outcomes.some(({ counts }) => counts.failed > 0) ? EXIT.failed : EXIT.ok
 }
 
-const chooseSuites = (only: readonly string[] | undefined): readonly Suite[] => {
-  const unknown = only?.find((name) => !SUITE_NAMES.includes(name))
+const chooseSuites = ({ only, full }: TestContext['options']): readonly Suite[] => {
+  const names = only?.flatMap((each) => each.split(',')).filter((name) => name !== '')
+  const unknown = names?.find((name) => !SUITE_NAMES.includes(name))
   if (unknown !== undefined)
     throw new CliError(
       EXIT.usage,
       `There is no suite called ${unknown}.`,
       `Choose from ${SUITE_NAMES.join(', ')}.`,
     )
-  return SUITES.filter(({ name }) => only?.includes(name) ?? true)
+  return SUITES.filter(({ name, isOnlyInFull }) => names?.includes(name) ?? (full || !isOnlyInFull))
 }
 
-const installPrograms = async (context: TestContext): Promise<Record<string, string>> => {
+/** Suites that start NATS or engines. */
+const NEEDS_PROGRAMS = new Set(['unit', 'integration', 'chaos', 'conformance'])
+
+const installPrograms = async (
+  context: TestContext,
+  suites: readonly Suite[],
+): Promise<Record<string, string>> => {
+  if (!suites.some(({ name }) => NEEDS_PROGRAMS.has(name))) return {}
   const { paths, terminal, signal } = context
   const common = { paths, terminal, signal, clock: systemClock() }
   const nats = await findNatsServer({ ...common, env: process.env })
@@ -72,68 +70,29 @@ const installPrograms = async (context: TestContext): Promise<Record<string, str
   }
 }
 
-const runSuite = async (
-  { paths, signal }: TestContext,
-  suite: Suite,
-  programs: Readonly<Record<string, string>>,
-): Promise<Counts> => {
-  const [program = '', ...args] = suite.argv
-  const report = join(paths.root, '.berth/test', `${suite.name}.json`)
-  mkdirSync(dirname(report), { recursive: true })
-  rmSync(report, { force: true })
-  const reporting = suite.kind === 'jest' ? ['--json', `--outputFile=${report}`] : []
-  const exitCode = await runInForeground({
-    argv: [join(paths.root, 'node_modules/.bin', program), ...args, ...reporting],
-    cwd: paths.root,
-    env: { ...process.env, ...programs, ...SUITE_ENV },
-    // jest prints its report on stderr, and with --json the JSON on stdout.
-    isQuiet: suite.kind === 'jest',
-    signal,
-  })
-  signal.throwIfAborted()
-  if (suite.kind === 'jest') return countTests(report, exitCode)
-  return { passed: exitCode === 0 ? 1 : 0, failed: exitCode === 0 ? 0 : 1, skipped: 0 }
+/** What failed, a table of the suites, and the line that counts everything. */
+const summarise = (outcomes: readonly SuiteOutcome[]): readonly string[] => {
+  const failures = outcomes.flatMap(({ suite, failures: found }) =>
+    found.flatMap(({ name, lines }) => [
+      `✗ ${suite.name}: ${name}`,
+      ...lines.map((line) => `    ${line}`),
+      '',
+    ]),
+  )
+  const totalMs = outcomes.reduce((sum, { tookMs }) => sum + tookMs, 0)
+  const total = outcomes.map(({ counts }) => counts).reduce(addCounts)
+  const rows = outcomes.map(({ suite, counts, tookMs }) => [
+    `${counts.failed > 0 ? '✗' : '✓'} ${suite.name}`,
+    ...[counts.passed, counts.failed, counts.skipped].map(String),
+    formatDuration(tookMs),
+  ])
+  return [
+    '',
+    ...failures,
+    ...formatTable(
+      ['  SUITE', 'PASSED', 'FAILED', 'SKIPPED', 'TIME'],
+      [...rows, ['  all', ...Object.values(total).map(String), formatDuration(totalMs)]],
+    ),
+    countsLine(total),
+  ]
 }
-
-const SUITE_ENV = {
-  NX_DAEMON: 'false',
-  NODE_OPTIONS: '--experimental-vm-modules --disable-warning=ExperimentalWarning',
-}
-
-interface JestReport {
-  readonly numPassedTests: number
-  readonly numFailedTests: number
-  readonly numPendingTests: number
-  readonly numTodoTests: number
-  readonly numRuntimeErrorTestSuites: number
-}
-
-const countTests = (path: string, exitCode: number): Counts => {
-  const report = readReport(path)
-  // It ended without a report: nothing ran, which is a failure.
-  if (report === undefined) return { passed: 0, failed: 1, skipped: 0 }
-  const failed = report.numFailedTests + report.numRuntimeErrorTestSuites
-  return {
-    passed: report.numPassedTests,
-    failed: failed === 0 && exitCode !== 0 ? 1 : failed,
-    skipped: report.numPendingTests + report.numTodoTests,
-  }
-}
-
-const readReport = (path: string): JestReport | undefined => {
-  try {
-    return JSON.parse(readFileSync(path, 'utf8')) as JestReport
-  } catch {
-    // Not written: jest did not get that far.
-    return undefined
-  }
-}
-
-const add = (a: Counts, b: Counts): Counts => ({
-  passed: a.passed + b.passed,
-  failed: a.failed + b.failed,
-  skipped: a.skipped + b.skipped,
-})
-
-const sentence = ({ passed, failed, skipped }: Counts) =>
-  `${passed} passed, ${failed} failed, ${skipped} skipped`
