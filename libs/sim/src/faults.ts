@@ -37,10 +37,12 @@ export interface Swarm {
 
 export const drawSwarm = (rng: Rng): Swarm => {
   const sometimes = (rate: number) => (rng.float() < 0.5 ? rng.float() * rate : 0)
+  const share = 0.2 + 0.8 * rng.float()
   return {
-    kinds: KINDS.filter(() => rng.float() < 0.4),
-    meanGapMs: 1_000 + randomInt(rng, 8_000),
-    maxDelayMs: 1 + randomInt(rng, 40),
+    kinds: KINDS.filter(() => rng.float() < share),
+    // From a storm to a fault now and then.
+    meanGapMs: Math.round(300 * 30 ** rng.float()),
+    maxDelayMs: Math.round(400 ** rng.float()),
     lossRate: sometimes(0.2),
     duplicateRate: sometimes(0.2),
     reorderRate: sometimes(0.2),

@@ -1,5 +1,6 @@
 import { freshnessOf } from '@berth/fleet'
 import type { Core, CoreEvent, OrchestratorCore } from '@berth/orchestrator-core'
+import type { Host } from '@berth/pool-managerd'
 import type { FleetWatch, SimFleet } from './sim-fleet.ts'
 
 /** What must hold at every moment of a run, whatever fails. */
@@ -24,6 +25,13 @@ export const createInvariants = (violate: (what: string) => void): Invariants =>
     leaderOfTerm.set(term, core.coreId)
     highestTerm = Math.max(highestTerm, term)
   }
+  /** What an agent obeys never goes back: two leaders are never both obeyed. */
+  const onTerm = ({ hostId, epoch }: Host, term: number) => {
+    const life = `${hostId} ${epoch}`
+    const before = termOfAgentLife.get(life) ?? 0
+    if (term < before) violate(`${life} obeyed term ${term} after ${before}`)
+    termOfAgentLife.set(life, Math.max(before, term))
+  }
   return {
     onCoreEvent: (core, event) => {
       if (event.kind === 'leading') onLeading(core, event.term)
@@ -40,10 +48,7 @@ export const createInvariants = (violate: (what: string) => void): Invariants =>
       if (active > options.slots) {
         violate(`engine of ${options.poolId} runs ${active} requests in ${options.slots} slots`)
       }
-      const life = `${host.hostId} ${host.epoch}`
-      const before = termOfAgentLife.get(life) ?? 0
-      if (term < before) violate(`${life} took a request of term ${term} after one of ${before}`)
-      termOfAgentLife.set(life, term)
+      onTerm(host, term)
     },
     check: (fleet) => {
       for (const { service } of fleet.cores) {
@@ -51,6 +56,8 @@ export const createInvariants = (violate: (what: string) => void): Invariants =>
           violate(what)
       }
       for (const { seat, machine } of fleet.hosts) {
+        const { host } = seat.service ?? {}
+        if (host) onTerm(host, host.authority.term)
         if (machine.usedBytes > machine.memoryBytes) violate(`${seat.node.name}: memory`)
         for (const { active, options } of machine.engines) {
           if (active > options.slots) violate(`${options.poolId}: ${active} in ${options.slots}`)

@@ -26,7 +26,22 @@ export const unrest = (fleet: SimFleet): string[] => {
           : [`${spec.poolId} is ${supervised.state.kind}`]),
       ]),
     ]),
+    ...leftovers(fleet),
     ...fleet.clients.flatMap(({ end, job }) => (end ? [] : [`${job.jobId} has no outcome`])),
+  ]
+}
+
+/** What restarts must not pile up: connections, and engines on the books that are no more. */
+const leftovers = ({ hosts, gateways, world }: SimFleet): string[] => {
+  const { open } = world.sockets
+  return [
+    // Both ends of one session for each gateway.
+    ...(open > 2 * gateways.length ? [`${open} ends of connections are open`] : []),
+    ...hosts.flatMap(({ machine, seat }) =>
+      machine.journalled.size > machine.engines.length
+        ? [`${seat.node.name} has ${machine.journalled.size} engines on its books`]
+        : [],
+    ),
   ]
 }
 
@@ -57,9 +72,14 @@ const viewProblems = (fleet: SimFleet, { coordinator }: OrchestratorCore): strin
 }
 
 const idleProblems = ({ coordinator }: OrchestratorCore): string[] => {
-  const { queue, leases, view } = coordinator.core
+  const { queue, leases, view, gateways, sessions, met } = coordinator.core
   return [
     ...(queue.jobs.size > 0 ? [`${queue.jobs.size} jobs wait`] : []),
+    ...(queue.models.size > 0 ? [`${queue.models.size} models are waited for`] : []),
+    ...(gateways.size > sessions.size
+      ? [`${gateways.size} gateways, ${sessions.size} sessions`]
+      : []),
+    ...(met.size > view.hosts.size ? [`${met.size} hosts were met`] : []),
     ...(leases.byId.size > 0 ? [`${leases.byId.size} leases are held`] : []),
     ...[...view.hosts.values()].flatMap(({ hostId, isKeyed }) =>
       isKeyed ? [] : [`${hostId} has no key`],

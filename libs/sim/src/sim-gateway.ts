@@ -56,14 +56,16 @@ export const startSimGateway = (
     process,
     session,
     run: async (job, client) => {
+      const { signal } = cutOff
       const caller: Caller = {
         ...client,
-        gone: AbortSignal.any([client.gone, cutOff.signal]),
-        // As a response does that was destroyed.
+        gone: AbortSignal.any([client.gone, signal]),
+        // From here on as a response that was destroyed.
+        answer: (head) => signal.aborted || client.answer(head),
         write: (chunk) =>
-          cutOff.signal.aborted
-            ? Promise.reject(cutOff.signal.reason as Error)
-            : client.write(chunk),
+          signal.aborted ? Promise.reject(signal.reason as Error) : client.write(chunk),
+        end: () => signal.aborted || client.end(),
+        fail: (error) => signal.aborted || client.fail(error),
       }
       running.add(caller)
       try {
