@@ -66,12 +66,35 @@ describe('./berth up', () => {
     const before = pidOf('orchestratord')
     process.kill(before, 'SIGKILL')
     await up.saw('! orchestratord ended (SIGKILL); starting it again')
-    await until('another life', () => (tryPidOf('orchestratord') ?? before) !== before)
-    const answer = await until('an answer', async () => {
-      const { code, stdout } = await folder.berth(['chat', 'hello']).ended
-      return code === 0 && stdout
-    })
-    expect(answer.trim().length).toBeGreaterThan(0)
+    const { code, stdout } = await folder.berth(['chat', 'hello']).ended
+    expect(stdout.trim().length).toBeGreaterThan(0)
+    expect(code).toBe(0)
+  })
+
+  it('waits in chat and in status while the placement service is away, and says so', async () => {
+    const up = folder.berth(UP)
+    await up.saw('pools ready')
+    const core = pidOf('orchestrator-core')
+    process.kill(core, 'SIGSTOP')
+    const chat = folder.berth(['chat', 'hello'])
+    await chat.saw('Waiting for a model to be served ...')
+    const status = folder.berth(['status', '--json'])
+    await status.saw('Waiting for the control plane ...')
+    process.kill(core, 'SIGCONT')
+    const said = await chat.ended
+    expect(said.stdout.trim().length).toBeGreaterThan(0)
+    expect(said.stdout).not.toContain('Waiting')
+    expect(said.code).toBe(0)
+    const shown = await status.ended
+    expect(JSON.parse(shown.stdout).pools).toMatchObject([{ id: 'local' }])
+    expect(shown.code).toBe(0)
+  })
+
+  it('says at once in chat that there is no gateway where none runs', async () => {
+    const { stderr, code } = await folder.berth(['chat', 'hello']).ended
+    expect(stderr).toContain('./berth up')
+    expect(stderr).not.toContain('Waiting')
+    expect(code).toBe(4)
   })
 
   it('ends everything when a service keeps dying, and says where to look', async () => {

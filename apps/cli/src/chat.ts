@@ -1,6 +1,7 @@
-import { CliError } from './cli-error.ts'
+import { firstModel } from './await-gateway.ts'
 import { EXIT } from './exit-code.ts'
-import { listModels, streamChat } from './gateway-client.ts'
+import { readHolder } from './fleet-lock.ts'
+import { streamChat } from './gateway-client.ts'
 import type { Paths } from './paths.ts'
 import type { CommandContext } from './run-command.ts'
 import { readRunState } from './run-state.ts'
@@ -17,9 +18,8 @@ const DEFAULT_URL = 'http://127.0.0.1:8080'
 export const chat = async (context: ChatContext): Promise<number> => {
   const { paths, options, terminal, signal, message } = context
   const url = (options.url ?? readRunState(paths)?.url ?? DEFAULT_URL).replace(/\/+$/, '')
-  const model = options.model ?? (await listModels(url))[0]
-  if (model === undefined)
-    throw new CliError(EXIT.failed, 'No model is served.', 'Look at the pools: ./berth status')
+  const isSupervised = options.url === undefined && readHolder(paths) !== undefined
+  const model = options.model ?? (await firstModel({ url, isSupervised, terminal, signal }))
   for await (const piece of streamChat({ url, model, message, signal })) terminal.write(piece)
   terminal.write('\n')
   return EXIT.ok

@@ -28,9 +28,18 @@ export const listPools = async (url: string): Promise<readonly PoolView[] | unde
   }
 }
 
-/** Ids of the models that are served now. */
-export const listModels = async (url: string): Promise<readonly string[]> => {
-  const response = await request(`${url}/v1/models`, { signal: AbortSignal.timeout(TIMEOUT_MS) })
+/**
+ * Ids of the models that are served now, or `undefined` while the control plane does not answer.
+ * Rejects with a `CliError` (`notRunning`) where there is no gateway.
+ */
+export const listModels = async (url: string): Promise<readonly string[] | undefined> => {
+  const signal = AbortSignal.timeout(TIMEOUT_MS)
+  const response = await reach(`${url}/v1/models`, { signal }).catch((error: unknown) => {
+    if (signal.aborted) return undefined
+    throw error
+  })
+  if (response === undefined || response.status === 503) return undefined
+  await refuseFailure(response)
   const { data } = (await response.json()) as { readonly data: readonly { readonly id: string }[] }
   return data.map(({ id }) => id)
 }
@@ -50,7 +59,7 @@ interface Chunk {
 
 /** The pieces of a streamed answer as they come. Rejects with a `CliError` when it breaks off. */
 export async function* streamChat(chat: ChatRequest): AsyncGenerator<string> {
-  const response = await request(`${chat.url}/v1/chat/completions`, {
+  const response = await reach(`${chat.url}/v1/chat/completions`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     signal: chat.signal,
@@ -61,6 +70,7 @@ export async function* streamChat(chat: ChatRequest): AsyncGenerator<string> {
       ...(chat.maxTokens === undefined ? {} : { max_tokens: chat.maxTokens }),
     }),
   })
+  await refuseFailure(response)
   for await (const line of linesOf(response)) {
     if (!line.startsWith('data:')) continue
     const data = line.slice('data:'.length).trim()
@@ -84,10 +94,9 @@ async function* linesOf(response: Response): AsyncGenerator<string> {
   if (rest !== '') yield rest
 }
 
-const request = async (url: string, init: RequestInit): Promise<Response> => {
-  let response: Response
+const reach = async (url: string, init: RequestInit): Promise<Response> => {
   try {
-    response = await fetch(url, init)
+    return await fetch(url, init)
   } catch (error) {
     init.signal?.throwIfAborted()
     throw new CliError(
@@ -97,7 +106,10 @@ const request = async (url: string, init: RequestInit): Promise<Response> => {
       { cause: error },
     )
   }
-  if (response.ok) return response
+}
+
+const refuseFailure = async (response: Response): Promise<void> => {
+  if (response.ok) return
   const body = (await response.json().catch(() => ({}))) as Chunk
   throw failed(body.error?.message ?? `The gateway answered ${response.status}.`)
 }

@@ -1,4 +1,5 @@
 import { systemClock } from '@berth/runtime'
+import { awaitPools } from './await-gateway.ts'
 import { EXIT } from './exit-code.ts'
 import { readHolder } from './fleet-lock.ts'
 import { listPools, type PoolView } from './gateway-client.ts'
@@ -15,7 +16,12 @@ export interface StatusContext extends CommandContext {
 }
 
 /** Shows the fleet of this checkout; exits with `notRunning` when there is none. */
-export const status = async ({ paths, terminal, options }: StatusContext): Promise<number> => {
+export const status = async ({
+  paths,
+  terminal,
+  signal,
+  options,
+}: StatusContext): Promise<number> => {
   const holder = readHolder(paths)
   const state = holder && readRunState(paths)
   if (holder === undefined || state?.supervisor.pid !== holder.pid) {
@@ -25,7 +31,8 @@ export const status = async ({ paths, terminal, options }: StatusContext): Promi
       terminal.print(holder ? 'A fleet is starting.' : 'No fleet is running. Start one: ./berth up')
     return EXIT.notRunning
   }
-  const pools = await listPools(state.url)
+  const { url, phase } = state
+  const pools = await (phase === 'ready' ? awaitPools({ url, terminal, signal }) : listPools(url))
   if (options.json) terminal.print(JSON.stringify(asJson(state, pools), null, 2))
   else for (const line of asText(state, pools)) terminal.print(line)
   return EXIT.ok
