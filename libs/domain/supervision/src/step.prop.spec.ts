@@ -11,7 +11,7 @@ import { addressOf } from './testing/sample-events.ts'
 
 /** Where each state may lead. Whatever comes, no other transition happens. */
 const LEGAL: Readonly<Record<PoolStateKind, readonly PoolStateKind[]>> = {
-  stopped: ['preparing'],
+  stopped: ['preparing', 'starting'],
   preparing: ['starting', 'stopping', 'backoff', 'failed', 'stopped', 'preparing'],
   starting: ['ready', 'draining', 'stopping', 'crashed', 'stopped', 'preparing'],
   ready: ['draining', 'stopping', 'crashed', 'starting', 'stopped', 'preparing'],
@@ -38,10 +38,16 @@ const command = fc.oneof(
     onDeadline: fc.constantFrom('force', 'abort'),
   }),
   fc.record({ kind: fc.constantFrom('undrain', 'reset_restarts') }),
+  fc.constant({ kind: 'adopt', adopted: { instanceId: 'of-an-earlier-life' } }),
 )
 const ofInstance = fc.oneof(
   fc.record({ kind: fc.constantFrom('launched', 'output', 'gone', 'idle') }),
   fc.record({ kind: fc.constantFrom('exited', 'launch_failed'), report }),
+  fc.record({
+    kind: fc.constant('observed'),
+    isBusy: fc.boolean(),
+    progress: fc.constantFrom('1', '2'),
+  }),
   fc.record({
     kind: fc.constant('probed'),
     result: verdict.map((said) => ({ verdict: said, fact: 'said so' })),
@@ -139,7 +145,9 @@ it('whatever happens, no instance is launched before the one before it is gone',
           running.delete(whole.instanceId)
         const next = step(pool, whole, { now: 0, rng, policy })
         pool = next.pool
-        if (whole.kind === 'launched') running.add(whole.instanceId)
+        // What no instance said, or a pool does not take, starts nothing.
+        if (next.effects.length > 0 && whole.kind === 'launched') running.add(whole.instanceId)
+        if (next.effects.length > 0 && whole.kind === 'adopt') running.add(whole.adopted.instanceId)
         most = Math.max(most, running.size)
       }
       expect(most).toBeLessThanOrEqual(1)

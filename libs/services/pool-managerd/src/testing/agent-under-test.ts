@@ -28,6 +28,8 @@ export interface AgentUnderTest extends AsyncDisposable {
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<IncomingMessage>
   /** The simulator's own account of itself. */
   simState(poolId: string): Promise<SimState>
+  /** Turns knobs of the simulator while it runs. */
+  turn(poolId: string, knobs: object): Promise<void>
 }
 
 export interface SimState {
@@ -96,6 +98,10 @@ export const startTestAgent = async (
     simState: async (poolId) => {
       const pid = (await status(poolId)).pid
       return JSON.parse(await read(await send(await portOf(pid), '/__sim/state'))) as SimState
+    },
+    turn: async (poolId, knobs) => {
+      const port = await portOf((await status(poolId)).pid)
+      await read(await send(port, '/__sim/knobs', { body: knobs }))
     },
     [Symbol.asyncDispose]: async () => {
       await scope[Symbol.asyncDispose]()
