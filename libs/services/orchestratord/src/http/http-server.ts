@@ -1,17 +1,16 @@
 import { createServer, STATUS_CODES, type RequestListener, type Server } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { BerthError, every, sleep, type Clock, type Rng } from '@berth/kernel'
+import { BerthError, sleep, type Clock, type Rng } from '@berth/kernel'
 import { listen } from '@berth/runtime'
 import { mintCorrelationId } from './correlate.ts'
 import { toErrorAnswer } from './error-envelope.ts'
+import { watchConnections, type KeptConnections } from './kept-connections.ts'
 
 /** Longer than usual load balancers keep theirs, so that the balancer closes first. */
 const KEEP_ALIVE_MS = 75_000
 /** For a whole request with its body. */
 const REQUEST_TIMEOUT_MS = 300_000
 const HEADERS_TIMEOUT_MS = 30_000
-/** How often idle connections are closed while a stop is under way. */
-const CLOSE_IDLE_MS = 50
 /** For terminal events to reach their clients before connections are cut. */
 const FLUSH_MS = 200
 
@@ -30,30 +29,33 @@ export interface HttpServerOptions {
 export const serveHttp = async (
   options: HttpServerOptions,
 ): Promise<{ readonly port: number } & AsyncDisposable> => {
-  const server = createServer(
-    {
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      noDelay: true,
-    },
-    options.app,
-  )
+  const server = createServer({
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    noDelay: true,
+  })
+  const kept = watchConnections(server, options.app, options.clock)
+  server.on('request', kept.listener)
   server.on('clientError', (error, socket) => answerGarbage(options.rng, error, socket))
   const { host, port } = options
   const bound = await listen(server, { host, port, what: 'HTTP server', setting: 'http_port' })
-  return { port: bound, [Symbol.asyncDispose]: () => drain(server, options) }
+  return { port: bound, [Symbol.asyncDispose]: () => drain(server, kept, options) }
 }
 
-const drain = async (server: Server, { clock, drainTimeoutMs, cutOff }: HttpServerOptions) => {
+const drain = async (
+  server: Server,
+  kept: KeptConnections,
+  { clock, drainTimeoutMs, cutOff }: HttpServerOptions,
+) => {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-  const stopSweeping = every(clock, CLOSE_IDLE_MS, () => server.closeIdleConnections())
+  const stopClosing = kept.letGo()
   const stopWaiting = clock.after(drainTimeoutMs, () => {
     cutOff()
     void sleep(clock, FLUSH_MS).then(() => server.closeAllConnections())
   })
   await closed
-  stopSweeping()
+  stopClosing()
   stopWaiting()
 }
 
