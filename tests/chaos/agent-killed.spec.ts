@@ -31,4 +31,16 @@ describe('an agent, killed under traffic', () => {
     }))
     expect(hit).toEqual(hit.map(() => ({ pool, code: 'WORKER_RESET', wasInFlight: true })))
   }, 120_000)
+
+  it('finds its engine running when it comes back, and loads no model again', async () => {
+    await using fleet = await startTwoHosts()
+    await using traffic = trafficOn(fleet, { concurrency: 4, seed: 62 })
+    const { host, pool, enginePid } = await busyHost(fleet)
+    await fleet.agent(host).end('SIGKILL')
+    await fleet.agent(host).restart()
+    await fleet.poolIsReady(pool)
+    await moreHaveEnded(traffic, 6)
+
+    expect((await fleet.sim(pool).state()).pid).toBe(enginePid)
+  }, 90_000)
 })

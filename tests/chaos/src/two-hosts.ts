@@ -6,10 +6,13 @@ export const TOKENS_PER_S = 40
 const SLOTS = 4
 
 /** A fleet of two hosts with one pool of four slots each, `one` and `two`, of one model. */
-export const startTwoHosts = async (options: Partial<FleetOptions> = {}): Promise<Fleet> => {
-  const knobs = { tokens_per_s: TOKENS_PER_S }
-  const one = await simPool('one', { slots: SLOTS, knobs })
-  const two = await simPool('two', { slots: SLOTS, knobs })
+export const startTwoHosts = async (
+  options: Partial<FleetOptions> = {},
+  lifecycle: object = {},
+): Promise<Fleet> => {
+  const settings = { slots: SLOTS, knobs: { tokens_per_s: TOKENS_PER_S }, lifecycle }
+  const one = await simPool('one', settings)
+  const two = await simPool('two', settings)
   return startFleet({
     hosts: [
       { hostId: 'h1', pools: [one] },

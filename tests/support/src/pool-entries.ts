@@ -14,14 +14,25 @@ export interface PoolEntry {
   readonly enginePort?: number
 }
 
-/** A pool of the simulator. `knobs` are its engine options, by their snake_case names. */
-export const simPool = async (
-  id: string,
-  settings: { readonly model?: string; readonly slots?: number; readonly knobs?: object } = {},
-): Promise<PoolEntry> => {
+export interface SimPoolSettings {
+  readonly model?: string
+  readonly slots?: number
+  /** Engine options, by their snake_case names. */
+  readonly knobs?: object
+  /** More of `lifecycle` in the pools file. */
+  readonly lifecycle?: object
+}
+
+/** A pool of the simulator. */
+export const simPool = async (id: string, settings: SimPoolSettings = {}): Promise<PoolEntry> => {
   const enginePort = await freePort()
   const { model = 'sim-model', slots = 4, knobs = {} } = settings
-  const lifecycle = { port: enginePort, health_check_interval_s: 1, backoff: { initial_ms: 200 } }
+  const lifecycle = {
+    port: enginePort,
+    health_check_interval_s: 1,
+    backoff: { initial_ms: 200 },
+    ...settings.lifecycle,
+  }
   const entry = { id, engine: 'sim', model, slots, engine_options: { ...knobs }, lifecycle }
   return { enginePort, entry }
 }
