@@ -1,7 +1,7 @@
 // Bundles the programs into dist/, one file each: `node tools/build.ts [APP ...]`
 import { mkdtemp, readdir, rename, rm, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { build } from 'esbuild'
+import { bundle } from './bundle.ts'
 
 const APPS = [
   'orchestratord',
@@ -15,32 +15,14 @@ const APPS = [
 const root = join(import.meta.dirname, '..')
 const dist = join(root, 'dist')
 
-/** Bundled CommonJS packages call `require`, which ESM does not have: this gives it to them. */
-const BANNER =
-  "import { createRequire as berthRequire } from 'node:module'; " +
-  'const require = berthRequire(import.meta.url);'
-
-const bundle = (apps: readonly string[], outdir: string) =>
-  build({
-    absWorkingDir: root,
-    entryPoints: apps.map((app) => ({ in: `apps/${app}/src/main.ts`, out: app })),
-    outdir,
-    bundle: true,
-    platform: 'node',
-    target: 'node24',
-    format: 'esm',
-    sourcemap: 'linked',
-    legalComments: 'none',
-    banner: { js: BANNER },
-    logLevel: 'warning',
-  })
-
 // Built beside dist/ and moved there file by file, so that nobody runs half a bundle.
 const wanted = process.argv.slice(2)
 const began = new Date()
 const scratch = await mkdtemp(join(root, 'dist.new-'))
 try {
-  await bundle(wanted.length === 0 ? APPS : wanted, scratch)
+  const apps = wanted.length === 0 ? APPS : wanted
+  const entryPoints = apps.map((app) => ({ in: `apps/${app}/src/main.ts`, out: app }))
+  await bundle(root, entryPoints, scratch)
   await mkdir(dist, { recursive: true })
   for (const file of await readdir(scratch)) await rename(join(scratch, file), join(dist, file))
   // `./berth` builds again when a source is newer than this file.

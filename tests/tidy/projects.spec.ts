@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
 import { workspacePackages } from './src/packages.ts'
@@ -46,6 +46,20 @@ describe('projects', () => {
     })
     expect(wrong).toEqual([])
     expect(packages.length).toBeGreaterThan(15)
+  })
+
+  it('[000-N-6] are apps, libs and tests of one workspace, three of them services with an image', () => {
+    const { workspaces } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+    expect(workspaces).toEqual(expect.arrayContaining(['apps/*', 'libs/domain/*', 'tests/*']))
+    const apps = packages.filter(({ tags }) => tags.includes('layer:app'))
+    const services = apps.filter(({ folder }) => existsSync(join(root, folder, 'Dockerfile')))
+    expect(services.map(({ folder }) => folder).sort()).toEqual([
+      'apps/orchestrator-core',
+      'apps/orchestratord',
+      'apps/pool-managerd',
+    ])
+    const mains = apps.map(({ folder }) => join(root, folder, 'src/main.ts'))
+    expect(mains.filter((path) => !existsSync(path))).toEqual([])
   })
 
   it('export files that exist', () => {
