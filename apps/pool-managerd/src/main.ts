@@ -15,6 +15,7 @@ await run(
       settings,
       {
         env: processEnv.env,
+        pid: processEnv.pid,
         nodePath: process.execPath,
         bundleDir: import.meta.dirname,
         version: manifest.version,

@@ -46,6 +46,18 @@ describe('the agent as a process', () => {
     expect(agent.output()).toContain('pools[1].model: there is no file /nowhere/x.gguf')
   })
 
+  it('refuses the state directory of an agent that runs, and touches none of its engines', async () => {
+    await using folder = await makePoolsFolder({ host: 'h1', pools: [simPool('a')] })
+    const first = startAgentProcess(folder, nats.url, ['--stop-engines-on-exit'])
+    const { pid } = await first.poolIsReady('a')
+    const second = startAgentProcess(folder, nats.url)
+    const [code] = (await once(second.child, 'close')) as [number]
+    expect(code).toBe(78)
+    expect(second.output()).toContain(`The agent with pid ${first.child.pid} uses the state`)
+    expect(await first.status('a')).toMatchObject({ ready: true, pid })
+    await first.end('SIGTERM')
+  })
+
   it.each([
     ['its pools say so', { lifecycle: { stop_on_exit: true } }, []],
     ['it is told to', {}, ['--stop-engines-on-exit']],

@@ -21,12 +21,15 @@ import type { PoolSpec } from './pools-file/pool-spec.ts'
 import type { Settings } from './settings.ts'
 import { shutDown } from './shut-down.ts'
 import { startPools } from './pool/start-pools.ts'
+import { claimStateDir } from './state/claim-state-dir.ts'
 import { nextEpoch } from './state/next-epoch.ts'
 import { takeStock } from './state/take-stock.ts'
 
 /** What the composition root knows of its process. */
 export interface AgentSurroundings {
   readonly env: Readonly<Record<string, string | undefined>>
+  /** Of the agent itself. */
+  readonly pid: number
   /** The Node that runs the agent. */
   readonly nodePath: string
   /** Where the engines' bundles are unless the settings say otherwise. */
@@ -60,6 +63,7 @@ export const startAgent = async (
   const hostId = settings.hostId ?? file.hostId
 
   await mkdir(stateDir, { recursive: true })
+  await claimStateDir(stateDir, surroundings.pid)
   const rng = systemRng()
   const specs = file.pools.map((spec) => withExit(spec, settings.stopEnginesOnExit))
   const { adoptable, ...stock } = await takeStock({ stateDir, specs, rng, clock, log })

@@ -60,9 +60,9 @@ export const startTestAgent = async (
     stopEnginesOnExit: true,
     ...more,
   })
-  const { env } = readProcessEnv()
+  const { env, pid } = readProcessEnv()
   const nodePath = process.execPath
-  const surroundings = { env, nodePath, bundleDir: folder.dir, version: '0.0.0-test' }
+  const surroundings = { env, pid, nodePath, bundleDir: folder.dir, version: '0.0.0-test' }
   const agent = await startAgent(settings, surroundings, { scope, log: createSilentLogger() })
   const address = `127.0.0.1:${agent.grpcPort}`
   const client = scope.use(createClient(PoolManagerService, { address, defaultDeadlineMs: 15_000 }))
