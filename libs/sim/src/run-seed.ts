@@ -6,6 +6,7 @@ import { createSimFleet, type FleetWatch, type SimFleet } from './sim-fleet.ts'
 import { createSimWorld, type SimWorld } from './sim-world.ts'
 import { drawWorkload, type SimJob } from './workload.ts'
 
+/** Which run, and how large. */
 export interface SeedOptions {
   readonly seed: number
   readonly hosts: number

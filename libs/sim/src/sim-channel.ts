@@ -14,6 +14,7 @@ export interface ChannelOptions {
   onOver(): void
 }
 
+/** What one end is told. */
 export interface ChannelEnds {
   readonly onBytes: (bytes: Uint8Array) => void
   /** Called once, after the last delivery. */

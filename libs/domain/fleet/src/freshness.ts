@@ -11,6 +11,7 @@ export interface FreshnessPolicy {
   readonly offlineMs: number
 }
 
+/** A host is stale after ten seconds without a word, and offline after thirty. */
 export const DEFAULT_FRESHNESS: FreshnessPolicy = { staleMs: 10_000, offlineMs: 30_000 }
 
 /** Milliseconds since the host was last heard of, not counting time while its age is frozen. */

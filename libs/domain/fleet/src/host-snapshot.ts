@@ -4,6 +4,7 @@ import type { PoolSnapshot } from './pool-snapshot.ts'
 /** What runs an engine; decides the default hints of a pool that has none of its own. */
 export type DeviceKind = 'cpu' | 'nvidia' | 'nvidia_mig' | 'amd' | 'unknown'
 
+/** What engines compute on: a GPU, or the host's CPU. */
 export interface Device {
   /** Stable within the host: an index, or `cpu`. Pools name devices by it in their mask. */
   readonly deviceId: string

@@ -24,6 +24,7 @@ export type Residency =
   | 'unloading'
   | 'failed'
 
+/** A model as a pool has it: where its weights are, and how many requests use it. */
 export interface ModelResidency {
   readonly modelId: ModelId
   readonly residency: Residency

@@ -4,6 +4,7 @@ import { CODE_OF_REASON, type Reason } from './reason.ts'
 /** Facts of an error: what a program may read (`required_bytes`, `operation_id`, ...). */
 export type Facts = Readonly<Record<string, string | number | boolean>>
 
+/** What a `BerthError` carries beside its reason and message. */
 export interface BerthErrorOptions {
   /** How long the caller should wait before trying again, in milliseconds. */
   readonly retryAfterMs?: number

@@ -23,4 +23,5 @@ export const CODES = [
   'UNAUTHENTICATED',
 ] as const
 
+/** One of `CODES`. */
 export type Code = (typeof CODES)[number]

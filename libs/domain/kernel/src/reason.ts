@@ -61,6 +61,8 @@ export const CODE_OF_REASON = {
   RPC_UNAVAILABLE: 'UNAVAILABLE',
 } as const satisfies Record<string, Code>
 
+/** Why something was refused or failed: what callers branch on. */
 export type Reason = keyof typeof CODE_OF_REASON
 
+/** True for the name of a reason; of a peer that is newer it may not be. */
 export const isReason = (value: string): value is Reason => Object.hasOwn(CODE_OF_REASON, value)

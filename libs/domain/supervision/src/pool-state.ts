@@ -59,6 +59,7 @@ export type PoolState =
   | { readonly kind: 'backoff'; readonly delayMs: number; readonly report: CrashReport }
   | { readonly kind: 'failed'; readonly reason: FailReason; readonly message: string }
 
+/** The name of a state, as snapshots carry it. */
 export type PoolStateKind = PoolState['kind']
 
 /** The instance of a state, `undefined` where there is none. */

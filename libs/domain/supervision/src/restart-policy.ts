@@ -16,6 +16,7 @@ export interface RestartHistory {
   readonly openings: number
 }
 
+/** The history of an engine that has never crashed. */
 export const NO_RESTARTS: RestartHistory = {
   restarts: [],
   attempts: 0,
@@ -24,6 +25,7 @@ export const NO_RESTARTS: RestartHistory = {
   openings: 0,
 }
 
+/** What to do about a crash. Delays in milliseconds. */
 export type RestartDecision =
   | { readonly kind: 'restart'; readonly delayMs: number }
   /** The breaker opens; one trial is due after `reopenMs`. */

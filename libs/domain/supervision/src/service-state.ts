@@ -12,6 +12,7 @@ export const SERVICE_STATES = [
   'Unknown',
 ] as const
 
+/** One of `SERVICE_STATES`. */
 export type ServiceState = (typeof SERVICE_STATES)[number]
 
 /**

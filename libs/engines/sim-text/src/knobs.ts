@@ -1,5 +1,6 @@
 /** The HTTP dialects the simulator speaks. */
 export const DIALECTS = ['vllm', 'llamacpp', 'ollama'] as const
+/** One of `DIALECTS`: whose HTTP API and log lines the engine speaks. */
 export type Dialect = (typeof DIALECTS)[number]
 
 /** What can be set on a simulated engine. Flags are the kebab-case, JSON the snake_case names. */
@@ -62,7 +63,9 @@ export interface Knobs {
   isNeverReady: boolean
 }
 
+/** The camelCase name of a knob. */
 export type KnobName = keyof Knobs
+/** Knobs that were read, or every problem with what was given. */
 export type KnobsResult =
   | { readonly ok: true; readonly knobs: Knobs }
   | { readonly ok: false; readonly problems: readonly string[] }

@@ -55,6 +55,7 @@ export interface Bus extends AsyncDisposable {
   openKv(bucket: Bucket): Promise<Kv>
 }
 
+/** One key of a bucket. */
 export interface Entry {
   readonly key: string
   readonly value: Uint8Array

@@ -15,6 +15,7 @@ import { streamOf } from './streams.ts'
 import { watchLatest } from './watch-latest.ts'
 import { CONTENT_TYPE_HEADER, encodePayload, type Payload } from './wire.ts'
 
+/** Where the bus is, and as whom to connect. */
 export interface ConnectBusOptions {
   /** `nats://host:port`, several separated by commas; user and password may stand in it. */
   readonly url: string

@@ -19,8 +19,10 @@ export const mintLeaseToken = (key: LeaseKey, claims: LeaseClaims): string => {
   return `${signed}.${sign(key, signed)}`
 }
 
+/** Why a token is refused; also what the ingress tells the gateway. */
 export type LeaseTokenRefusal = 'malformed' | 'unknown_key' | 'bad_signature'
 
+/** The claims of a token, or why there are none. */
 export type ReadLeaseToken =
   | { readonly ok: true; readonly claims: LeaseClaims }
   | { readonly ok: false; readonly reason: LeaseTokenRefusal }

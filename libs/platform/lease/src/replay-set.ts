@@ -9,6 +9,7 @@ export interface ReplaySet {
   readonly size: number
 }
 
+/** An empty set of at most `capacity` leases. */
 export const createReplaySet = (options: { readonly capacity: number }): ReplaySet => {
   const expiryOf = new Map<string, number>()
   // No lease expires before this, so that a sweep earlier finds nothing.

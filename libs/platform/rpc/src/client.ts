@@ -38,6 +38,7 @@ export type Client<S extends DescService> = {
   readonly [K in keyof S['method']]: ClientMethod<S['method'][K]>
 }
 
+/** Whom to call, and how long a call may take. */
 export interface ClientOptions {
   /** `host:port`. */
   readonly address: string

@@ -13,6 +13,7 @@ import { serviceDefinition } from './service-definition.ts'
 /** Time for the last statuses to leave before connections are cut. */
 const FLUSH_MS = 250
 
+/** Where to listen, and what to serve. */
 export interface ServeRpcOptions {
   readonly host: string
   /** 0: the system chooses. */
@@ -29,6 +30,7 @@ export interface ServeRpcOptions {
   readonly rng?: Rng
 }
 
+/** A running server. Disposing drains it. */
 export interface RpcServer extends AsyncDisposable {
   readonly port: number
   /** What the health service answers for every service. Serving at first. */

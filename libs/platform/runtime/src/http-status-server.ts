@@ -9,6 +9,7 @@ export interface Readiness {
   readonly facts: Record<string, unknown>
 }
 
+/** Where to listen, and what to say. */
 export interface StatusOptions {
   readonly host: string
   /** 0 lets the system choose. */

@@ -2,6 +2,7 @@ import type { AddressInfo, Server } from 'node:net'
 import { BerthError, messageOf } from '@berth/kernel'
 import { findPortHolder } from './port-holder.ts'
 
+/** Where to listen, and the words for an error when that fails. */
 export interface ListenOptions {
   readonly host: string
   /** 0 lets the system choose. */

@@ -7,6 +7,7 @@ import { readFlags } from './read-flags.ts'
 import { readYamlFile } from './read-yaml-file.ts'
 import { fromText, settingsOf, type Setting } from './setting.ts'
 
+/** Whose settings to load, and from where. */
 export interface LoadConfigOptions<S extends z.ZodObject> {
   /** The service, in front of the list of problems. */
   readonly name: string

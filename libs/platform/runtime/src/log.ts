@@ -6,6 +6,7 @@ import { redact } from './redact.ts'
 /** A pino logger: constant messages, facts in fields. */
 export type Logger = import('pino').Logger
 
+/** Who logs, how much, and in what form. */
 export interface LogOptions {
   /** The service, in the field `name` of every line. */
   readonly name: string

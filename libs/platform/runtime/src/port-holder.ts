@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 
+/** The process that listens on a port. */
 export interface PortHolder {
   readonly pid: number
   /** The first two words of the command line (the rest may be secret), at most 120 characters. */

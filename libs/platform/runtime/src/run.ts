@@ -8,6 +8,7 @@ import { createScope, type Scope } from './scope.ts'
 export const EXIT_CONFIG = 78
 const EXIT_FAILED = 1
 
+/** How a process ends. */
 export interface RunOptions {
   /** From the signal until the process is ended by force, in milliseconds. Default 10,000. */
   readonly shutdownTimeoutMs?: number

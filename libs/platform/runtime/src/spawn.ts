@@ -3,6 +3,7 @@ import { open, stat } from 'node:fs/promises'
 import { BerthError, messageOf } from '@berth/kernel'
 import { groupHasLiveProcess, readStartTime } from './process-table.ts'
 
+/** A program to start, and where its output goes. */
 export interface SpawnRequest {
   /** The binary and its arguments. Never goes through a shell. */
   readonly argv: readonly string[]
@@ -14,6 +15,7 @@ export interface SpawnRequest {
   readonly stderrPath: string
 }
 
+/** How a child ended: one of the two is set. */
 export interface ChildExit {
   readonly code: number | null
   readonly signal: string | null

@@ -42,6 +42,7 @@ export const coreConfigSchema = z.object({
   insecure: z.boolean().default(false),
 })
 
+/** The settings of core: flags, environment and file, merged and checked. */
 export type CoreConfig = Readonly<z.infer<typeof coreConfigSchema>>
 
 /** The coordinator's settings. What is not in the configuration is the design's. */

@@ -1,6 +1,7 @@
 import type { BerthError } from '@berth/kernel'
 import type { QueueState } from './session.ts'
 
+/** What goes to the client before the first byte of a body. */
 export interface AnswerHead {
   readonly status: number
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>

@@ -24,4 +24,5 @@ export const gatewayConfigSchema = z.object({
   insecure: z.boolean().default(false),
 })
 
+/** The settings of the gateway: flags, environment and file, merged and checked. */
 export type GatewayConfig = Readonly<z.infer<typeof gatewayConfigSchema>>

@@ -10,6 +10,7 @@ const MAX_ATTEMPTS = 3
 /** Before a retry on a pool that was only short of a slot for a moment; doubles. */
 const PAUSE_MS = 40
 
+/** What dispatching goes through. */
 export interface DispatchDeps {
   readonly session: Session
   readonly ingress: Ingress
@@ -19,6 +20,7 @@ export interface DispatchDeps {
   onRetry(reason: string): void
 }
 
+/** One request of a client, read and checked. Times in milliseconds. */
 export interface DispatchRequest {
   readonly job: JobFacts
   readonly maxWaitMs: number

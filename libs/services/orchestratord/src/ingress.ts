@@ -11,6 +11,7 @@ export interface IngressRequest {
   readonly signal: AbortSignal
 }
 
+/** What an ingress answered: the engine's answer, or a refusal. */
 export interface IngressResponse {
   readonly status: number
   /** Lower-case names. */

@@ -15,6 +15,7 @@ import { createUndiciIngress } from './undici-ingress.ts'
 /** Source: architecture, the session between gateway and core. */
 const MAX_WAITING = 20_000
 
+/** The settings and the ports of one gateway. */
 export interface OrchestratordOptions {
   readonly config: GatewayConfig
   readonly clock: Clock

@@ -11,6 +11,7 @@ import type { Session, SessionState } from './session.ts'
 import type { Link } from './session-link.ts'
 import { createWaitingJobs } from './waiting-jobs.ts'
 
+/** Who the gateway is, which cores it knows, and the ports it uses. */
 export interface SessionClientOptions {
   readonly gatewayId: string
   /** Static list of core addresses, `host:port`. */

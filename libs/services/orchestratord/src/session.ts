@@ -18,6 +18,7 @@ export interface QueueState {
   readonly reason: string
 }
 
+/** A wish for a slot. */
 export interface AcquireRequest {
   /** Unique per attempt: a retry is a job of its own to core. */
   readonly jobId: string
@@ -47,6 +48,7 @@ export interface Grant {
   readonly revoked: AbortSignal
 }
 
+/** How the wait for a slot ended. */
 export type AcquireAnswer =
   | { readonly kind: 'assigned'; readonly grant: Grant }
   | { readonly kind: 'rejected'; readonly error: BerthError }
@@ -61,6 +63,7 @@ export interface ReleaseReport {
   readonly decodeMs: number
 }
 
+/** Whether there is a leader to ask, and who. */
 export type SessionState =
   | { readonly kind: 'down' }
   | {

@@ -37,6 +37,7 @@ export interface AgentSurroundings {
   readonly version: string
 }
 
+/** A running agent and the ports it took. Disposing stops it. */
 export interface Agent extends OpenPorts {
   readonly hostId: string
   readonly epoch: number

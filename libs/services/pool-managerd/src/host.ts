@@ -32,6 +32,7 @@ export interface Host extends Disposable {
   markDraining(): void
 }
 
+/** One life of an agent: who it is, what it runs, and the ports it uses. */
 export interface HostOptions {
   readonly hostId: string
   readonly epoch: number
@@ -46,6 +47,7 @@ export interface HostOptions {
   readonly log: Logger
 }
 
+/** The host with a supervisor for each of its pools; none has started anything yet. */
 export const createHost = (options: HostOptions): Host => {
   const { hostId, epoch, env, bus } = options
   const { clock, rng } = env

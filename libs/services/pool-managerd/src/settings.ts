@@ -40,4 +40,5 @@ export const settingsSchema = z.object({
   ...logConfigShape,
 })
 
+/** The settings of the agent: flags, environment and file, merged and checked. */
 export type Settings = Readonly<z.infer<typeof settingsSchema>>
