@@ -6,13 +6,20 @@ import type { EngineAccess, ProbeResponse, ProbeSpec } from '@berth/supervision'
 /** More than any health or model list needs. */
 const BODY_MAX_BYTES = 262_144
 
-/** Asks an engine one question, as a port. Never throws: no answer is an answer. */
-export type AskProbe = (access: EngineAccess, probe: ProbeSpec) => Promise<ProbeResponse>
+/**
+ * Asks an engine one question, as a port. Never throws: no answer is an answer. Aborted, it
+ * answers at once and leaves nothing open.
+ */
+export type AskProbe = (
+  access: EngineAccess,
+  probe: ProbeSpec,
+  signal: AbortSignal,
+) => Promise<ProbeResponse>
 
 /** Over HTTP, on a connection of its own so that it never waits behind a generation. */
 export const askOverHttp =
   (clock: Clock): AskProbe =>
-  (access, probe) =>
+  (access, probe, signal) =>
     new Promise((resolve) => {
       const startedAt = clock.now()
       const url = new URL(access.baseUrl + probe.path)
@@ -22,9 +29,12 @@ export const askOverHttp =
       })
       const end = (response: ProbeResponse) => {
         cancel()
+        signal.removeEventListener('abort', onAbort)
         asking.destroy()
         resolve(response)
       }
+      const onAbort = () => end({ kind: 'refused', error: 'nobody asks any more' })
+      signal.addEventListener('abort', onAbort, { once: true })
       const cancel = clock.after(probe.timeoutMs, () => end({ kind: 'timeout' }))
       asking.on('error', (error) => end({ kind: 'refused', error: messageOf(error) }))
       asking.on('response', (response) => {

@@ -4,8 +4,8 @@ import type {
   EngineSpec,
   ProbeResponse,
   ProbeResult,
+  ProbeSpec,
 } from '@berth/supervision'
-import type { AskProbe } from '../engine/ask-probe.ts'
 
 /** One round of an engine's ready probes. */
 export interface Check {
@@ -22,7 +22,7 @@ const WORST_FIRST = ['unhealthy', 'unknown', 'loading', 'degraded', 'healthy'] a
 
 /** Asks every ready probe at once and joins what they say. */
 export const askAll = async (
-  ask: AskProbe,
+  ask: (access: EngineAccess, probe: ProbeSpec) => Promise<ProbeResponse>,
   driver: EngineDriver,
   access: EngineAccess,
   spec: EngineSpec,

@@ -8,6 +8,8 @@ import {
   type EngineAccess,
   type EngineDriver,
   type EngineMetrics,
+  type ProbeResponse,
+  type ProbeSpec,
   type Supervised,
   type SupervisionEvent,
   type TimerName,
@@ -61,6 +63,9 @@ export class Supervisor implements Disposable {
   #instance: Instance | undefined
   #stopAwaitingIdle: Cancel = () => {}
   #isBusy = false
+  /** What is asked when the supervision ends is not waited for. */
+  readonly #ask = (access: EngineAccess, probe: ProbeSpec): Promise<ProbeResponse> =>
+    this.#options.askProbe(access, probe, this.#ended.signal)
 
   constructor(options: SupervisorOptions) {
     this.#options = options
@@ -181,18 +186,18 @@ export class Supervisor implements Disposable {
 
   /** Empty when the engine has no counters, or does not tell them. */
   async #metrics(access: EngineAccess): Promise<EngineMetrics> {
-    const { driver, askProbe } = this.#options
+    const { driver } = this.#options
     if (access.metricsPath === undefined) return {}
     const probe = { path: access.metricsPath, timeoutMs: METRICS_TIMEOUT_MS }
-    const response = await askProbe(access, probe)
+    const response = await this.#ask(access, probe)
     return response.kind === 'answer' ? driver.readMetrics(response.body) : {}
   }
 
   async #probe(instanceId: string): Promise<void> {
-    const { driver, spec, env, hooks, askProbe } = this.#options
+    const { driver, spec, env, hooks } = this.#options
     const { access } = this.#instance ?? {}
     if (!access) return
-    const check = await askAll(askProbe, driver, access, spec.engine)
+    const check = await askAll(this.#ask, driver, access, spec.engine)
     if (this.#ended.signal.aborted || this.#instance?.instanceId !== instanceId) return
     hooks.onChecked({ ...check, atMs: env.clock.wall() })
     const { result, isListening } = check
