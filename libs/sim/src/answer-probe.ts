@@ -11,23 +11,24 @@ const TOOK_MS = 2
 export const answerProbe = (
   find: () => SimEngine | undefined,
   probe: Probe,
-  clock: Clock,
+  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
 ): Promise<Response> =>
   new Promise((resolve) => {
     const engine = find()
-    if (engine?.isHung) {
-      const stop = clock.after(probe.timeoutMs, () => {
-        stopWatching()
-        resolve({ kind: 'timeout' })
-      })
-      const stopWatching = engine.onGone(() => {
-        stop()
-        stopWatching()
-        resolve({ kind: 'refused', error: 'socket hang up' })
-      })
-      return
+    const end = (response: Response) => {
+      stop()
+      stopWatching()
+      signal.removeEventListener('abort', onAbort)
+      resolve(response)
     }
-    clock.after(TOOK_MS, () => resolve(answerOf(find(), probe)))
+    const onAbort = () => end({ kind: 'refused', error: 'nobody asks any more' })
+    const stopWatching = engine
+      ? engine.onGone(() => end({ kind: 'refused', error: 'socket hang up' }))
+      : () => undefined
+    const stop = engine?.isHung
+      ? clock.after(probe.timeoutMs, () => end({ kind: 'timeout' }))
+      : clock.after(TOOK_MS, () => end(answerOf(find(), probe)))
+    signal.addEventListener('abort', onAbort, { once: true })
   })
 
 const answerOf = (engine: SimEngine | undefined, { path }: Probe): Response => {
@@ -36,7 +37,12 @@ const answerOf = (engine: SimEngine | undefined, { path }: Probe): Response => {
     const body = JSON.stringify({ error: { message: 'Loading model', code: 503 } })
     return { kind: 'answer', status: 503, body, tookMs: TOOK_MS }
   }
+  if (path === '/metrics')
+    return { kind: 'answer', status: 200, body: metricsOf(engine), tookMs: TOOK_MS }
   const models = JSON.stringify({ data: [{ id: engine.options.modelId }] })
   const body = path === '/v1/models' ? models : '{}'
   return { kind: 'answer', status: 200, body, tookMs: TOOK_MS }
 }
+
+const metricsOf = ({ active, producedTokens }: SimEngine): string =>
+  `vllm:num_requests_running ${active}\nvllm:generation_tokens_total ${producedTokens}\n`

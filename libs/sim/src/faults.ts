@@ -15,6 +15,7 @@ const KINDS = [
   'gateway_stopped',
   'engine_crashes',
   'engine_hangs',
+  'engine_stalls',
   'partition',
   'bus_outage',
   'clock_step',
@@ -91,7 +92,7 @@ export const startFaults = (fleet: SimFleet, swarm: Swarm, rng: Rng): Faults => 
         seat.node.wallOffsetMs = 0
         void seat.start()
       }
-      for (const { machine } of fleet.hosts) for (const engine of machine.engines) engine.hang(0)
+      for (const { machine } of fleet.hosts) for (const engine of machine.engines) engine.recover()
     },
   }
 }
@@ -130,6 +131,8 @@ const bringAbout = (fleet: SimFleet, kind: FaultKind, { rng, later }: FaultConte
       return engine?.crash()
     case 'engine_hangs':
       return engine?.hang(1_000 + randomInt(rng, 30_000))
+    case 'engine_stalls':
+      return engine?.stall()
     case 'partition': {
       const [a, b] = [pick([...names, BUS_NODE]), pick(names)]
       network.partition(a, b)

@@ -38,8 +38,8 @@ const leftovers = ({ hosts, gateways, world }: SimFleet): string[] => {
     // Both ends of one session for each gateway.
     ...(open > 2 * gateways.length ? [`${open} ends of connections are open`] : []),
     ...hosts.flatMap(({ machine, seat }) =>
-      machine.journalled.size > machine.engines.length
-        ? [`${seat.node.name} has ${machine.journalled.size} engines on its books`]
+      machine.journal.size > machine.engines.length
+        ? [`${seat.node.name} has ${machine.journal.size} engines on its books`]
         : [],
     ),
   ]

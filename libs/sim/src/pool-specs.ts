@@ -23,6 +23,7 @@ const POLICY: SupervisionPolicy = {
   loadMaxRetries: 100,
   probeIntervalMs: 2_000,
   idleProbeIntervalMs: 2_000,
+  stallTimeoutMs: 5_000,
   stopGraceMs: 2_000,
   restart: {
     ...DEFAULT_POLICY.restart,
@@ -42,6 +43,7 @@ export const drawPools = (rng: Rng, hostId: string, first: string): readonly Poo
     poolSpec(`${hostId}-p${index}`, {
       modelId: index === 0 ? first : models[randomInt(rng, models.length)]!,
       slots: 1 + randomInt(rng, 4),
+      outlivesAgent: rng.float() < 0.7,
     }),
   )
 }
@@ -49,10 +51,13 @@ export const drawPools = (rng: Rng, hostId: string, first: string): readonly Poo
 export const memoryOf = (specs: readonly PoolSpec[]): number =>
   specs.reduce((sum, { engine }) => sum + engineBytes(engine.modelId ?? '', engine.slots), 0)
 
-const poolSpec = (
-  poolId: string,
-  { modelId, slots }: { readonly modelId: string; readonly slots: number },
-): PoolSpec => ({
+interface PoolDraw {
+  readonly modelId: string
+  readonly slots: number
+  readonly outlivesAgent: boolean
+}
+
+const poolSpec = (poolId: string, { modelId, slots, outlivesAgent }: PoolDraw): PoolSpec => ({
   poolId,
   engine: {
     ...{ engine: 'sim', mode: 'managed', modelId, slots, contextLength: 4_096 },
@@ -64,6 +69,7 @@ const poolSpec = (
   hasOwnSlots: true,
   port: 0,
   isStrict: false,
+  outlivesAgent,
   samplerProfileVersion: '',
   policy: POLICY,
 })

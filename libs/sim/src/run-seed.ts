@@ -131,13 +131,22 @@ const end = async ({ world, fleet }: Run): Promise<void> => {
     }
   }
   await settle()
-  for (const { machine, seat } of fleet.hosts) {
-    const left = machine.engines.length
-    if (left > 0) world.violate(`${seat.node.name} left ${left} engines behind`)
+  for (const { machine, seat, specs } of fleet.hosts) {
+    const staying = new Set(specs.filter(outlives).map(({ poolId }) => poolId))
+    for (const engine of machine.engines) {
+      const { poolId } = engine.options
+      if (!staying.has(poolId)) world.violate(`${seat.node.name} left ${poolId} running`)
+    }
+    if (machine.journal.size !== machine.engines.length) {
+      world.violate(`${seat.node.name} has ${machine.journal.size} engines on its books`)
+    }
   }
   if (world.sockets.open > 0) world.violate(`${world.sockets.open} sockets are left open`)
   if (world.clock.pending() > 0) world.violate(`${world.clock.pending()} timers are left`)
 }
+
+const outlives = ({ outlivesAgent }: SimFleet['hosts'][number]['specs'][number]) =>
+  outlivesAgent === true
 
 const countOutcomes = ({ clients }: SimFleet): Record<string, number> => {
   const counts: Record<string, number> = {}

@@ -46,7 +46,7 @@ const METRICS: AgentMetrics = {
   tokens: COUNTER,
 }
 
-/** Starts an agent as `startAgent` does: reap, epoch, doors, pools, snapshot. */
+/** Starts an agent as `startAgent` does: stock, epoch, doors, pools, snapshot. */
 export const startSimAgent = async (
   world: SimWorld,
   options: SimAgentOptions,
@@ -58,7 +58,7 @@ export const startSimAgent = async (
   const log = trace.loggerOf(node.name)
   const rng = world.fork()
   trace.add(node.name, 'agent started')
-  machine.reapOrphans()
+  const adoptable = machine.takeStock()
   await sleep(world.clock, REAP_MS)
 
   const loses = (subject: string) => world.losesSubject(subject)
@@ -93,7 +93,11 @@ export const startSimAgent = async (
     serveUnary(sockets, process, { address: grpc, service, log, rng }),
   ]
   host.advertise({ grpc, ingress: http })
-  for (const pool of host.pools.values()) pool.dispatch({ kind: 'start' })
+  for (const pool of host.pools.values()) {
+    const entry = adoptable.get(pool.spec.poolId)
+    if (entry) await pool.adopt(entry)
+    else pool.dispatch({ kind: 'start' })
+  }
   host.publisher.flush()
   return {
     process,

@@ -56,6 +56,8 @@ export class SimEngine {
   #isAlive = true
   #isLoaded = false
   #hungUntil = -1
+  #isStalled = false
+  #producedTokens = 0
 
   constructor(options: EngineOptions) {
     this.options = options
@@ -86,6 +88,10 @@ export class SimEngine {
     return this.#running.size
   }
 
+  get producedTokens(): number {
+    return this.#producedTokens
+  }
+
   /** Starts a request; the answer ends it. Undefined where no connection is accepted. */
   generate(generation: Generation): Cancel | undefined {
     if (!this.#isAlive || !this.#isLoaded) return undefined
@@ -93,10 +99,11 @@ export class SimEngine {
     let index = 0
     let stop: Cancel = () => undefined
     const next = () => {
-      if (this.isHung) {
+      if (this.isHung || this.#isStalled) {
         stop = this.#later(HANG_POLL_MS, next)
         return
       }
+      this.#producedTokens += 1
       generation.onPiece(index++)
       if (index < generation.pieces) {
         stop = this.#later(generation.pieceMs, next)
@@ -125,6 +132,17 @@ export class SimEngine {
   /** Answers nothing and produces nothing until `ms` have passed. */
   hang(ms: number): void {
     this.#hungUntil = this.options.clock.now() + ms
+  }
+
+  /** Produces nothing any more, though every probe says that it is well. */
+  stall(): void {
+    this.#isStalled = true
+  }
+
+  recover(): void {
+    this.#hungUntil = -1
+    // Only its requests show that it hangs: with none, nobody could know.
+    if (this.active === 0) this.#isStalled = false
   }
 
   /** Calls `fn` when the process ends, as a connection that breaks does. */

@@ -63,10 +63,13 @@ export const createSimIngress = (
     const { pool, instance, claims } = check
     const { leaseId, modelId, term } = claims
     let abort: () => void = NOTHING
-    const release = pool.slots.take({ leaseId, modelId, abort: () => abort() })
+    let hasStreamed = false
+    const flow = () => ({ isHeldBack: false, hasStreamed })
+    const release = pool.slots.take({ leaseId, modelId, abort: () => abort(), flow })
     if (!release) return refuse('no_slot')
     const engine = options.engineAt(Number(new URL(instance.access.baseUrl).port))
-    const context = { engine, pool, socket, release, options }
+    const onPiece = () => (hasStreamed = true)
+    const context = { engine, pool, socket, release, onPiece, options }
     const work = JSON.parse(ask.body) as Work
     const stop = pass(context, work, () => void refuse('not_ready'))
     abort = stop
@@ -105,6 +108,7 @@ interface PassContext {
   readonly pool: Pool
   readonly socket: SimSocket
   readonly release: () => void
+  readonly onPiece: () => void
   readonly options: SimIngressOptions
 }
 
@@ -151,7 +155,10 @@ const pass = (context: PassContext, work: Work, refuse: () => void): (() => void
         firstByteMs = clock.now() - startedAt
         send({ kind: 'head', status: 200, headers: { 'content-type': 'text/event-stream' } })
       }
-      send({ kind: 'chunk', text: `data: ${index}\n\n` })
+      const text = `data: ${index}\n\n`
+      context.onPiece()
+      pool.relayed(text.length)
+      send({ kind: 'chunk', text })
     },
     onEnd: () => finish('done'),
     onBroken: () => finish('broken'),

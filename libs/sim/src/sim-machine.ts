@@ -1,4 +1,5 @@
 import { BerthError, type Clock } from '@berth/kernel'
+import type { AdoptableEntry, JournalEntry } from '@berth/pool-managerd'
 import type { SpawnRequest } from '@berth/runtime'
 import { SimEngine, type EngineExit, type EngineFault } from './sim-engine.ts'
 import { createSimLogs, type SimLogs } from './sim-logs.ts'
@@ -22,17 +23,19 @@ export interface Started {
 }
 
 const FIRST_PORT = 20_000
-const FIRST_PID = 100
+/** Above what Linux gives: a pid of here names no process of the machine that simulates. */
+const FIRST_PID = 10_000_000
 
 /** A virtual host: memory, processes, ports and a disk, all of which outlive the agent. */
 export class SimMachine {
   readonly logs: SimLogs = createSimLogs()
-  /** Instances the agent has written down, on disk. */
-  readonly journalled = new Set<string>()
+  /** What agents have written down, on disk. */
+  readonly journal = new Map<string, JournalEntry>()
   readonly memoryBytes: number
   readonly #options: SimMachineOptions
   readonly #engines = new Map<number, SimEngine>()
   readonly #instanceOf = new Map<string, SimEngine>()
+  readonly #processes = new Map<number, Started>()
   #lastPid = FIRST_PID
   #lastPort = FIRST_PORT
   #epoch = 0
@@ -89,14 +92,36 @@ export class SimMachine {
     this.#instanceOf.set(request.env['BERTH_INSTANCE_ID'] ?? '', engine)
     trace(`engine ${pid} of ${poolId} started, ${fault}`)
     this.#checkMemory(poolId)
-    return { engine, exited: exited.promise }
+    const started = { engine, exited: exited.promise }
+    this.#processes.set(pid, started)
+    return started
   }
 
-  /** Kills what the journal of an earlier life names. */
-  reapOrphans(): void {
-    for (const instanceId of this.journalled) this.#instanceOf.get(instanceId)?.signal('SIGKILL')
-    this.journalled.clear()
-    this.#instanceOf.clear()
+  /** What a new life of the agent takes over, by pool id; what it cannot, ends. */
+  takeStock(): ReadonlyMap<string, AdoptableEntry> {
+    const adoptable = new Map<string, AdoptableEntry>()
+    for (const [instanceId, entry] of [...this.journal].reverse()) {
+      const engine = this.#instanceOf.get(instanceId)
+      if (engine?.isAlive && isAdoptable(entry) && !adoptable.has(entry.poolId)) {
+        adoptable.set(entry.poolId, entry)
+        continue
+      }
+      engine?.signal('SIGKILL')
+      this.forget(instanceId)
+    }
+    return adoptable
+  }
+
+  /** The process a journal names, while this machine remembers it. */
+  processOf(pid: number): Started | undefined {
+    return this.#processes.get(pid)
+  }
+
+  forget(instanceId: string): void {
+    const engine = this.#instanceOf.get(instanceId)
+    if (engine) this.#processes.delete(engine.options.pid)
+    this.#instanceOf.delete(instanceId)
+    this.journal.delete(instanceId)
   }
 
   #checkMemory(poolId: string): void {
@@ -109,6 +134,8 @@ export class SimMachine {
     }
   }
 }
+
+const isAdoptable = (entry: JournalEntry): entry is AdoptableEntry => entry.process !== undefined
 
 const flagsOf = (argv: readonly string[]) => (name: string) => {
   const at = argv.indexOf(name)
