@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
 import { deadFiles } from './src/dead-files.ts'
+import { docstringProblems } from './src/docstring-rules.ts'
 import { exportNameProblems, indexProblems, nameProblems } from './src/name-rules.ts'
 import { workspacePackages } from './src/packages.ts'
 import { isGenerated, projectPaths, root, sourceFiles } from './src/project-files.ts'
@@ -27,6 +28,10 @@ describe('source files', () => {
   it('export by name', () => {
     const sources = files.filter(({ path }) => !/\.config\.ts$/.test(path))
     expect(sources.flatMap(exportProblems)).toEqual([])
+  })
+
+  it('[001-PR-5] say of every symbol that a lib exports what it is', () => {
+    expect(docstringProblems(files)).toEqual([])
   })
 
   it('are all reachable from an entry point or another file', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { deadFiles } from './src/dead-files.ts'
+import { docstringProblems } from './src/docstring-rules.ts'
 import { exportNameProblems, indexProblems, nameProblems } from './src/name-rules.ts'
 import { sizeProblems } from './src/size-rules.ts'
 import { exportProblems, textProblems } from './src/text-rules.ts'
@@ -68,5 +69,19 @@ describe('the rules about files', () => {
     const spec = { path: 'libs/x/src/dead.spec.ts', text: '' }
     expect(deadFiles([used, index, dead, spec], new Set())).toEqual(['libs/x/src/dead.ts'])
     expect(deadFiles([used, index, dead, spec], new Set(['libs/x/src/dead.ts']))).toEqual([])
+  })
+
+  it('find the one export of a lib that has no docstring', () => {
+    const said = '/** Says. */\nexport const a = 1\nexport const b = 2\n\n'
+    const lib = (text: string) =>
+      docstringProblems([
+        { path: 'libs/x/src/index.ts', text: "export { a, b, type C } from './d.ts'" },
+        { path: 'libs/x/src/d.ts', text },
+      ])
+    expect(lib(`${said}/** Says. */\nexport interface C {}`)).toEqual([])
+    expect(lib(`${said}export interface C {}`)).toEqual([
+      'libs/x/src/d.ts: C is exported and has no docstring',
+    ])
+    expect(lib('export const a = 1\n/** Says. */\nexport const b = 2')).toHaveLength(1)
   })
 })

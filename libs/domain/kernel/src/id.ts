@@ -46,6 +46,7 @@ export const parseHostId = parseAs<HostId>('Host id', NAME, '1 to 63 of a-z, 0-9
 /** Throws `INVALID_PARAMS` unless the value can name a pool. */
 export const parsePoolId = parseAs<PoolId>('Pool id', NAME, '1 to 63 of a-z, 0-9 and "-"')
 const idRule = '1 to 128 of letters, digits, ".", "_", ":" and "-"'
+/** Throws `INVALID_PARAMS` unless the value can be an id that services make; so do those below. */
 export const parseLeaseId = parseAs<LeaseId>('Lease id', TOKEN, idRule)
 export const parseJobId = parseAs<JobId>('Job id', TOKEN, idRule)
 export const parseGatewayId = parseAs<GatewayId>('Gateway id', TOKEN, idRule)

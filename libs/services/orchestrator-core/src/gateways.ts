@@ -91,7 +91,7 @@ const honour = (core: Core, gatewayId: GatewayId, live: LiveLease): boolean => {
     holdLease(core.leases, known, gatewayId)
     return true
   }
-  // A pool, or an agent life, that core has not heard of yet may still come; an earlier life is over.
+  // A pool, or an agent life, that core has not heard of may still come; an earlier life is over.
   const pool = core.view.pools.get(live.poolId)
   if (pool && pool.host.snapshot.epoch > live.epoch) return false
   const { leaseId, jobId, poolId, modelId, epoch } = live
