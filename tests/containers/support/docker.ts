@@ -17,7 +17,7 @@ export type FoundDocker =
 /** Looks where testcontainers looks: DOCKER_HOST, the usual sockets, the rootless ones. */
 export const findDocker = async (): Promise<FoundDocker> => {
   const engine = await getContainerRuntimeClient().catch(() => undefined)
-  if (!engine) return { kind: 'missing', reason: 'no Docker engine answers' }
+  if (!engine) return missing('no Docker engine answers')
   for (const compose of [['docker', 'compose'], ['docker-compose']] as const) {
     const [program, ...args] = compose
     const works = await run(program, [...args, 'version']).then(
@@ -26,5 +26,11 @@ export const findDocker = async (): Promise<FoundDocker> => {
     )
     if (works) return { kind: 'found', engine, compose: [...compose] }
   }
-  return { kind: 'missing', reason: 'neither `docker compose` nor `docker-compose` is installed' }
+  return missing('neither `docker compose` nor `docker-compose` is installed')
+}
+
+/** jest does not name the tests of a file that skips them all, so this says it. */
+const missing = (reason: string): FoundDocker => {
+  process.stderr.write(`Tests in containers are skipped: ${reason}.\n`)
+  return { kind: 'missing', reason }
 }
