@@ -6,20 +6,14 @@ import { findNatsServer } from './find-nats-server.ts'
 import type { Paths } from './paths.ts'
 import { installEmbeddedRuntime } from './prepare-pools.ts'
 import type { CommandContext } from './run-command.ts'
-import { runSuite, type SuiteResult } from './run-suite.ts'
-import { formatDuration } from './status-line.ts'
+import { runSuite } from './run-suite.ts'
 import { SUITE_NAMES, SUITES, type Suite } from './suites.ts'
-import { formatTable } from './table.ts'
-import { addCounts, countsLine } from './test-counts.ts'
+import { countsLine } from './test-counts.ts'
+import { summarise, type SuiteOutcome } from './test-summary.ts'
 
 export interface TestContext extends CommandContext {
   readonly paths: Paths
   readonly options: { readonly only?: readonly string[]; readonly full: boolean }
-}
-
-interface SuiteOutcome extends SuiteResult {
-  readonly suite: Suite
-  readonly tookMs: number
 }
 
 /** Runs the suites one after the other; the last line sums them up. */
@@ -68,31 +62,4 @@ const installPrograms = async (
     PATH: [dirname(nats.path), process.env['PATH'] ?? ''].join(delimiter),
     BERTH_EMBEDDED_RUNTIME_DIR: paths.embeddedRuntimeDir,
   }
-}
-
-/** What failed, a table of the suites, and the line that counts everything. */
-const summarise = (outcomes: readonly SuiteOutcome[]): readonly string[] => {
-  const failures = outcomes.flatMap(({ suite, failures: found }) =>
-    found.flatMap(({ name, lines }) => [
-      `✗ ${suite.name}: ${name}`,
-      ...lines.map((line) => `    ${line}`),
-      '',
-    ]),
-  )
-  const totalMs = outcomes.reduce((sum, { tookMs }) => sum + tookMs, 0)
-  const total = outcomes.map(({ counts }) => counts).reduce(addCounts)
-  const rows = outcomes.map(({ suite, counts, tookMs }) => [
-    `${counts.failed > 0 ? '✗' : '✓'} ${suite.name}`,
-    ...[counts.passed, counts.failed, counts.skipped].map(String),
-    formatDuration(tookMs),
-  ])
-  return [
-    '',
-    ...failures,
-    ...formatTable(
-      ['  SUITE', 'PASSED', 'FAILED', 'SKIPPED', 'TIME'],
-      [...rows, ['  all', ...Object.values(total).map(String), formatDuration(totalMs)]],
-    ),
-    countsLine(total),
-  ]
 }
