@@ -47,7 +47,7 @@ const chooseSuites = ({ only, full }: TestContext['options']): readonly Suite[] 
 }
 
 /** Suites that start NATS or engines. */
-const NEEDS_PROGRAMS = new Set(['unit', 'integration', 'chaos', 'conformance'])
+const NEEDS_PROGRAMS = new Set(['unit', 'integration', 'conformance', 'chaos', 'containers'])
 
 const installPrograms = async (
   context: TestContext,
