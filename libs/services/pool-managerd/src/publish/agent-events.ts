@@ -54,7 +54,7 @@ export const createAgentEvents = ({ bus, clock, rng, ...own }: AgentEventsOption
         value: {
           poolId,
           instanceId,
-          ...(exit?.code == null ? {} : { exitCode: exit.code }),
+          ...(typeof exit?.code === 'number' ? { exitCode: exit.code } : {}),
           signal: exit?.signal ?? '',
           crashKind: report.kind,
           message: report.message,

@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { BerthError } from '@berth/kernel'
 import { isRunning, readBootId, readStartTime } from '@berth/runtime'
 import { z } from 'zod'
+import { readIfThere } from './read-if-there.ts'
 import { writeAtomically } from './write-atomically.ts'
 
 const holderSchema = z.object({ pid: z.number(), startTime: z.string(), bootId: z.string() })
@@ -32,10 +32,7 @@ export const claimStateDir = async (stateDir: string, pid: number): Promise<void
 
 /** A lock that cannot be read was not written whole: nobody holds it. */
 const readHolder = async (path: string) => {
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return ''
-    throw error
-  })
+  const text = await readIfThere(path)
   try {
     return holderSchema.parse(JSON.parse(text))
   } catch {

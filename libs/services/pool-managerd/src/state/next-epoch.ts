@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readIfThere } from './read-if-there.ts'
 import { writeAtomically } from './write-atomically.ts'
 
 /**
@@ -14,11 +14,6 @@ export const nextEpoch = async (stateDir: string, nowMs: number): Promise<number
 }
 
 const readEpoch = async (path: string): Promise<number> => {
-  try {
-    const epoch = Number(await readFile(path, 'utf8'))
-    return Number.isSafeInteger(epoch) ? epoch : 0
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0
-    throw error
-  }
+  const epoch = Number(await readIfThere(path))
+  return Number.isSafeInteger(epoch) ? epoch : 0
 }
