@@ -48,7 +48,10 @@ describe('the gRPC reflection of a running fleet', () => {
 describe('subscribing to berth.v1.> with any NATS client', () => {
   it('shows snapshots, heartbeats and events that their content type tells how to decode', async () => {
     await using bus = await readBus(fleet.nats.url, 'berth.v1.>')
-    const of = (type: string) => bus.messages.filter((each) => each.type === type)
+    const of = (type: string) => {
+      expect(bus.problems).toEqual([])
+      return bus.messages.filter((each) => each.type === type)
+    }
     kill((await fleet.sim('one').state()).pid, 'SIGKILL')
 
     const exited = await until('the exit of the engine is told', () =>
@@ -68,6 +71,5 @@ describe('subscribing to berth.v1.> with any NATS client', () => {
       subject: 'berth.v1.host.h1.heartbeat',
       message: { hostId: 'h1' },
     })
-    expect(bus.problems).toEqual([])
   }, 60_000)
 })

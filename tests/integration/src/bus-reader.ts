@@ -35,7 +35,7 @@ export const readBus = async (url: string, subject: string): Promise<BusReader> 
   connection.subscribe(subject, {
     callback: (error, msg) => {
       if (error) return void problems.push(error.message)
-      const contentType = msg.headers?.get('content-type') ?? ''
+      const contentType = msg.headers?.get('Content-Type') ?? ''
       const type = /^application\/protobuf; type=(.+)$/.exec(contentType)?.[1] ?? ''
       const schema = registry.getMessage(type)
       if (!schema) return void problems.push(`${msg.subject}: ${contentType}`)
