@@ -3,7 +3,7 @@ import type { Logger } from '@berth/runtime'
 import type { Caller } from './caller.ts'
 import type { Ingress } from './ingress.ts'
 import type { ExcludedPool, JobFacts, Session } from './session.ts'
-import { useLease, type Retry } from './use-lease.ts'
+import { useLease, whyGone, type Retry } from './use-lease.ts'
 
 /** A request is tried on this many leases. Source: architecture, a request's way through. */
 const MAX_ATTEMPTS = 3
@@ -67,12 +67,12 @@ export const dispatch = async (
     })
     switch (answer.kind) {
       case 'cancelled':
-        return { ...NOTHING, retries: attempt, reason: 'CLIENT_CLOSED' }
+        return { ...NOTHING, retries: attempt, reason: whyGone(caller) }
       case 'rejected':
         caller.fail(answer.error)
         return { ...NOTHING, retries: attempt, reason: answer.error.reason }
       case 'assigned': {
-        const end = await useLease(deps, { ...request, grant: answer.grant, attempt }, caller)
+        const end = await useLease(deps, { request, grant: answer.grant, attempt }, caller)
         if (end.kind === 'over') return { ...end.summary, retries: attempt }
         last = end
         break

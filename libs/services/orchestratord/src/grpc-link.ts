@@ -16,6 +16,7 @@ export const openGrpcLink = (address: string): Link => {
     get bufferedMessages() {
       return stream.bufferedMessages
     },
+    end: () => stream.end(),
     close: () => {
       stream.destroy(new BerthError('CANCELLED', 'The gateway left the session.'))
       client[Symbol.dispose]()

@@ -34,6 +34,7 @@ export const createHeldLeases = () => {
       const { signal } = revoke
       return { leaseId, poolId, instanceId, ingressAddress, token, queuedMs, revoked: signal }
     },
+    termOf: (leaseId: string): bigint | undefined => held.get(leaseId)?.lease.term,
     delete: (leaseId: string) => void held.delete(leaseId),
     revoke: (leaseId: string, reason: string) =>
       held

@@ -31,6 +31,7 @@ describe('the search for a leader', () => {
       onUp: () => undefined,
       onFrame: () => undefined,
       onDown: () => undefined,
+      onTerm: () => undefined,
       onMiss: () => undefined,
       clock,
       rng: seededRng(1),

@@ -7,6 +7,8 @@ const MAX_FOLLOWS = 3
 const BACKOFF_MIN_MS = 50
 /** A new leader is there in 2 to 3 s; every request waits for it to be found as well. */
 const BACKOFF_MAX_MS = 250
+/** A core that did not answer is passed over for this long while there are others to ask. */
+const AVOID_MS = 1_000
 
 export interface KeepSessionOptions {
   readonly addresses: readonly string[]
@@ -17,6 +19,8 @@ export interface KeepSessionOptions {
   onFrame(frame: ServerFrame): void
   /** The session that was up has ended. */
   onDown(why: string): void
+  /** A core that does not lead knows this term. */
+  onTerm(term: bigint): void
   /** A try ended without a welcome. */
   onMiss(address: string, why: string): void
   readonly clock: Clock
@@ -26,17 +30,21 @@ export interface KeepSessionOptions {
 
 /** Keeps one session open, for ever: round the addresses, after the leader, with backoff. */
 export const keepSession = async (options: KeepSessionOptions): Promise<void> => {
-  const { addresses, signal, clock, rng } = options
-  let turn = 0
+  const { signal, clock, rng } = options
+  const round = createRound(options)
   let failures = 0
   let follows = 0
   let leader = ''
   while (!signal.aborted) {
-    const address = leader !== '' ? leader : addresses[turn++ % addresses.length]!
+    const address = leader !== '' ? leader : round.next()
     const end = await tryOnce(options, address)
     if (end.kind === 'closed') return
     if (end.wasUp) [failures, follows] = [0, 0]
+    else if (end.kind === 'broken') round.miss(address)
+    // Somebody answers: the next leader is a matter of moments.
+    if (end.kind === 'not_leader') failures = 0
     leader = end.kind === 'not_leader' && follows < MAX_FOLLOWS ? end.address : ''
+    if (round.isAvoided(leader)) leader = ''
     if (leader !== '') {
       follows += 1
       continue
@@ -46,6 +54,24 @@ export const keepSession = async (options: KeepSessionOptions): Promise<void> =>
     failures += 1
     // Aborted means closed, which the loop sees by itself.
     await sleep(clock, pauseMs * (0.8 + 0.4 * rng.float()), signal).catch(() => undefined)
+  }
+}
+
+/** The static list, one after the other, without the one that was just found absent. */
+const createRound = ({ addresses, clock }: KeepSessionOptions) => {
+  let turn = 0
+  let missed = { address: '', atMs: 0 }
+  const isAvoided = (address: string) =>
+    addresses.length > 1 && address === missed.address && clock.now() - missed.atMs < AVOID_MS
+  return {
+    isAvoided,
+    miss: (address: string) => {
+      missed = { address, atMs: clock.now() }
+    },
+    next: (): string => {
+      const address = addresses[turn++ % addresses.length]!
+      return isAvoided(address) ? addresses[turn++ % addresses.length]! : address
+    },
   }
 }
 
@@ -60,6 +86,7 @@ const tryOnce = async (options: KeepSessionOptions, address: string): Promise<Li
     onFrame: options.onFrame,
   })
   if (end.kind === 'closed') return end
+  if (end.kind === 'not_leader') options.onTerm(end.term)
   const why = end.kind === 'broken' ? end.why : 'not the leader'
   if (end.wasUp) options.onDown(why)
   else options.onMiss(address, why)

@@ -13,7 +13,7 @@ export interface FrameTargets {
 }
 
 /** What each frame of core means for the jobs that wait and the leases that are held. */
-export const onServerFrame = (targets: FrameTargets, { frame }: ServerFrame): void => {
+export const onServerFrame = (targets: FrameTargets, frame: ServerFrame['frame']): void => {
   const { waiting, leases } = targets
   switch (frame.case) {
     case 'assigned':

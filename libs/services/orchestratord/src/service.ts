@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers'
-import { BerthError, randomUuid, type Clock, type Rng } from '@berth/kernel'
+import { BerthError, randomUuid, sleep, type Clock, type Rng } from '@berth/kernel'
 import { createMetrics, refuseOpenDoor, type Logger, type Scope } from '@berth/runtime'
 import type { GatewayConfig } from './config.ts'
 import { createFleetClient } from './fleet-client.ts'
@@ -14,6 +14,8 @@ import { createUndiciIngress } from './undici-ingress.ts'
 
 /** Source: architecture, the session between gateway and core. */
 const MAX_WAITING = 20_000
+/** For requests that were cut off to end their leases. */
+const RELEASE_MS = 1_000
 
 /** The settings and the ports of one gateway. */
 export interface OrchestratordOptions {
@@ -53,6 +55,7 @@ export const startOrchestratord = async (
   const leader = () => (session.state.kind === 'up' ? session.state.address : undefined)
   const fleet = scope.use(createFleetClient({ addresses, leader }))
   const callers = new Set<HttpCaller>()
+  scope.defer(() => whenNone(callers, clock))
   const app = createApp({
     session,
     ingress: ingress.send,
@@ -81,6 +84,12 @@ export const startOrchestratord = async (
     }),
   )
   return { httpPort: server.port }
+}
+
+/** What was cut off still releases its lease; the session must be there for that. */
+const whenNone = async (callers: ReadonlySet<HttpCaller>, clock: Clock) => {
+  const endsAtMs = clock.now() + RELEASE_MS
+  while (callers.size > 0 && clock.now() < endsAtMs) await sleep(clock, 10)
 }
 
 const stopping = () =>

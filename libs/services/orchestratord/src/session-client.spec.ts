@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals'
 import { LeaseOutcome } from '@berth/contract'
 import { CHAT, chat, startGateway } from './testing/gateway-rig.ts'
 import { startScriptedCore, welcome } from './testing/scripted-core.ts'
-import { answerJson, openStream, startScriptedIngress } from './testing/scripted-ingress.ts'
+import { answerJson, openStream, refuse, startScriptedIngress } from './testing/scripted-ingress.ts'
 import { until } from './testing/until.ts'
 
 const nothing = () => undefined
@@ -113,6 +113,32 @@ describe('the session with core', () => {
     await using _second = await startScriptedCore({ onAcquire, port: first.port })
 
     expect((await pending).status).toBe(200)
+  })
+
+  it('leaves a leader when an agent has seen a higher term, and asks it to make way', async () => {
+    await using stale = await startScriptedIngress((call) => refuse(call, 'stale_term'))
+    await using ingress = await startScriptedIngress((call) => answerJson(call))
+    await using next = await startScriptedCore({
+      onAcquire: (acquire, session) => void session.assign(acquire, ingress.address),
+      onHello: () => welcome(6n),
+    })
+    let isReplaced = false
+    await using old = await startScriptedCore({
+      onAcquire: (acquire, session) => {
+        isReplaced = true
+        session.assign(acquire, stale.address)
+      },
+      onHello: ({ term }) =>
+        isReplaced ? { case: 'notLeader', value: { address: next.address, term } } : welcome(5n),
+    })
+    await using gateway = await startGateway([old.address])
+
+    expect((await gateway.post(CHAT, chat())).status).toBe(200)
+
+    expect(old.hellos().at(-1)?.term).toBe(6n)
+    expect(next.acquires()).toHaveLength(1)
+    const release = await until('the refused lease is released', () => next.releases()[0])
+    expect(release.outcome).toBe(LeaseOutcome.REFUSED)
   })
 
   it('leaves a core that has frozen for one that answers', async () => {

@@ -77,7 +77,11 @@ export const createSessionClient = (options: SessionClientOptions): Session & As
     hello: greeting.next,
     onUp,
     onDown,
-    onFrame: (frame) => onServerFrame({ waiting, leases, send }, frame),
+    onFrame: ({ frame }) => {
+      if (frame.case === 'heartbeat') greeting.sawTerm(frame.value.term)
+      onServerFrame({ waiting, leases, send }, frame)
+    },
+    onTerm: greeting.sawTerm,
     onMiss: misses.add,
     signal: stopping.signal,
   })
@@ -91,6 +95,14 @@ export const createSessionClient = (options: SessionClientOptions): Session & As
       if (state.kind === 'up') send(releaseFrame(leaseId, report))
       else leases.releaseLater(leaseId, report)
       leases.delete(leaseId)
+    },
+    outdated: (leaseId) => {
+      const term = leases.termOf(leaseId)
+      // A lease of an older term than core's says nothing new.
+      if (term === undefined || term < greeting.term) return
+      log.warn({ term: String(term) }, 'an agent has seen a higher term')
+      greeting.sawTerm(term + 1n)
+      link?.close()
     },
     [Symbol.asyncDispose]: async () => {
       waiting.close()
@@ -106,8 +118,11 @@ const createGreeting = (gatewayId: string, live: ReturnType<typeof createHeldLea
   let session = 0n
   let term = 0n
   return {
+    get term() {
+      return term
+    },
     sawTerm: (seen: bigint) => {
-      term = seen
+      if (seen > term) term = seen
     },
     next: () => create(HelloSchema, { gatewayId, session: ++session, liveLeases: live(), term }),
   }

@@ -7,7 +7,7 @@ import {
   type SessionResponse,
   type Welcome,
 } from '@berth/contract'
-import { every, messageOf, type Clock } from '@berth/kernel'
+import { every, messageOf, type Cancel, type Clock } from '@berth/kernel'
 import { heartbeatFrame, helloFrame } from './frames.ts'
 
 /** One open stream to a core, as a port. `messages` ends or throws when it breaks. */
@@ -15,12 +15,19 @@ export interface Link {
   readonly messages: AsyncIterable<SessionResponse>
   send(message: SessionRequest): void
   readonly bufferedMessages: number
+  /** Says goodbye: what was sent still arrives, and then core ends `messages`. */
+  end?(): void
   close(): void
 }
 
 /** How a session ended. `wasUp` says that core had welcomed it. */
 export type LinkEnd =
-  | { readonly kind: 'not_leader'; readonly address: string; readonly wasUp: boolean }
+  | {
+      readonly kind: 'not_leader'
+      readonly address: string
+      readonly term: bigint
+      readonly wasUp: boolean
+    }
   | { readonly kind: 'broken'; readonly why: string; readonly wasUp: boolean }
   | { readonly kind: 'closed' }
 
@@ -36,6 +43,10 @@ export interface LinkOptions {
 const HEARTBEAT_MS = 1_000
 /** Until core's own numbers are known. Source: architecture, session between gateway and core. */
 const SILENCE_MS = 5_000
+/** A core that says nothing to a Hello for this long is not there. */
+const WELCOME_MS = 2_000
+/** For the last frames of a session to reach core. */
+const GOODBYE_MS = 1_000
 
 /** Runs one session from Hello to its end, whatever that is. Never rejects. */
 export const runLink = async (options: LinkOptions): Promise<LinkEnd> => {
@@ -49,7 +60,11 @@ export const runLink = async (options: LinkOptions): Promise<LinkEnd> => {
     isOver = true
     ended.resolve(end)
   }
-  const breakOff = (why: string) => finish({ kind: 'broken', why, wasUp: welcome !== undefined })
+  let isLeaving = false
+  const breakOff = (why: string) => {
+    if (isLeaving) finish({ kind: 'closed' })
+    else finish({ kind: 'broken', why, wasUp: welcome !== undefined })
+  }
 
   const onFrame = (frame: ServerFrame) => {
     // What still arrives after the end belongs to a session that is no more.
@@ -64,6 +79,7 @@ export const runLink = async (options: LinkOptions): Promise<LinkEnd> => {
         return finish({
           kind: 'not_leader',
           address: frame.frame.value.address,
+          term: frame.frame.value.term,
           wasUp: welcome !== undefined,
         })
       default:
@@ -72,7 +88,8 @@ export const runLink = async (options: LinkOptions): Promise<LinkEnd> => {
     }
   }
   const beat = () => {
-    const silenceMs = welcome?.heartbeatTimeoutMs || SILENCE_MS
+    const silenceMs = welcome ? welcome.heartbeatTimeoutMs || SILENCE_MS : WELCOME_MS
+    if (isLeaving) return
     if (clock.now() - heardAtMs > silenceMs) return breakOff(`core was silent for ${silenceMs} ms`)
     if (welcome) link.send(create(SessionRequestSchema, { frames: [heartbeatFrame(welcome.term)] }))
   }
@@ -88,7 +105,13 @@ export const runLink = async (options: LinkOptions): Promise<LinkEnd> => {
     }
   }
 
-  const onAbort = () => finish({ kind: 'closed' })
+  let stopLeaving: Cancel = () => undefined
+  const onAbort = () => {
+    if (!welcome || !link.end) return finish({ kind: 'closed' })
+    isLeaving = true
+    stopLeaving = clock.after(GOODBYE_MS, () => finish({ kind: 'closed' }))
+    link.end()
+  }
   signal.addEventListener('abort', onAbort, { once: true })
   if (signal.aborted) onAbort()
   const stopBeating = every(clock, HEARTBEAT_MS, beat)
@@ -98,6 +121,7 @@ export const runLink = async (options: LinkOptions): Promise<LinkEnd> => {
     return await ended.promise
   } finally {
     stopBeating()
+    stopLeaving()
     signal.removeEventListener('abort', onAbort)
     link.close()
   }

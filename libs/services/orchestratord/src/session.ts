@@ -80,4 +80,9 @@ export interface Session {
   acquire(request: AcquireRequest): Promise<AcquireAnswer>
   /** Ends a lease. Call it exactly once per assigned answer. */
   release(leaseId: string, report: ReleaseReport): void
+  /**
+   * An agent refused the lease, which is still held, for it has seen a higher term: whoever granted
+   * it leads no more.
+   */
+  outdated(leaseId: string): void
 }

@@ -1,5 +1,5 @@
 import { LeaseOutcome } from '@berth/contract'
-import { BerthError, messageOf, type Clock } from '@berth/kernel'
+import { BerthError, messageOf, type Clock, type Reason } from '@berth/kernel'
 import type { Logger } from '@berth/runtime'
 import type { Caller } from './caller.ts'
 import type { Ingress, IngressResponse } from './ingress.ts'
@@ -10,10 +10,15 @@ import { readUsage } from './read-usage.ts'
 export interface LeaseUse {
   readonly grant: Grant
   readonly attempt: number
+  readonly request: UpstreamRequest
+}
+
+/** What goes to the engine. */
+export interface UpstreamRequest {
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
+  /** Read once for each lease, so that its owner may let the bytes go when an answer is open. */
   readonly body: Uint8Array
-  readonly arrivedAtMs: number
 }
 
 /** The lease came to nothing before the caller saw a byte. */
@@ -73,7 +78,7 @@ export const useLease = async (
   })
   const leave = (): LeaseEnd => {
     release(LeaseOutcome.CLIENT_GONE)
-    return over(use, NOT_MEASURED, 'CLIENT_CLOSED')
+    return over(use, NOT_MEASURED, whyGone(caller))
   }
   if (hasLeft(caller)) return leave()
   caller.started()
@@ -82,9 +87,9 @@ export const useLease = async (
   try {
     response = await deps.ingress({
       address: grant.ingressAddress,
-      path: use.path,
-      headers: { ...use.headers, 'berth-lease': grant.token },
-      body: use.body,
+      path: use.request.path,
+      headers: { ...use.request.headers, 'berth-lease': grant.token },
+      body: use.request.body,
       signal,
     })
   } catch (error) {
@@ -97,6 +102,7 @@ export const useLease = async (
   const refusal = response.headers['berth-refusal']
   if (typeof refusal === 'string') {
     response.discard()
+    if (refusal === 'stale_term') deps.session.outdated(grant.leaseId)
     release(LeaseOutcome.REFUSED)
     return retry(refusal, !PASSING_REFUSALS.has(refusal))
   }
@@ -110,7 +116,7 @@ export const useLease = async (
       return over(use, measured, response.status >= 400 ? 'ENGINE_ERROR' : undefined)
     case 'gone':
       release(LeaseOutcome.CLIENT_GONE, measured)
-      return over(use, measured, 'CLIENT_CLOSED')
+      return over(use, measured, whyGone(caller))
     case 'broken': {
       const wasRevoked = grant.revoked.aborted
       release(end.hasAnswered ? LeaseOutcome.BROKEN : LeaseOutcome.UNREACHABLE, measured)
@@ -123,6 +129,14 @@ export const useLease = async (
 }
 
 const hasLeft = ({ gone }: Caller): boolean => gone.aborted
+
+/** Why nobody waits for the answer any more: the client left, or Berth gave up on it. */
+export const whyGone = ({ gone }: Caller): Reason => {
+  const reason = Error.isError(gone.reason)
+    ? (gone.reason as Partial<BerthError>).reason
+    : undefined
+  return reason ?? 'CLIENT_CLOSED'
+}
 
 interface Measured {
   readonly tokensIn: number

@@ -71,7 +71,7 @@ export const createHttpCaller = (options: HttpCallerOptions): HttpCaller => {
   }
   const write = (chunk: Uint8Array): Promise<void> | undefined => {
     if (wrapped) return void wrapped.push(Buffer.from(chunk))
-    return res.write(chunk) ? undefined : drained(options, left.signal)
+    return res.write(chunk) ? undefined : drained(options, left)
   }
   const end = () => {
     if (wrapped) res.write(event(oneLine(Buffer.concat(wrapped).subarray(0, MAX_EVENT_BYTES))))
@@ -124,7 +124,7 @@ const createQueueComments = ({ res, clock, isStream }: HttpCallerOptions, open: 
   }
 }
 
-const drained = ({ res, clock, slowReaderMs }: HttpCallerOptions, gone: AbortSignal) =>
+const drained = ({ res, clock, slowReaderMs }: HttpCallerOptions, left: AbortController) =>
   new Promise<void>((resolve, reject) => {
     const settle = (error?: BerthError) => {
       cancel()
@@ -135,8 +135,9 @@ const drained = ({ res, clock, slowReaderMs }: HttpCallerOptions, gone: AbortSig
       reject(error)
     }
     const onDrain = () => settle()
-    const onGone = () => settle(clientClosed())
-    const cancel = clock.after(slowReaderMs, () => settle(slowReader(slowReaderMs)))
+    const gone = left.signal
+    const onGone = () => settle(BerthError.from(gone.reason))
+    const cancel = clock.after(slowReaderMs, () => left.abort(slowReader(slowReaderMs)))
     res.once('drain', onDrain)
     gone.addEventListener('abort', onGone, { once: true })
     if (gone.aborted) onGone()

@@ -5,11 +5,12 @@ import { dispatch, type DispatchDeps, type DispatchRequest } from '../dispatch.t
 import type { Fleet } from '../fleet-client.ts'
 import type { GatewayMetrics } from '../gateway-metrics.ts'
 import { createHttpCaller, type HttpCaller } from './http-caller.ts'
-import type { BodyReader } from './read-body.ts'
+import type { Body, BodyReader } from './read-body.ts'
 import { readHeaders } from './read-headers.ts'
 import { readRequest } from './read-request.ts'
 import { contextOf } from './request-context.ts'
 import { servedModels } from './served-models.ts'
+import { createTimeLimit } from './time-limit.ts'
 import { upstreamHeaders } from './upstream-headers.ts'
 
 /** A batch request waits until its deadline, by default this long. Source: core, admission. */
@@ -51,14 +52,17 @@ export const inference =
       maxWaitMs,
       path: req.originalUrl,
       headers: upstreamHeaders(req.headers, correlationId),
-      body: body.bytes,
+      get body() {
+        return body.bytes
+      },
       arrivedAtMs,
     }
     const { isStream } = facts
+    using limit = createTimeLimit(deps.clock, hints.deadlineMs, arrivedAtMs)
     using caller = createHttpCaller({ ...deps, res, isStream })
     deps.callers.add(caller)
     try {
-      await run(deps, request, caller, res)
+      await run(deps, request, limit.guard(releaseOnAnswer(caller, body)), res)
     } finally {
       deps.callers.delete(caller)
     }
@@ -77,6 +81,15 @@ const run = async (
   if (summary.firstByteMs !== undefined) deps.metrics.onFirstByte(summary.firstByteMs)
   context.facts = { model: request.job.modelId, ...summary }
 }
+
+/** An answer that is open is never tried again: the bytes of the request are not needed. */
+const releaseOnAnswer = (caller: HttpCaller, body: Body): HttpCaller => ({
+  ...caller,
+  answer: (head) => {
+    body[Symbol.dispose]()
+    caller.answer(head)
+  },
+})
 
 /** For a model nobody serves, the answer says what is served; core alone knows. */
 const listServed = (deps: InferenceDeps, request: DispatchRequest, caller: HttpCaller) => {

@@ -4,6 +4,7 @@ import {
   OperationStatusSchema,
   OperationTypeSchema,
   PoolModeSchema,
+  PoolState,
   PoolStateSchema,
   ResidencySchema,
   ServiceStateSchema,
@@ -57,7 +58,37 @@ export const poolJson = (fleetPool: FleetPool) => {
 }
 
 /** `GET /v1/pools/{id}/health`: whether the pool serves, and why not. */
-export const poolHealthJson = (fleetPool: FleetPool) => poolJson(fleetPool)
+export const poolHealthJson = (fleetPool: FleetPool) => ({
+  ...poolJson(fleetPool),
+  ...restartFields(fleetPool.pool!),
+  loading: loadingJson(fleetPool.pool!),
+})
+
+/** Engines that were started again, the newest last, and whether the agent has given up on that. */
+const restartFields = ({ transitions, state, stateReason }: Pool) => ({
+  restarts: transitions
+    .filter(({ from, to }) => from === PoolState.BACKOFF && STARTS.has(to))
+    .map(({ atMs, reason }) => ({ at: time(atMs), reason })),
+  breaker:
+    state === PoolState.FAILED
+      ? { state: 'open', reason: text(stateReason) }
+      : { state: 'closed', reason: null },
+})
+
+const STARTS: ReadonlySet<PoolState> = new Set([PoolState.PREPARING, PoolState.STARTING])
+
+/** What a pool that starts is loading; null when it does not. */
+const loadingJson = (pool: Pool) => {
+  if (!STARTS.has(pool.state)) return null
+  const { currentOperation: operation } = pool
+  return {
+    model_id: text(operation?.modelId ?? '') ?? pool.models[0]?.modelId ?? null,
+    // An engine that only starts says nothing of its progress.
+    percent_complete: operation ? operation.progressPercent : null,
+    eta_ms: count(operation?.etaMs),
+    started_at: time(pool.stateSinceMs),
+  }
+}
 
 const healthFields = (fleetPool: FleetPool, pool: Pool) => ({
   live: pool.live,

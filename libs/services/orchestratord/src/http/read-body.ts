@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { BerthError } from '@berth/kernel'
 import { invalidParam } from './error-envelope.ts'
 
+/** The bytes of a request. Disposing, once or more often, lets them go: then there are none. */
 export interface Body extends Disposable {
   readonly bytes: Uint8Array
 }
@@ -44,12 +45,10 @@ export const createBodyReader = (limits: BodyLimits): BodyReader => {
         count(read - counted)
         counted = read
       })
-      const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, read)
-      const release = () => {
+      return holdBytes(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, read), () => {
         count(-counted)
         counted = 0
-      }
-      return { bytes, [Symbol.dispose]: release }
+      })
     } catch (error) {
       count(-counted)
       throw error
@@ -66,6 +65,21 @@ export const createBodyReader = (limits: BodyLimits): BodyReader => {
       const declared = Number(req.headers['content-length'] ?? 0)
       checkBound(declared)
       return collect(req, declared)
+    },
+  }
+}
+
+const NO_BYTES = new Uint8Array()
+
+const holdBytes = (bytes: Uint8Array, release: () => void): Body => {
+  let held = bytes
+  return {
+    get bytes() {
+      return held
+    },
+    [Symbol.dispose]: () => {
+      held = NO_BYTES
+      release()
     },
   }
 }

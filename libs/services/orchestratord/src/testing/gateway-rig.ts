@@ -21,6 +21,9 @@ export const startGateway = async (
     clock: systemClock(),
     rng: systemRng(),
     log: createSilentLogger(),
+  }).catch(async (error: unknown) => {
+    await scope[Symbol.asyncDispose]()
+    throw error
   })
   const url = `http://127.0.0.1:${httpPort}`
   if (!isWithoutCore)

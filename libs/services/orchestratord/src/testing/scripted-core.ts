@@ -41,7 +41,7 @@ export const startScriptedCore = async (script: CoreScript) => {
   const streams = new Set<
     BidiStream<SessionRequest, MessageInitShape<typeof SessionResponseSchema>>
   >()
-  const state = { isSilent: false, leases: 0 }
+  const state = { isSilent: false, leases: 0, term: 1n }
 
   const play = (
     stream: BidiStream<SessionRequest, MessageInitShape<typeof SessionResponseSchema>>,
@@ -53,12 +53,17 @@ export const startScriptedCore = async (script: CoreScript) => {
     const assign = (acquire: Acquire, ingressAddress: string, poolId = 'pool-a') => {
       const leaseId = `lease-${++state.leases}`
       const { jobId } = acquire
-      const value = { jobId, leaseId, poolId, ingressAddress, instanceId: `${poolId}-1` }
+      const { term } = state
+      const value = { jobId, leaseId, poolId, term, ingressAddress, instanceId: `${poolId}-1` }
       send({ case: 'assigned', value: { ...value, token: `token-${leaseId}`, queuedMs: 7 } })
       return leaseId
     }
     for (const { frame } of message.frames) {
-      if (frame.case === 'hello') send(script.onHello?.(frame.value) ?? welcome(1n))
+      if (frame.case === 'hello') {
+        const answer = script.onHello?.(frame.value) ?? welcome(1n)
+        if (answer?.case === 'welcome') state.term = BigInt(answer.value.term ?? 0)
+        send(answer)
+      }
       if (frame.case === 'heartbeat') send({ case: 'heartbeat', value: {} })
       if (frame.case === 'acquire') script.onAcquire(frame.value, { send, assign })
     }
