@@ -1,26 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import OpenAI from 'openai'
-import {
-  embeddedPool,
-  hasEmbeddedRuntime,
-  simPool,
-  startFleet,
-  until,
-  type Fleet,
-  type PoolEntry,
-} from '@berth/test-support'
+import { embeddedPool, simPool, startFleet, until, type Fleet } from '@berth/test-support'
 
 const SIM = { model: 'sim-model', pool: 'sim' }
 const EMBEDDED = { model: 'berth-tiny', pool: 'local' }
-// What cannot run here is left out, and named so in the report.
-const subjects = hasEmbeddedRuntime() ? [SIM, EMBEDDED] : [SIM]
 
 let fleet: Fleet
 let client: OpenAI
 beforeAll(async () => {
   const sim = await simPool(SIM.pool, { knobs: { tokens_per_s: 200 } })
-  const embedded: PoolEntry[] = hasEmbeddedRuntime() ? [embeddedPool(EMBEDDED.pool)] : []
-  fleet = await startFleet({ hosts: [{ hostId: 'h1', pools: [sim, ...embedded] }] })
+  const pools = [sim, embeddedPool(EMBEDDED.pool)]
+  fleet = await startFleet({ hosts: [{ hostId: 'h1', pools }] })
   client = new OpenAI({ baseURL: `${fleet.url}/v1`, apiKey: 'unused', maxRetries: 0 })
 }, 120_000)
 afterAll(async () => fleet[Symbol.asyncDispose]())
@@ -31,7 +21,7 @@ const hello = (model: string, maxTokens = 8) => ({
   messages: [{ role: 'user' as const, content: 'Hello' }],
 })
 
-describe.each(subjects)('the OpenAI SDK against $model', ({ model, pool }) => {
+describe.each([SIM, EMBEDDED])('the OpenAI SDK against $model', ({ model, pool }) => {
   it('completes a chat', async () => {
     const { data, response } = await client.chat.completions.create(hello(model)).withResponse()
     expect(data.choices[0]?.message.content).not.toBe('')

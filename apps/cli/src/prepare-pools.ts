@@ -20,6 +20,9 @@ export interface PoolChoice {
   readonly pools?: string
 }
 
+/** What making and installing things takes. */
+export type Preparation = Omit<PreparePoolsOptions, 'choice'>
+
 export interface PreparePoolsOptions {
   readonly paths: Paths
   readonly clock: Clock
@@ -94,7 +97,8 @@ const existing = (path: string, what: string, next: string): string => {
 /** Its name is what clients send as `model`. */
 const TINY_MODEL = 'berth-tiny.gguf'
 
-const makeTinyModel = async (options: PreparePoolsOptions): Promise<string> => {
+/** The path of the tiny model, which is made where there is none. */
+export const makeTinyModel = async (options: Preparation): Promise<string> => {
   const { paths, signal } = options
   const path = join(paths.modelsDir, TINY_MODEL)
   if (existsSync(path)) return path
@@ -116,9 +120,7 @@ const makeTinyModel = async (options: PreparePoolsOptions): Promise<string> => {
 }
 
 /** Installs what the bundled engine loads; quick when it is there, which the tool verifies. */
-export const installEmbeddedRuntime = async (
-  options: Omit<PreparePoolsOptions, 'choice'>,
-): Promise<void> => {
+export const installEmbeddedRuntime = async (options: Preparation): Promise<void> => {
   const { paths, signal } = options
   const tool = join(paths.root, 'tools/install-embedded-runtime.ts')
   const hasNpm = findProgram('npm', process.env) !== undefined

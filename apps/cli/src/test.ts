@@ -4,7 +4,7 @@ import { CliError } from './cli-error.ts'
 import { EXIT } from './exit-code.ts'
 import { findNatsServer } from './find-nats-server.ts'
 import type { Paths } from './paths.ts'
-import { installEmbeddedRuntime } from './prepare-pools.ts'
+import { installEmbeddedRuntime, makeTinyModel } from './prepare-pools.ts'
 import type { CommandContext } from './run-command.ts'
 import { runSuite } from './run-suite.ts'
 import { SUITE_NAMES, SUITES, type Suite } from './suites.ts'
@@ -58,6 +58,7 @@ const installPrograms = async (
   const common = { paths, terminal, signal, clock: systemClock() }
   const nats = await findNatsServer({ ...common, env: process.env })
   await installEmbeddedRuntime(common)
+  await makeTinyModel(common)
   return {
     PATH: [dirname(nats.path), process.env['PATH'] ?? ''].join(delimiter),
     BERTH_EMBEDDED_RUNTIME_DIR: paths.embeddedRuntimeDir,

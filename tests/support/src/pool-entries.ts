@@ -37,20 +37,26 @@ export const simPool = async (id: string, settings: SimPoolSettings = {}): Promi
   return { enginePort, entry }
 }
 
-/** True when the embedded engine can run on this machine as it is. */
-export const hasEmbeddedRuntime = (): boolean =>
-  existsSync(join(EMBEDDED_RUNTIME_DIR, 'installed')) && existsSync(TINY_MODEL)
-
-/** A pool of the embedded engine with the tiny model, called `berth-tiny`. */
-export const embeddedPool = (id: string): PoolEntry => ({
-  entry: {
-    id,
-    engine: 'embedded',
-    model: `file:${TINY_MODEL}`,
-    slots: 2,
-    engine_options: { embeddings: true },
-  },
-})
+/**
+ * A pool of the embedded engine with the tiny model, called `berth-tiny`. Throws where they are not
+ * there: `./berth test` brings both.
+ */
+export const embeddedPool = (id: string): PoolEntry => {
+  const missing = [join(EMBEDDED_RUNTIME_DIR, 'installed'), TINY_MODEL].filter(
+    (path) => !existsSync(path),
+  )
+  if (missing.length > 0)
+    throw new Error(`No ${missing.join(', no ')}. Run it as: ./berth test --only SUITE`)
+  return {
+    entry: {
+      id,
+      engine: 'embedded',
+      model: `file:${TINY_MODEL}`,
+      slots: 2,
+      engine_options: { embeddings: true },
+    },
+  }
+}
 
 /** A port that was free a moment ago. An engine keeps it over its restarts. */
 const freePort = async (): Promise<number> => {
