@@ -17,13 +17,16 @@ const MAIN = fileURLToPath(new URL('../../../apps/orchestrator-core/src/main.ts'
 const DEADLINE_MS = 20_000
 const clock = systemClock()
 
-/** Resolves once it prints that it is ready. Disposing kills it. */
-export const startCoreProcess = async (natsUrl: string): Promise<CoreProcess> => {
+/** Resolves once it prints that it is ready. `flags` are more of its own. Disposing kills it. */
+export const startCoreProcess = async (
+  natsUrl: string,
+  ...flags: readonly string[]
+): Promise<CoreProcess> => {
   const dir = await mkdtemp(join(tmpdir(), 'berth-core-'))
   const stdoutPath = join(dir, 'stdout')
   const ports = ['--grpc-port', '0', '--http-port', '0']
   const child = await spawnChild({
-    argv: [process.execPath, MAIN, '--nats-url', natsUrl, ...ports],
+    argv: [process.execPath, MAIN, '--nats-url', natsUrl, ...ports, ...flags],
     env: {},
     cwd: dir,
     stdoutPath,

@@ -17,7 +17,10 @@ import { createScope, createSilentLogger } from '@berth/runtime'
 /** A published pool by what a spec says of it. */
 export type PoolDraft = Exclude<MessageInitShape<typeof PoolSchema>, Pool>
 
-/** What core sees of a host: snapshots on the bus, and the door for the lease key. */
+/**
+ * What core sees of a host: snapshots on the bus, and the door for the lease key and for whoever
+ * asks for the snapshot itself. Disposing is its death: nothing is said of it any more.
+ */
 export interface FakeAgent extends AsyncDisposable {
   /** Keys it was given, newest first. */
   readonly keys: LeaseKey[]
@@ -51,6 +54,7 @@ export const startFakeAgent = async (natsUrl: string, hostId: string): Promise<F
   const keys: LeaseKey[] = []
   const epoch = BigInt(Date.now())
   let revision = 0n
+  let last = create(HostSnapshotSchema, { hostId, epoch })
   const refuse = () => {
     throw new BerthError('UNSUPPORTED_OPERATION', 'The fake agent only takes keys.')
   }
@@ -59,6 +63,7 @@ export const startFakeAgent = async (natsUrl: string, hostId: string): Promise<F
   ) as unknown as Parameters<typeof implement<typeof PoolManagerService>>[1]
   const service = implement(PoolManagerService, {
     ...every,
+    getHost: async () => ({ host: last }),
     installLeaseKey: async ({ keyId, key, epoch: meant }) => {
       if (meant !== epoch) throw new BerthError('STALE_EPOCH', 'The key is for another life.')
       keys.unshift({ keyId, key })
@@ -75,20 +80,19 @@ export const startFakeAgent = async (natsUrl: string, hostId: string): Promise<F
   scope.defer(() => clearInterval(beat))
   return {
     keys,
-    publish: (...pools) =>
-      bus.publish(
-        subjects.hostSnapshot(hostId),
-        create(HostSnapshotSchema, {
-          hostId,
-          epoch,
-          revision: (revision += 1n),
-          grpcAddress: `${host}:${rpc.port}`,
-          ingressAddress: `${hostId}:7081`,
-          agentVersion: '0.0.0-fake',
-          devices: [{ deviceId: 'cpu', kind: 1 }],
-          pools,
-        }),
-      ),
+    publish: (...pools) => {
+      last = create(HostSnapshotSchema, {
+        hostId,
+        epoch,
+        revision: (revision += 1n),
+        grpcAddress: `${host}:${rpc.port}`,
+        ingressAddress: `${hostId}:7081`,
+        agentVersion: '0.0.0-fake',
+        devices: [{ deviceId: 'cpu', kind: 1 }],
+        pools,
+      })
+      bus.publish(subjects.hostSnapshot(hostId), last)
+    },
     [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose](),
   }
 }
