@@ -27,6 +27,9 @@ export const bundle = async (
     format: 'esm',
     sourcemap: 'linked',
     legalComments: 'none',
+    // The text of a program stays in memory while it runs, and doubles with one character that is
+    // not ASCII, in a comment too. The source map has what is left out here.
+    minifyWhitespace: true,
     banner: { js: BANNER },
     logLevel: 'warning',
   })
