@@ -10,10 +10,11 @@ export interface FrameTargets {
   readonly waiting: WaitingJobs
   readonly leases: HeldLeases
   readonly send: Outbox['push']
+  sawTerm(term: bigint): void
 }
 
 /** What each frame of core means for the jobs that wait and the leases that are held. */
-export const onServerFrame = (targets: FrameTargets, frame: ServerFrame['frame']): void => {
+export const onServerFrame = (targets: FrameTargets, { frame }: ServerFrame): void => {
   const { waiting, leases } = targets
   switch (frame.case) {
     case 'assigned':
@@ -30,6 +31,7 @@ export const onServerFrame = (targets: FrameTargets, frame: ServerFrame['frame']
     case 'revoked':
       return leases.revoke(frame.value.leaseId, frame.value.reason)
     case 'heartbeat':
+      return targets.sawTerm(frame.value.term)
     case 'welcome':
     case 'notLeader':
     case undefined:

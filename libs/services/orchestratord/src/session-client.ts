@@ -47,15 +47,13 @@ export const createSessionClient = (options: SessionClientOptions): Session & As
   const leases = createHeldLeases()
   const waiting = createWaitingJobs({ ...options, cancel: (id) => send(cancelFrame(id)) })
   const greeting = createGreeting(options.gatewayId, leases.live)
+  const { sawTerm } = greeting
   const misses = createMissLog(log)
-  const moveTo = (next: SessionState) => {
-    state = next
-    options.onState(next)
-  }
+  const moveTo = (next: SessionState) => options.onState((state = next))
 
   const onUp = (opened: Link, address: string, welcome: Welcome) => {
     const { term, leaderId } = welcome
-    greeting.sawTerm(term)
+    sawTerm(term)
     misses.reset()
     link = opened
     moveTo({ kind: 'up', address, leaderId, term })
@@ -77,11 +75,8 @@ export const createSessionClient = (options: SessionClientOptions): Session & As
     hello: greeting.next,
     onUp,
     onDown,
-    onFrame: ({ frame }) => {
-      if (frame.case === 'heartbeat') greeting.sawTerm(frame.value.term)
-      onServerFrame({ waiting, leases, send }, frame)
-    },
-    onTerm: greeting.sawTerm,
+    onFrame: (frame) => onServerFrame({ waiting, leases, send, sawTerm }, frame),
+    onTerm: sawTerm,
     onMiss: misses.add,
     signal: stopping.signal,
   })
@@ -97,11 +92,8 @@ export const createSessionClient = (options: SessionClientOptions): Session & As
       leases.delete(leaseId)
     },
     outdated: (leaseId) => {
-      const term = leases.termOf(leaseId)
-      // A lease of an older term than core's says nothing new.
-      if (term === undefined || term < greeting.term) return
-      log.warn({ term: String(term) }, 'an agent has seen a higher term')
-      greeting.sawTerm(term + 1n)
+      if (!greeting.isOutdated(leases.termOf(leaseId))) return
+      log.warn({ leaseId }, 'an agent has seen a higher term')
       link?.close()
     },
     [Symbol.asyncDispose]: async () => {
@@ -118,11 +110,14 @@ const createGreeting = (gatewayId: string, live: ReturnType<typeof createHeldLea
   let session = 0n
   let term = 0n
   return {
-    get term() {
-      return term
-    },
     sawTerm: (seen: bigint) => {
       if (seen > term) term = seen
+    },
+    /** Notes that there is a higher one. False for a term of which that was known. */
+    isOutdated: (refused: bigint | undefined): boolean => {
+      if (refused === undefined || refused < term) return false
+      term = refused + 1n
+      return true
     },
     next: () => create(HelloSchema, { gatewayId, session: ++session, liveLeases: live(), term }),
   }

@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf'
 import {
   SessionRequestSchema,
   type Hello,
+  type NotLeader,
   type ServerFrame,
   type SessionRequest,
   type SessionResponse,
@@ -76,12 +77,7 @@ export const runLink = async (options: LinkOptions): Promise<LinkEnd> => {
         welcome = frame.frame.value
         return options.onUp(welcome)
       case 'notLeader':
-        return finish({
-          kind: 'not_leader',
-          address: frame.frame.value.address,
-          term: frame.frame.value.term,
-          wasUp: welcome !== undefined,
-        })
+        return finish(toNotLeader(frame.frame.value, welcome !== undefined))
       default:
         if (welcome === undefined) return breakOff('core spoke before its welcome')
         return options.onFrame(frame)
@@ -93,18 +89,10 @@ export const runLink = async (options: LinkOptions): Promise<LinkEnd> => {
     if (clock.now() - heardAtMs > silenceMs) return breakOff(`core was silent for ${silenceMs} ms`)
     if (welcome) link.send(create(SessionRequestSchema, { frames: [heartbeatFrame(welcome.term)] }))
   }
-  const read = async () => {
-    try {
-      for await (const message of link.messages) {
-        heardAtMs = clock.now()
-        message.frames.forEach(onFrame)
-      }
-      breakOff('core ended the stream')
-    } catch (error) {
-      breakOff(messageOf(error))
-    }
+  const onMessage = ({ frames }: SessionResponse) => {
+    heardAtMs = clock.now()
+    frames.forEach(onFrame)
   }
-
   let stopLeaving: Cancel = () => undefined
   const onAbort = () => {
     if (!welcome || !link.end) return finish({ kind: 'closed' })
@@ -116,7 +104,7 @@ export const runLink = async (options: LinkOptions): Promise<LinkEnd> => {
   if (signal.aborted) onAbort()
   const stopBeating = every(clock, HEARTBEAT_MS, beat)
   link.send(create(SessionRequestSchema, { frames: [helloFrame(hello)] }))
-  void read()
+  void readAll(link, onMessage).then(breakOff)
   try {
     return await ended.promise
   } finally {
@@ -124,5 +112,19 @@ export const runLink = async (options: LinkOptions): Promise<LinkEnd> => {
     stopLeaving()
     signal.removeEventListener('abort', onAbort)
     link.close()
+  }
+}
+
+const toNotLeader = ({ address, term }: NotLeader, wasUp: boolean): LinkEnd => ({
+  ...{ kind: 'not_leader', address, term, wasUp },
+})
+
+/** Resolves with why there is no more. */
+const readAll = async (link: Link, on: (message: SessionResponse) => void): Promise<string> => {
+  try {
+    for await (const message of link.messages) on(message)
+    return 'core ended the stream'
+  } catch (error) {
+    return messageOf(error)
   }
 }

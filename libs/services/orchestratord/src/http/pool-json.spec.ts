@@ -1,10 +1,10 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import { describe, expect, it } from '@jest/globals'
-import { FleetPoolSchema, PoolState, type FleetPool, type PoolSchema } from '@berth/contract'
+import { FleetPoolSchema, PoolState, type PoolSchema } from '@berth/contract'
 import { poolHealthJson } from './pool-json.ts'
 
 const healthOf = (pool: MessageInitShape<typeof PoolSchema>) =>
-  poolHealthJson(create(FleetPoolSchema, { hostId: 'h', pool } as Omit<FleetPool, '$typeName'>))
+  poolHealthJson(create(FleetPoolSchema, { hostId: 'h', pool }))
 
 const { BACKOFF, CRASHED, FAILED, PREPARING, READY, STARTING } = PoolState
 const step = (atMs: bigint, from: PoolState, to: PoolState, reason = '') => ({

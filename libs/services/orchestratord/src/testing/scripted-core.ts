@@ -50,20 +50,15 @@ export const startScriptedCore = async (script: CoreScript) => {
     const send = (...out: Frame[]) => {
       if (!state.isSilent) stream.send(response(out))
     }
-    const assign = (acquire: Acquire, ingressAddress: string, poolId = 'pool-a') => {
+    const assign = ({ jobId }: Acquire, ingressAddress: string, poolId = 'pool-a') => {
       const leaseId = `lease-${++state.leases}`
-      const { jobId } = acquire
-      const { term } = state
-      const value = { jobId, leaseId, poolId, term, ingressAddress, instanceId: `${poolId}-1` }
-      send({ case: 'assigned', value: { ...value, token: `token-${leaseId}`, queuedMs: 7 } })
+      const where = { poolId, ingressAddress, instanceId: `${poolId}-1`, queuedMs: 7 }
+      const value = { jobId, leaseId, term: state.term, token: `token-${leaseId}`, ...where }
+      send({ case: 'assigned', value })
       return leaseId
     }
     for (const { frame } of message.frames) {
-      if (frame.case === 'hello') {
-        const answer = script.onHello?.(frame.value) ?? welcome(1n)
-        if (answer?.case === 'welcome') state.term = BigInt(answer.value.term ?? 0)
-        send(answer)
-      }
+      if (frame.case === 'hello') send(greet(state, script.onHello?.(frame.value)))
       if (frame.case === 'heartbeat') send({ case: 'heartbeat', value: {} })
       if (frame.case === 'acquire') script.onAcquire(frame.value, { send, assign })
     }
@@ -110,6 +105,12 @@ export const startScriptedCore = async (script: CoreScript) => {
 }
 
 export type ScriptedCore = Awaited<ReturnType<typeof startScriptedCore>>
+
+/** Leases are granted under the term of the last welcome. */
+const greet = (state: { term: bigint }, answer: Frame = welcome(1n)): Frame => {
+  if (answer?.case === 'welcome') state.term = BigInt(answer.value.term ?? 0)
+  return answer
+}
 
 /** The answer of a leader to Hello. */
 export const welcome = (term: bigint): Frame => ({
