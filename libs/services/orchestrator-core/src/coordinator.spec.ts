@@ -289,7 +289,7 @@ describe('a gateway that does not come back', () => {
     rig.coordinator.onAcquire(1, ask('j1'))
     rig.coordinator.onSessionClosed(1)
     expect(rig.coordinator.core.gateways.size).toBe(1)
-    rig.joinHost('h1', [pool('p1', { instanceId: 'p1-2' as InstanceId })], { revision: 2 })
+    rig.joinHost('h1', [pool('p1', { instanceId: 'p1-2' })], { revision: 2 })
     expect(rig.coordinator.core.leases.byId.size).toBe(0)
     expect(rig.coordinator.core.gateways.size).toBe(0)
   })
