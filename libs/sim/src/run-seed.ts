@@ -76,11 +76,13 @@ export const runSeed = async (options: SeedOptions): Promise<SeedResult> => {
   faults.stop()
   await converge(run)
   await end(run)
-  return {
-    ...{ seed, swarm, violations: world.violations, virtualMs: world.clock.now() },
+  const result = {
+    ...{ seed, swarm, violations: [...world.violations], virtualMs: world.clock.now() },
     ...{ digest: world.trace.digest(), traceLines: world.trace.lines, trace: world.trace.tail() },
     outcomes: countOutcomes(fleet),
   }
+  world.over.abort()
+  return result
 }
 
 interface Run {

@@ -51,15 +51,25 @@ export const startSimGateway = (
   })
   const ingress = createSimUpstream(sockets, process)
   const cutOff = new AbortController()
-  const running = new Set<Caller>()
+  const running = new Map<Caller, AbortController>()
+  const endAll = (why: Error) => {
+    for (const gone of running.values()) gone.abort(why)
+  }
+  // Node keeps a signal of AbortSignal.any, and with it this world, while anything listens to it,
+  // and what was killed listens for ever.
+  world.over.signal.addEventListener('abort', () => endAll(new Error('the run is over')))
   return {
     process,
     session,
     run: async (job, client) => {
       const { signal } = cutOff
+      const gone = new AbortController()
+      const leave = () => gone.abort(client.gone.reason)
+      client.gone.addEventListener('abort', leave, { once: true })
+      if (client.gone.aborted) leave()
       const caller: Caller = {
         ...client,
-        gone: AbortSignal.any([client.gone, signal]),
+        gone: gone.signal,
         // From here on as a response that was destroyed.
         answer: (head) => signal.aborted || client.answer(head),
         write: (chunk) =>
@@ -67,7 +77,7 @@ export const startSimGateway = (
         end: () => signal.aborted || client.end(),
         fail: (error) => signal.aborted || client.fail(error),
       }
-      running.add(caller)
+      running.set(caller, gone)
       try {
         return await dispatch(
           { session, ingress, clock, rng, log, onRetry: () => undefined },
@@ -76,6 +86,7 @@ export const startSimGateway = (
         )
       } finally {
         running.delete(caller)
+        client.gone.removeEventListener('abort', leave)
       }
     },
     kill: () => {
@@ -87,8 +98,10 @@ export const startSimGateway = (
       const deadline = clock.now() + DRAIN_TIMEOUT_MS
       while (running.size > 0 && clock.now() < deadline) await sleep(clock, DRAIN_POLL_MS)
       // As the HTTP edge does with those that are still there.
-      for (const caller of running) caller.fail(new BerthError('WORKER_RESET', 'Stopped.'))
-      cutOff.abort(new Error('the gateway stops'))
+      for (const caller of running.keys()) caller.fail(new BerthError('WORKER_RESET', 'Stopped.'))
+      const why = new Error('the gateway stops')
+      cutOff.abort(why)
+      endAll(why)
       await session[Symbol.asyncDispose]()
     },
   }

@@ -18,6 +18,8 @@ export interface SimWorld {
   violate(what: string): void
   /** Messages of such subjects are lost, all of them. */
   losesSubject: (subject: string) => boolean
+  /** Aborted when the run is over and judged: what killed processes still listen to may go. */
+  readonly over: AbortController
   /** A generator of its own, so that one part's draws do not shift another's. */
   fork(): Rng
 }
@@ -34,6 +36,7 @@ export const createSimWorld = (seed: number): SimWorld => {
   const violations: string[] = []
   return {
     ...{ clock, rng, network, trace, violations, fork },
+    over: new AbortController(),
     sockets: createSimSockets(network),
     bus: createMemoryServer({ clock }),
     losesSubject: () => false,
