@@ -3,7 +3,14 @@ import { Agent, request, type IncomingMessage } from 'node:http'
 import { afterAll, beforeAll, expect, it, jest } from '@jest/globals'
 import { startNatsServer, type NatsServer } from '@berth/bus/testing'
 import { PoolState } from '@berth/contract'
-import { chat, read, startTestAgent, type AgentUnderTest } from './testing/agent-under-test.ts'
+import {
+  chat,
+  enginePortOf,
+  read,
+  send,
+  startTestAgent,
+  type AgentUnderTest,
+} from './testing/agent-under-test.ts'
 import { eventually } from './testing/eventually.ts'
 import { isAlive } from './testing/is-alive.ts'
 import { simPool } from './testing/pools-folder.ts'
@@ -46,7 +53,7 @@ const openSockets = ({ sockets, freeSockets }: Agent) =>
 
 it('an agent that stops ends every connection with its last answer, and drops no request', async () => {
   const test = await start(20_000)
-  await test.reaches('a', PoolState.READY)
+  const engine = await enginePortOf((await test.reaches('a', PoolState.READY)).pid)
   const gateway = new Agent({ keepAlive: true })
   const idle = await ask(test, gateway, { max_tokens: 1 })
   expect(idle.headers['connection']).toBe('keep-alive')
@@ -54,9 +61,9 @@ it('an agent that stops ends every connection with its last answer, and drops no
   const streams = await Promise.all(
     [40, 60].map((tokens) => ask(test, gateway, { stream: true, max_tokens: tokens })),
   )
-  // Its answer has no head yet when the drain begins.
+  // Its answer has no head yet when the drain begins, and comes when the engine is told to hurry.
   let isLateAnswered = false
-  const late = ask(test, gateway, { max_tokens: 100 })
+  const late = ask(test, gateway, { max_tokens: 2_000, ignore_eos: true })
   void late.then(() => (isLateAnswered = true))
   await eventually('three requests run', async () => (await test.status('a')).activeLeases === 3)
 
@@ -67,6 +74,7 @@ it('an agent that stops ends every connection with its last answer, and drops no
   for (const stream of streams) expect(await read(stream)).toContain('data: [DONE]')
   await eventually('only the last request holds a connection', () => openSockets(gateway) === 1)
   expect(isLateAnswered).toBe(false)
+  await read(await send(engine, '/__sim/knobs', { body: { tokens_per_s: 100_000 } }))
   const answer = await late
   expect(answer.headers['connection']).toBe('close')
   expect(JSON.parse(await read(answer))).toHaveProperty('usage')

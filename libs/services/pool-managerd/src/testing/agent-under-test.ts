@@ -97,10 +97,10 @@ export const startTestAgent = async (
     post: (path, body, headers = {}) => send(agent.ingressPort, path, { body, headers }),
     simState: async (poolId) => {
       const pid = (await status(poolId)).pid
-      return JSON.parse(await read(await send(await portOf(pid), '/__sim/state'))) as SimState
+      return JSON.parse(await read(await send(await enginePortOf(pid), '/__sim/state'))) as SimState
     },
     turn: async (poolId, knobs) => {
-      const port = await portOf((await status(poolId)).pid)
+      const port = await enginePortOf((await status(poolId)).pid)
       await read(await send(port, '/__sim/knobs', { body: knobs }))
     },
     [Symbol.asyncDispose]: async () => {
@@ -111,7 +111,7 @@ export const startTestAgent = async (
 }
 
 /** The engine's port as its command line has it. */
-const portOf = async (pid: number): Promise<number> => {
+export const enginePortOf = async (pid: number): Promise<number> => {
   const argv = (await readFile(`/proc/${pid}/cmdline`, 'utf8')).split('\0')
   return Number(argv[argv.indexOf('--port') + 1])
 }
