@@ -62,21 +62,11 @@ export const startSimGateway = (
     process,
     session,
     run: async (job, client) => {
-      const { signal } = cutOff
       const gone = new AbortController()
       const leave = () => gone.abort(client.gone.reason)
       client.gone.addEventListener('abort', leave, { once: true })
       if (client.gone.aborted) leave()
-      const caller: Caller = {
-        ...client,
-        gone: gone.signal,
-        // From here on as a response that was destroyed.
-        answer: (head) => signal.aborted || client.answer(head),
-        write: (chunk) =>
-          signal.aborted ? Promise.reject(signal.reason as Error) : client.write(chunk),
-        end: () => signal.aborted || client.end(),
-        fail: (error) => signal.aborted || client.fail(error),
-      }
+      const caller = { ...untilCutOff(client, cutOff.signal), gone: gone.signal }
       running.set(caller, gone)
       try {
         return await dispatch(
@@ -106,6 +96,15 @@ export const startSimGateway = (
     },
   }
 }
+
+/** Cut off, it takes no more: as a response that was destroyed. */
+const untilCutOff = (client: Caller, signal: AbortSignal): Caller => ({
+  ...client,
+  answer: (head) => signal.aborted || client.answer(head),
+  write: (chunk) => (signal.aborted ? Promise.reject(signal.reason as Error) : client.write(chunk)),
+  end: () => signal.aborted || client.end(),
+  fail: (error) => signal.aborted || client.fail(error),
+})
 
 const requestOf = (job: SimJob) => ({
   job: {
