@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { request, type IncomingMessage } from 'node:http'
 import { describe, expect, it } from '@jest/globals'
 import { LeaseOutcome } from '@berth/contract'
 import { CHAT, chat, startGateway } from './testing/gateway-rig.ts'
@@ -43,6 +45,29 @@ describe('a request through the gateway', () => {
     expect(call?.headers).not.toHaveProperty('authorization')
     expect(call?.headers).not.toHaveProperty('cookie')
   })
+
+  it.each([
+    '/v1/chat/completions/?a=b',
+    '/V1/Chat/Completions?a=b',
+    'http://else/v1/chat/completions?a=b',
+  ])(
+    'goes to the ingress under the name of its route when it was asked for as %s',
+    async (target) => {
+      await using ingress = await startScriptedIngress((call) => answerJson(call))
+      await using core = await startScriptedCore({
+        onAcquire: (acquire, session) => void session.assign(acquire, ingress.address),
+      })
+      await using gateway = await startGateway([core.address])
+
+      const asked = request({ port: gateway.port, method: 'POST', path: target }).end(
+        JSON.stringify(chat()),
+      )
+      const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+
+      expect(answer.resume().statusCode).toBe(200)
+      expect(ingress.calls[0]?.path).toBe(`${CHAT}?a=b`)
+    },
+  )
 
   it('tells core what placement needs and releases the lease once, with usage', async () => {
     await using ingress = await startScriptedIngress((call) => answerJson(call))

@@ -2,7 +2,7 @@
 export interface IngressRequest {
   /** `host:port` */
   readonly address: string
-  /** Path and query as the client sent them. */
+  /** The route, and the query as the client sent it. */
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
   /** The client's bytes, untouched. */

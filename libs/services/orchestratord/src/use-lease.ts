@@ -49,13 +49,15 @@ export interface LeaseDeps {
   readonly log: Logger
 }
 
-/** Refusals that say nothing against the pool: a moment later it may well take the job. */
+/**
+ * Refusals that say nothing against the pool: a moment later it may well take the job. `expired` is
+ * none of them: a token is used as it is minted, so the clock of that host is wrong and will be.
+ */
 const PASSING_REFUSALS: ReadonlySet<string> = new Set([
   'no_slot',
   'stale_epoch',
   'stale_term',
   'bad_token',
-  'expired',
   'replayed',
 ])
 

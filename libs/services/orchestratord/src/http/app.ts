@@ -44,6 +44,7 @@ export const createApp = (deps: AppDeps): Express => {
   app.use(correlate(clock, rng))
   app.use(observe(deps))
   app.use(closeWhenDraining(deps))
+  app.use(requireHost)
   for (const [method, path, handler] of routes) {
     app[method](path, named(path), handler)
     app.all(path, named(path), wrongMethod(method))
@@ -66,6 +67,15 @@ const closeWhenDraining =
     if (isDraining()) res.setHeader('Connection', 'close')
     next()
   }
+
+/** RFC 9112, 3.2. */
+const requireHost: RequestHandler = (req, _res, next) => {
+  if (req.httpVersion === '1.1' && req.headers.host === undefined)
+    throw new BerthError('INVALID_PARAMS', 'The request has no Host header.', {
+      facts: { param: 'Host' },
+    })
+  next()
+}
 
 const wrongMethod = (method: Method): RequestHandler => {
   const allow = method === 'get' ? 'GET, HEAD' : 'POST'

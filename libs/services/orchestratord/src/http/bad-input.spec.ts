@@ -42,6 +42,7 @@ describe('a body that is refused', () => {
     ['an empty model', '{"model": ""}', 'model', 'field model is missing'],
     ['a model that is no string', '{"model": 7}', 'model', 'must be a string'],
     ['a model that could be a flag', '{"model": "--x"}', 'model', 'not valid'],
+    ['a stream that is text', '{"model": "m", "stream": "true"}', 'stream', 'true or false'],
   ])('is a 400 for %s and says where', async (_what, body, param, message) => {
     const answer = await gateway.post(CHAT, body)
     expect(answer.status).toBe(400)
@@ -141,13 +142,25 @@ describe('a route that is refused', () => {
     expect((await told(answer)).error).toMatchObject({ code: 'INVALID_PARAMS', param: 'path' })
   })
 
-  it('is a 400 with a correlation id for what is no HTTP', async () => {
+  it.each([
+    ['what is no HTTP', 'NOT HTTP AT ALL\r\n\r\n'],
+    ['a request without Host', 'GET /v1/models HTTP/1.1\r\nConnection: close\r\n\r\n'],
+  ])('is a 400 with a correlation id for %s', async (_what, sent) => {
     const socket = connect(gateway.port, '127.0.0.1')
-    socket.write('NOT HTTP AT ALL\r\n\r\n')
+    socket.write(sent)
     const answer = await text(socket)
     expect(answer).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/)
     expect(answer).toMatch(/X-Correlation-Id: [0-9a-f-]{36}\r\n/)
     expect(answer).toContain('"code":"INVALID_PARAMS"')
+  })
+})
+
+describe('an expectation that nobody knows', () => {
+  it('is ignored', async () => {
+    const socket = connect(gateway.port, '127.0.0.1')
+    socket.write('GET /healthz HTTP/1.1\r\nHost: x\r\nExpect: cake\r\nConnection: close\r\n\r\n')
+    const answer = await text(socket)
+    expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\nX-Correlation-Id: [0-9a-f-]{36}\r\n/)
   })
 })
 

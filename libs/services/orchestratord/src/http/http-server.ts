@@ -34,9 +34,13 @@ export const serveHttp = async (
     requestTimeout: REQUEST_TIMEOUT_MS,
     headersTimeout: HEADERS_TIMEOUT_MS,
     noDelay: true,
+    // The app refuses these itself, with the envelope and a correlation id.
+    requireHostHeader: false,
   })
   const kept = watchConnections(server, options.app, options.clock)
   server.on('request', kept.listener)
+  // An expectation that nobody knows may be ignored (RFC 9110, 10.1.1).
+  server.on('checkExpectation', kept.listener)
   server.on('clientError', (error, socket) => answerGarbage(options.rng, error, socket))
   const { host, port } = options
   const bound = await listen(server, { host, port, what: 'HTTP server', setting: 'http_port' })

@@ -50,7 +50,7 @@ export const inference =
         correlationId,
       },
       maxWaitMs,
-      path: req.originalUrl,
+      path: upstreamPath(route, req.originalUrl),
       headers: upstreamHeaders(req.headers, correlationId),
       get body() {
         return body.bytes
@@ -67,6 +67,12 @@ export const inference =
       deps.callers.delete(caller)
     }
   }
+
+/** The route as we spell it: `/V1/completions/` and `http://host/v1/completions` match as well. */
+const upstreamPath = (route: string, target: string): string => {
+  const query = target.indexOf('?')
+  return query < 0 ? route : route + target.slice(query)
+}
 
 const run = async (
   deps: InferenceDeps,

@@ -21,6 +21,8 @@ export const readRequest = (bytes: Uint8Array): RequestFacts => {
   if (model === undefined || model === null || model === '')
     throw invalidParam('model', 'The field model is missing. GET /v1/models lists what is served.')
   if (typeof model !== 'string') throw invalidParam('model', 'The field model must be a string.')
+  if (stream !== undefined && stream !== null && typeof stream !== 'boolean')
+    throw invalidParam('stream', 'The field stream must be true or false.')
   return {
     modelId: toModelId(model),
     isStream: stream === true,
