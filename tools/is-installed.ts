@@ -1,6 +1,8 @@
 // Exits 0 when node_modules holds what package-lock.json names, by npm's own list of what it
-// installed, and 1 when `npm ci` has work to do.
-import { readFileSync } from 'node:fs'
+// installed, and 1 when npm has work to do. The list tells versions and hashes; that each package
+// is there is seen for itself, because some lie in the node_modules of a lib, which a cache that
+// keeps the one of the root does not hold.
+import { existsSync, readFileSync } from 'node:fs'
 
 interface Locked {
   readonly version?: string
@@ -27,7 +29,11 @@ const isInstalled = (): boolean => {
         const found = installed[path]
         // Optional packages are for other machines as well.
         if (found === undefined) return wanted.optional === true
-        return found.version === wanted.version && found.integrity === wanted.integrity
+        return (
+          found.version === wanted.version &&
+          found.integrity === wanted.integrity &&
+          existsSync(new URL(`${path}/package.json`, root))
+        )
       })
   } catch {
     // No list, or half a list: not installed.

@@ -56,6 +56,21 @@ describe('the bootstrap script', () => {
     expect(code).toBe(1)
   })
 
+  it('installs when a package is gone that the list of npm names', async () => {
+    writeInstalled({ 'node_modules/a': '1.0.0', 'libs/x/node_modules/a': '2.0.0' })
+    rmSync(join(checkout, 'libs/x/node_modules'), { recursive: true })
+    program('npm', 'exit 1')
+    const { stderr } = await start(ours).ended
+    expect(stderr).toContain('Installing packages')
+  })
+
+  it('installs nothing when everything is there', async () => {
+    writeInstalled({ 'node_modules/a': '1.0.0', 'libs/x/node_modules/a': '2.0.0' })
+    program('npm', 'exit 1')
+    const { stderr } = await start(ours).ended
+    expect(stderr).not.toContain('Installing packages')
+  })
+
   it('does not start a second step after an interrupt, and leaves no npm behind', async () => {
     program('npm', 'echo started > "$BERTH_RUN_DIR/npm-ran"; exec sleep 300')
     const berth = start(ours)
@@ -99,6 +114,18 @@ describe('the bootstrap script', () => {
     expect(code).toBe(0)
   })
 })
+
+/** A checkout whose lock and list name these packages, each in its place. */
+const writeInstalled = (versions: Readonly<Record<string, string>>) => {
+  const packages = Object.entries(versions).map(([path, version]) => [path, { version }] as const)
+  const list = JSON.stringify({ packages: Object.fromEntries(packages) })
+  for (const path of Object.keys(versions)) {
+    mkdirSync(join(checkout, path), { recursive: true })
+    writeFileSync(join(checkout, path, 'package.json'), '{}')
+  }
+  writeFileSync(join(checkout, 'package-lock.json'), list)
+  writeFileSync(join(checkout, 'node_modules/.package-lock.json'), list)
+}
 
 /** A folder that holds just these programs of the system. */
 const linkOnly = (names: readonly string[]): string => {
