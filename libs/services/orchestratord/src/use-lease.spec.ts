@@ -29,7 +29,8 @@ const caller: Caller = {
 
 const refusedWith = async (refusal: string) => {
   const released: LeaseOutcome[] = []
-  const session: Pick<Session, 'release'> = {
+  const session: Pick<Session, 'release' | 'outdated'> = {
+    outdated: () => undefined,
     release: (_leaseId, { outcome }) => void released.push(outcome),
   }
   const end = await useLease(
