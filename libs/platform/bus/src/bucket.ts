@@ -11,5 +11,7 @@ export interface Bucket {
 export const BUCKETS = {
   /** Who leads. Renewed every 500 ms, so a request that takes longer has failed its purpose. */
   leader: { name: 'berth_leader', ttlMs: 2000, timeoutMs: 1000 },
+  /** The highest term anyone took. Outlives the lease, so that no term is taken twice. */
+  terms: { name: 'berth_terms', timeoutMs: 1000 },
   operations: { name: 'berth_operations' },
 } as const satisfies Record<string, Bucket>

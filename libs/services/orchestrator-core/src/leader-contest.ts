@@ -1,6 +1,7 @@
 import type { Kv } from '@berth/bus'
 import { BerthError, type Clock } from '@berth/kernel'
 import type { RpcLog } from '@berth/rpc'
+import { claimTerm } from './claim-term.ts'
 
 const KEY = 'leader'
 
@@ -8,7 +9,7 @@ const KEY = 'leader'
 interface LeaderRecord {
   readonly leaderId: string
   readonly address: string
-  /** The revision of the write that won; absent in that write itself. */
+  /** Absent in the write that won: the term is taken after it. */
   readonly term?: number
 }
 
@@ -19,7 +20,10 @@ export interface LeadershipEvents {
 }
 
 export interface LeaderOptions {
+  /** Holds the lease; its entries end by themselves. */
   readonly kv: Kv
+  /** Holds the highest term, for ever. */
+  readonly terms: Kv
   readonly clock: Clock
   readonly log: RpcLog
   readonly coreId: string
@@ -118,19 +122,23 @@ const compete = async (contest: Contest) => {
 const readOwn = async (contest: Contest, record: LeaderRecord, revision: number) => {
   const { held } = contest
   if (held && record.term === held.term) held.revision = revision
-  else if (record.term === undefined) win(contest, revision)
+  else if (record.term === undefined) await win(contest, revision)
   else await takeOver(contest, revision)
 }
 
 const takeOver = async (contest: Contest, revision: number) =>
   win(contest, await contest.options.kv.update(KEY, write(contest), revision))
 
-const win = (contest: Contest, revision: number) => {
+/** Takes a term, and confirms the lease: whoever took that meanwhile has the higher term. */
+const win = async (contest: Contest, revision: number) => {
+  const { kv, terms, coreId, events } = contest.options
   // A bus that lost its data begins low again; the fleet remembers the terms it has seen.
-  const term = Math.max(revision, contest.highestTerm + 1)
-  contest.held = { term, revision }
+  const term = await claimTerm(terms, Math.max(revision, contest.highestTerm + 1), coreId)
+  const confirmed = await kv.update(KEY, write(contest, term), revision)
+  contest.held = { term, revision: confirmed }
   contest.highestTerm = term
-  contest.options.events.onLeading(term)
+  // One that ends meanwhile gives the lease back.
+  if (!contest.isOver) events.onLeading(term)
 }
 
 const follow = (contest: Contest, term: number, address: string) => {

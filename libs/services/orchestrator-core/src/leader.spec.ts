@@ -16,6 +16,7 @@ const createField = () => {
     const leader = startLeader({
       ...{ clock, coreId, address: `${coreId}:7070`, ttlMs: 2_000, renewMs: 500 },
       kv: await bus.openKv(BUCKETS.leader),
+      terms: await bus.openKv(BUCKETS.terms),
       log: createSilentLogger(),
       events: {
         onLeading: (term) => {
@@ -91,6 +92,32 @@ describe('the leader lease', () => {
     expect(roles['a']).toBe('follows ')
     await clock.advance(1_000)
     expect(leading).toEqual([1, 41])
+  })
+
+  it('is held under a term above all that were taken, also by a core that saw none of them', async () => {
+    const { clock, leading, enter } = createField()
+    const { leader } = await enter('a')
+    leader.resign(40)
+    await clock.advance(1_000)
+    await leader[Symbol.asyncDispose]()
+    await enter('b')
+    await clock.advance(1_000)
+    expect(leading).toEqual([1, 41, 42])
+  })
+
+  it('is held under terms that differ when cores keep losing it to each other', async () => {
+    const { clock, leading, enter } = createField()
+    const { bus: first, leader } = await enter('a')
+    leader.resign(9)
+    const { bus: second } = await enter('b')
+    for (const bus of [first, second, first, second]) {
+      await clock.advance(1_000)
+      bus.disconnect()
+      await clock.advance(3_000)
+      bus.reconnect()
+    }
+    expect(leading.length).toBeGreaterThan(4)
+    expect(leading).toEqual([...new Set(leading)].sort((a, b) => a - b))
   })
 
   it('is not resigned from for a term as high as its own', async () => {

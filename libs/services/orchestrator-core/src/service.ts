@@ -114,8 +114,9 @@ export const createOrchestratorCore = (deps: OrchestratorCoreDeps): Orchestrator
       ends.use(startFeed(bus, coordinator, log))
       probeWhileBusIsDown(deps, coordinator, ends)
       const kv = await bus.openKv(BUCKETS.leader)
+      const terms = await bus.openKv(BUCKETS.terms)
       leader = startLeader({
-        ...{ kv, clock, log, coreId, address },
+        ...{ kv, terms, clock, log, coreId, address },
         ttlMs: BUCKETS.leader.ttlMs,
         renewMs: RENEW_MS,
         events: coordinator,
