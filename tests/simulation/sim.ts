@@ -17,6 +17,8 @@ if (!(seeds! > 0 && hosts! > 0 && Number.isInteger(first))) {
   throw new Error('--seeds and --hosts are numbers above 0, --first-seed is an integer')
 }
 
+const SAY_EVERY = 100
+
 const say = (line: string) => process.stdout.write(`${line}\n`)
 const losesEvents = values['lose-events']
 const outcomes: Record<string, number> = {}
@@ -29,6 +31,8 @@ for (let seed = first!; seed < first! + seeds!; seed++) {
   for (const [kind, count] of Object.entries(result.outcomes)) {
     outcomes[kind] = (outcomes[kind] ?? 0) + count
   }
+  const done = seed - first! + 1
+  if (done % SAY_EVERY === 0) say(`${done} of ${seeds} seeds, ${failed.length} broken`)
   if (seeds === 1) say(`digest ${result.digest}, ${result.traceLines} lines of trace`)
   if (result.violations.length === 0) continue
   failed.push(result)
