@@ -47,6 +47,22 @@ pools:
     expect(folder.processes()).toEqual([])
   })
 
+  it('lists what is wrong with a pools file now, not before, however much it is', async () => {
+    const pools = join(folder.path, 'mine.yaml')
+    const up = () => folder.berth(['up', '--pools', pools, '--port', '0']).ended
+    const entry = (id: number) => `  - { id: p${id}, engine: sim, model: a, slots: 0 }\n`
+    writeFileSync(pools, 'host: local\npools:\n  - { id: a, engine: sim, colour: red }\n')
+    await up()
+    writeFileSync(
+      pools,
+      `host: local\npools:\n${Array.from({ length: 20 }, (_, i) => entry(i)).join('')}`,
+    )
+    const { stderr } = await up()
+    expect(stderr).not.toContain('colour')
+    expect(stderr).toContain('pools[0].slots: ')
+    expect(stderr).toContain('pools[19].slots: ')
+  })
+
   it('says how to get nats-server where it finds none and cannot install it', async () => {
     const empty = join(folder.path, 'empty')
     mkdirSync(empty)

@@ -61,12 +61,21 @@ export const runTool = async (paths: Paths, tool: ToolRun): Promise<void> => {
 
 const TAIL_LINES = 12
 
+export interface TailOptions {
+  /** What was written before is somebody else's. Default: 0. */
+  readonly fromByte?: number
+  readonly lines?: number
+}
+
 /** The last lines of a log, indented. */
-export const tailOf = (path: string): string => {
+export const tailOf = (path: string, { fromByte = 0, lines = TAIL_LINES }: TailOptions = {}) => {
   try {
-    const lines = readFileSync(path, 'utf8').trimEnd().split('\n')
-    return lines
-      .slice(-TAIL_LINES)
+    return readFileSync(path)
+      .subarray(fromByte)
+      .toString('utf8')
+      .trimEnd()
+      .split('\n')
+      .slice(-lines)
       .map((line) => `    ${line.slice(0, 300)}`)
       .join('\n')
   } catch {

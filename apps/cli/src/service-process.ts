@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '@berth/kernel'
 import { spawnChild, type Child, type ChildExit } from '@berth/runtime'
@@ -14,6 +15,8 @@ import type { Terminal } from './terminal.ts'
 import { waitUntil } from './wait-until.ts'
 
 const RESTART_DELAY_MS = 500
+/** A configuration may have many problems, and all are shown. */
+const PROBLEM_LINES = 200
 
 export interface ServiceOptions {
   readonly plan: ServicePlan
@@ -41,6 +44,8 @@ export const createService = (options: ServiceOptions): Service => {
   const { plan, paths, clock, terminal, signal } = options
   const logPath = join(paths.logsDir, `${plan.name}.log`)
   const deaths = createDeathCount()
+  /** The log holds earlier runs as well. */
+  let logStart = 0
   let child: Child | undefined
   let lastExit: ChildExit | undefined
   let isSettled = false
@@ -51,13 +56,7 @@ export const createService = (options: ServiceOptions): Service => {
     child && { name: plan.name, pid: child.pid, startTime: child.startTime }
 
   const launch = async () => {
-    const started = await spawnChild({
-      argv: plan.argv,
-      env: process.env as Record<string, string>,
-      cwd: paths.runDir,
-      stdoutPath: logPath,
-      stderrPath: logPath,
-    })
+    const started = await spawnService(plan, paths.runDir, logPath)
     // The stop may have come while it was being started.
     if (isStopping) return started.signalGroup('SIGKILL')
     child = started
@@ -84,6 +83,7 @@ export const createService = (options: ServiceOptions): Service => {
     record,
     start: async () => {
       signal.throwIfAborted()
+      logStart = sizeOf(logPath)
       await launch()
       const wait = {
         ...{ clock, terminal, signal, timeoutMs: plan.startTimeoutMs },
@@ -91,7 +91,7 @@ export const createService = (options: ServiceOptions): Service => {
         next: `Read its log: ${logPath}`,
       }
       await waitUntil(wait, async () => {
-        if (child === undefined) throw endedEarly(plan.name, logPath, lastExit)
+        if (child === undefined) throw endedEarly(plan.name, { logPath, logStart, exit: lastExit })
         return (await isReady(plan)) || undefined
       })
       isSettled = true
@@ -107,12 +107,35 @@ export const createService = (options: ServiceOptions): Service => {
   }
 }
 
-const endedEarly = (name: string, logPath: string, exit: ChildExit | undefined) =>
-  new CliError(
-    exit?.code === EXIT.config ? EXIT.config : EXIT.failed,
-    `${name} ended while starting:\n${tailOf(logPath)}`,
+const spawnService = ({ argv }: ServicePlan, cwd: string, logPath: string) =>
+  spawnChild({
+    argv,
+    env: process.env as Record<string, string>,
+    cwd,
+    stdoutPath: logPath,
+    stderrPath: logPath,
+  })
+
+const sizeOf = (path: string) => statSync(path, { throwIfNoEntry: false })?.size ?? 0
+
+interface EarlyEnd {
+  readonly logPath: string
+  readonly logStart: number
+  readonly exit: ChildExit | undefined
+}
+
+const endedEarly = (name: string, { logPath, logStart, exit }: EarlyEnd) => {
+  const isConfig = exit?.code === EXIT.config
+  const said = tailOf(logPath, {
+    fromByte: logStart,
+    ...(isConfig ? { lines: PROBLEM_LINES } : {}),
+  })
+  return new CliError(
+    isConfig ? EXIT.config : EXIT.failed,
+    `${name} ended while starting:\n${said}`,
     `Read its log: ${logPath}`,
   )
+}
 
 const diedTooOften = (name: string, logPath: string) =>
   new CliError(

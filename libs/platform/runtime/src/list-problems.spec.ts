@@ -31,6 +31,12 @@ it('names the place of each problem as a path', () => {
   ])
 })
 
+it('names the place of a document that is wrong as a whole', () => {
+  expect(problems(7, 'pools[3]')).toEqual([expect.stringMatching(/^pools\[3\]: Invalid input/)])
+  expect(problems(7, 'pools.yaml: ')).toEqual([expect.stringMatching(/^pools\.yaml: Invalid/)])
+  expect(problems(7)).toEqual([expect.stringMatching(/^Invalid input/)])
+})
+
 it('puts the place of the document in front', () => {
   expect(problems({ pools: [], x: 1 }, 'hosts[2]')).toEqual(['hosts[2].x: is not a known setting'])
   expect(problems({ pools: [], x: 1 }, 'pools.yaml: ')).toEqual([

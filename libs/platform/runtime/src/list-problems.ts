@@ -8,24 +8,34 @@ type Issue = z.core.$ZodIssue
  * `pools.yaml: `) and comes before each path. Values are never shown: they may be secrets.
  */
 export const listProblems = (error: z.ZodError, prefix = ''): string[] =>
-  error.issues.flatMap((issue) => listIssue(issue, [])).map((problem) => join(prefix, problem))
+  error.issues
+    .flatMap((issue) => listIssue(issue, []))
+    .map(({ where, message }) => {
+      const place = join(prefix, where)
+      if (place === '') return message
+      return place.endsWith(' ') ? place + message : `${place}: ${message}`
+    })
 
-const listIssue = (issue: Issue, outer: readonly PropertyKey[]): string[] => {
+interface Problem {
+  /** Empty: the document itself. */
+  readonly where: string
+  readonly message: string
+}
+
+const listIssue = (issue: Issue, outer: readonly PropertyKey[]): Problem[] => {
   const path = [...outer, ...issue.path]
   if (issue.code === 'unrecognized_keys')
-    return issue.keys.map((key) => line([...path, key], 'is not a known setting'))
+    return issue.keys.map((key) => ({
+      where: formatPath([...path, key]),
+      message: 'is not a known setting',
+    }))
   if (issue.code === 'invalid_union' && issue.errors.length > 0) {
     const nearest = issue.errors.reduce((best, branch) =>
       branch.length < best.length ? branch : best,
     )
     return nearest.flatMap((inner) => listIssue(inner, path))
   }
-  return [line(path, issue.message)]
-}
-
-const line = (path: readonly PropertyKey[], message: string) => {
-  const where = formatPath(path)
-  return where === '' ? message : `${where}: ${message}`
+  return [{ where: formatPath(path), message: issue.message }]
 }
 
 const formatPath = (path: readonly PropertyKey[]): string =>
@@ -34,7 +44,7 @@ const formatPath = (path: readonly PropertyKey[]): string =>
     .join('')
     .replace(/^\./, '')
 
-const join = (prefix: string, problem: string) =>
-  prefix === '' || prefix.endsWith(' ') || problem.startsWith('[')
-    ? prefix + problem
-    : `${prefix}.${problem}`
+const join = (prefix: string, where: string) =>
+  prefix === '' || prefix.endsWith(' ') || where === '' || where.startsWith('[')
+    ? prefix + where
+    : `${prefix}.${where}`
