@@ -17,9 +17,9 @@ export interface Leader extends AsyncDisposable {
 
 /**
  * Competes for the leader lease and keeps it. The term is taken once the lease is won: at least the
- * revision of the write that won, and above any that this core has seen or anyone took. A leader that cannot
- * reach the bus leads on under its term, which everyone it commands checks; it stops when it sees
- * another's lease or a higher term.
+ * revision of the write that won, and above any that this core has seen or anyone took. A leader
+ * that cannot reach the bus leads on under its term, which everyone it commands checks; it stops
+ * when it sees another's lease or a higher term.
  * Disposing gives the lease back, so that a standby need not wait for its end.
  */
 export const startLeader = (options: LeaderOptions): Leader => {
