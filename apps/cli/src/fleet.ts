@@ -1,4 +1,4 @@
-import type { Clock } from '@berth/kernel'
+import { messageOf, type Clock } from '@berth/kernel'
 import type { CliError } from './cli-error.ts'
 import type { Paths } from './paths.ts'
 import { recordOf } from './processes.ts'
@@ -27,7 +27,7 @@ export interface Fleet extends AsyncDisposable {
 }
 
 export const createFleet = (options: FleetOptions): Fleet => {
-  const { paths, clock, ports } = options
+  const { paths, clock, ports, terminal } = options
   const supervisor = recordOf('up', process.pid)
   const startedAtMs = clock.wall()
   const services: Service[] = []
@@ -47,9 +47,18 @@ export const createFleet = (options: FleetOptions): Fleet => {
     services: services.flatMap((service) => service.record() ?? []),
   })
   let isOver = false
+  let isWritten = true
   // The news that the last one has ended may come after the state was removed.
   const save = () => {
-    if (!isOver) writeRunState(paths, state())
+    if (isOver) return
+    try {
+      writeRunState(paths, state())
+      isWritten = true
+    } catch (error) {
+      // A full disk. The fleet runs on, and what dies of it is started again.
+      if (isWritten) terminal.print(`! The state cannot be written: ${messageOf(error)}`)
+      isWritten = false
+    }
   }
 
   return {

@@ -44,11 +44,16 @@ export const readRunState = (paths: Paths): RunState | undefined => {
   }
 }
 
-/** Replaces the state at once, so that no reader sees half of it. */
+/** Replaces the state at once, so that no reader sees half of it. Throws when the disk is full. */
 export const writeRunState = (paths: Paths, state: RunState): void => {
   const scratch = `${pathOf(paths)}.${process.pid}`
-  writeFileSync(scratch, `${JSON.stringify(state, null, 2)}\n`)
-  renameSync(scratch, pathOf(paths))
+  try {
+    writeFileSync(scratch, `${JSON.stringify(state, null, 2)}\n`)
+    renameSync(scratch, pathOf(paths))
+  } catch (error) {
+    rmSync(scratch, { force: true })
+    throw error
+  }
 }
 
 export const removeRunState = (paths: Paths): void => rmSync(pathOf(paths), { force: true })

@@ -1,3 +1,6 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { openSync } from 'node:fs'
 import { describe, expect, it } from '@jest/globals'
 import { createLogger } from './log.ts'
 
@@ -34,6 +37,20 @@ describe('the log', () => {
       'connected',
       'config',
     ])
+  })
+
+  it('does not end the process when the disk it goes to is full', async () => {
+    const url = new URL('./log.ts', import.meta.url).href
+    const script = `
+      const { createLogger } = await import('${url}')
+      const log = createLogger({ name: 'spec', level: 'info', format: 'json' })
+      for (let n = 0; n < 3; n++) log.info({ n }, 'line')
+      setImmediate(() => process.exit(7))`
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', openSync('/dev/full', 'w'), 'ignore'],
+    })
+    const [code] = (await once(child, 'exit')) as [number | null]
+    expect(code).toBe(7)
   })
 
   it('keeps facts that only look alike', () => {

@@ -19,7 +19,7 @@ export interface LogOptions {
 
 /** One logger to standard output. Secrets are redacted in every line, whatever their depth. */
 export const createLogger = (options: LogOptions): Logger => {
-  const stdout = options.destination ?? pino.destination({ dest: 1, sync: true })
+  const stdout = options.destination ?? openStdout()
   return pino(
     {
       name: options.name,
@@ -31,6 +31,16 @@ export const createLogger = (options: LogOptions): Logger => {
     },
     options.format === 'pretty' ? prettyDestination(stdout) : stdout,
   )
+}
+
+/** What waits while standard output takes nothing; lines beyond it are lost. */
+const MAX_WAITING_BYTES = 1_048_576
+
+const openStdout = () => {
+  const stdout = pino.destination({ dest: 1, sync: true, maxLength: MAX_WAITING_BYTES })
+  // A full disk. Requests go on without a log, which comes back with the next line that fits.
+  stdout.on('error', () => undefined)
+  return stdout
 }
 
 /** A logger that writes nothing, for tests. */
