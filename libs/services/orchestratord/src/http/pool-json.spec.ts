@@ -1,7 +1,7 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import { describe, expect, it } from '@jest/globals'
 import { FleetPoolSchema, PoolState, type PoolSchema } from '@berth/contract'
-import { poolHealthJson } from './pool-json.ts'
+import { poolHealthJson, poolJson } from './pool-json.ts'
 
 const healthOf = (pool: MessageInitShape<typeof PoolSchema>) =>
   poolHealthJson(create(FleetPoolSchema, { hostId: 'h', pool }))
@@ -52,5 +52,20 @@ describe('the health of a pool', () => {
     expect(healthOf({ state: STARTING, currentOperation }).loading).toMatchObject({
       ...{ model_id: 'next', percent_complete: 40, eta_ms: 900 },
     })
+  })
+})
+
+describe('a pool', () => {
+  const performanceOf = (performance: MessageInitShape<typeof PoolSchema>['performance']) =>
+    poolJson(
+      create(FleetPoolSchema, { hostId: 'h', pool: { ...(performance && { performance }) } }),
+    )
+
+  it('tells what was measured to a tenth, and null for what was not', () => {
+    expect(performanceOf({ tokensPerS: 0, firstTokenMs: 17.40390699 })).toMatchObject({
+      perf_tokens_per_s: null,
+      first_token_ms: 17.4,
+    })
+    expect(performanceOf(undefined)).toMatchObject({ perf_tokens_per_s: null })
   })
 })

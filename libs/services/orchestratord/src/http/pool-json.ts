@@ -38,8 +38,8 @@ export const poolJson = (fleetPool: FleetPool) => {
     vram_free_bytes: count(pool.vramFreeBytes),
     compute_capability: text(pool.computeCapability),
     context_length: pool.contextLength || null,
-    perf_tokens_per_s: pool.performance?.tokensPerS ?? null,
-    first_token_ms: pool.performance?.firstTokenMs ?? null,
+    perf_tokens_per_s: measured(pool.performance?.tokensPerS),
+    first_token_ms: measured(pool.performance?.firstTokenMs),
     supports: {
       routes: pool.supports?.routes ?? [],
       quantizations: pool.supports?.quantizations ?? [],
@@ -147,3 +147,6 @@ const operationJson = (operation: Operation) => ({
 const text = (value: string) => (value === '' ? null : value)
 const count = (value: bigint | undefined) => (value === undefined ? null : Number(value))
 const time = (ms: bigint) => new Date(Number(ms)).toISOString()
+
+/** To a tenth. On the wire 0 is what was not measured yet. */
+const measured = (value = 0): number | null => (value > 0 ? Math.round(value * 10) / 10 : null)
