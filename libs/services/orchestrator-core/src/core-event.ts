@@ -68,6 +68,8 @@ export type CoreEvent =
     }
   | { readonly kind: 'host_offline'; readonly hostId: HostId; readonly pools: number }
   | { readonly kind: 'host_keyed'; readonly hostId: HostId; readonly epoch: number }
+  /** An agent of an earlier epoch still publishes, from another address. */
+  | { readonly kind: 'host_conflict'; readonly hostId: HostId; readonly ignoredAddress: string }
   | { readonly kind: 'pool_conflict'; readonly poolId: PoolId; readonly hostId: HostId }
   | { readonly kind: 'leading'; readonly term: number }
   | { readonly kind: 'following'; readonly term: number; readonly address: string }

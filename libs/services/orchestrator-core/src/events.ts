@@ -43,6 +43,10 @@ export const reportEvent = (series: Series, log: RpcLog, event: CoreEvent): void
       return log.warn({ host_id: event.hostId, pools: event.pools }, 'host offline')
     case 'host_keyed':
       return log.info({ host_id: event.hostId, epoch: event.epoch }, 'host has the lease key')
+    case 'host_conflict': {
+      const fields = { host_id: event.hostId, ignored_address: event.ignoredAddress }
+      return log.error(fields, 'host id is used by two agents: the older is ignored')
+    }
     case 'pool_conflict': {
       const fields = { pool_id: event.poolId, host_id: event.hostId }
       return log.error(fields, 'pool id is claimed by two hosts: the second is ignored')

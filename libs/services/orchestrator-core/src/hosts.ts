@@ -24,6 +24,7 @@ export const applySnapshot = (
 ): void => {
   const before = core.view.hosts.get(snapshot.hostId)?.snapshot
   const result = foldSnapshot(core.view, snapshot, core.clock.now(), origin)
+  if (result.kind === 'dropped' && origin === 'live') reportTwin(core, snapshot, before)
   if (result.kind !== 'applied') return
   const { hostId, epoch } = snapshot
   core.published.set(hostId, published)
@@ -124,6 +125,16 @@ const noteModels = (core: Core, snapshot: HostSnapshot) => {
       if (!core.firstSeen.has(modelId)) core.firstSeen.set(modelId, core.clock.wall())
     }
   }
+}
+
+/** A last word of the agent's earlier life has its address; two agents never share one. */
+const reportTwin = (
+  core: Core,
+  { hostId, epoch, grpcAddress }: HostSnapshot,
+  known?: HostSnapshot,
+) => {
+  if (!known || epoch === known.epoch || grpcAddress === known.grpcAddress) return
+  core.effects.report({ kind: 'host_conflict', hostId, ignoredAddress: grpcAddress })
 }
 
 const reportConflicts = (core: Core, { hostId, pools }: HostSnapshot, before?: HostSnapshot) => {
