@@ -40,11 +40,11 @@ export const startSimCore = (
     config: coreConfigSchema.parse({}),
     version: 'sim',
     observe: (event) => observe(core, event),
-    installKey: async ({ epoch, term, grpcAddress: address }, key, signal) => {
+    installKey: async ({ hostId, epoch, term, grpcAddress: address }, key, signal) => {
       await callUnary(sockets, process, {
         ...{ address, signal, deadlineMs: INSTALL_DEADLINE_MS },
         method: PoolManagerService.method.installLeaseKey,
-        request: { ...key, term: BigInt(term), epoch: BigInt(epoch) },
+        request: { ...key, hostId, term: BigInt(term), epoch: BigInt(epoch) },
       })
     },
   })

@@ -73,8 +73,8 @@ export const createKeyRing = (options: KeyRingOptions): KeyRing => {
       if (signal.aborted) return
       if (!error) return options.onKeyed(hostId, epoch, term)
       log.warn({ hostId, reason: error.reason, detail: error.message }, 'lease key not delivered')
-      // A new epoch comes with a snapshot, and with it the next delivery.
-      if (error.reason === 'STALE_EPOCH') return
+      // A new epoch, or an address of the host's own, comes with a snapshot and its delivery.
+      if (error.reason === 'STALE_EPOCH' || error.reason === 'HOST_NOT_FOUND') return
       if (error.reason === 'STALE_TERM') return options.onStaleTerm(seenTerm(error, term))
       await sleep(clock, pauseMs, signal)
     }
@@ -108,9 +108,10 @@ export const createKeyRing = (options: KeyRingOptions): KeyRing => {
 
 /** Delivers over gRPC, on a connection of its own: it happens once per agent life. */
 export const installKeyByRpc: InstallKey = async (delivery, key, signal) => {
-  const { epoch, term, grpcAddress: address } = delivery
+  const { hostId, epoch, term, grpcAddress: address } = delivery
   using client = createClient(PoolManagerService, { address, defaultDeadlineMs: DEADLINE_MS })
-  await client.installLeaseKey({ ...key, term: BigInt(term), epoch: BigInt(epoch) }, { signal })
+  const request = { ...key, hostId, term: BigInt(term), epoch: BigInt(epoch) }
+  await client.installLeaseKey(request, { signal })
 }
 
 const seenTerm = (error: BerthError, term: number): number => {

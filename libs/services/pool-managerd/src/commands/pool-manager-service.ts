@@ -21,6 +21,7 @@ import { tailRing } from './tail-log.ts'
 import { watchOperation } from './watch-operation.ts'
 
 export interface PoolManagerOptions {
+  readonly hostId: string
   readonly epoch: number
   readonly clock: Clock
   readonly pools: ReadonlyMap<string, Pool>
@@ -104,9 +105,15 @@ const isLoaded = ({ residency }: ModelResidency): boolean =>
   residency === Residency.RESIDENT || residency === Residency.DRAINING
 
 const installLeaseKey = (
-  { term, keyId, key, epoch }: InstallLeaseKeyRequest,
-  own: { readonly epoch: number; readonly authority: Authority },
+  { term, keyId, key, epoch, hostId }: InstallLeaseKeyRequest,
+  own: { readonly hostId: string; readonly epoch: number; readonly authority: Authority },
 ) => {
+  if (hostId !== own.hostId)
+    throw new BerthError(
+      'HOST_NOT_FOUND',
+      `This is host ${own.hostId}: the key is meant for ${JSON.stringify(hostId.slice(0, 63))}.`,
+      { facts: { host_id: own.hostId } },
+    )
   if (Number(epoch) !== own.epoch)
     throw new BerthError(
       'STALE_EPOCH',

@@ -68,6 +68,7 @@ export const startTestAgent = async (
   const client = scope.use(createClient(PoolManagerService, { address, defaultDeadlineMs: 15_000 }))
   const status = async (poolId: string) => (await client.getStatus({ poolId })).pool!
   await client.installLeaseKey({
+    hostId: 'h1',
     term: BigInt(TERM),
     keyId: KEY.keyId,
     key: KEY.key,
