@@ -1,7 +1,8 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Clock } from '@berth/kernel'
+import { every, type Clock } from '@berth/kernel'
 import { spawnChild, type Child, type ChildExit } from '@berth/runtime'
+import { boundLog } from './bound-log.ts'
 import { CliError } from './cli-error.ts'
 import { createDeathCount } from './death-count.ts'
 import { EXIT } from './exit-code.ts'
@@ -15,6 +16,9 @@ import type { Terminal } from './terminal.ts'
 import { waitUntil } from './wait-until.ts'
 
 const RESTART_DELAY_MS = 500
+/** A log and the one before it, of each service. */
+const LOG_MAX_BYTES = 32 * 1024 * 1024
+const LOG_LOOK_MS = 10_000
 /** A configuration may have many problems, and all are shown. */
 const PROBLEM_LINES = 200
 
@@ -51,6 +55,7 @@ export const createService = (options: ServiceOptions): Service => {
   let isSettled = false
   let isStopping = false
   let cancelRestart = () => {}
+  let stopBounding = () => {}
 
   const record = (): ProcessRecord | undefined =>
     child && { name: plan.name, pid: child.pid, startTime: child.startTime }
@@ -83,6 +88,8 @@ export const createService = (options: ServiceOptions): Service => {
     record,
     start: async () => {
       signal.throwIfAborted()
+      boundLog(logPath, LOG_MAX_BYTES)
+      stopBounding = every(clock, LOG_LOOK_MS, () => boundLog(logPath, LOG_MAX_BYTES))
       logStart = sizeOf(logPath)
       await launch()
       const wait = {
@@ -99,6 +106,7 @@ export const createService = (options: ServiceOptions): Service => {
     [Symbol.asyncDispose]: async () => {
       isStopping = true
       cancelRestart()
+      stopBounding()
       const running = record()
       if (running === undefined) return
       const left = await endProcesses(clock, [running], terminal.isHurried ? 0 : plan.stopTimeoutMs)
