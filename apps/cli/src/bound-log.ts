@@ -1,8 +1,8 @@
 import { copyFileSync, rmSync, statSync, truncateSync } from 'node:fs'
 
 /**
- * Empties a log that has grown past `maxBytes`; what it held is kept as `FILE.1`, unless there is no
- * room for it. Whoever writes it appends and goes on at its start; a line in between may be lost.
+ * Empties a log that has grown past `maxBytes`; what it held is kept as `FILE.1`, unless there is
+ * no room for it. Whoever writes it appends and goes on at its start; a line may be lost.
  */
 export const boundLog = (path: string, maxBytes: number): void => {
   const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0
