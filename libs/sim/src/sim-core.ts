@@ -5,6 +5,7 @@ import {
   type CoreEvent,
   type OrchestratorCore,
 } from '@berth/orchestrator-core'
+import { BerthError } from '@berth/kernel'
 import { createMetrics } from '@berth/runtime'
 import { connectSimBus } from './sim-bus.ts'
 import { createSimProcess, type SimNode, type SimProcess } from './sim-process.ts'
@@ -22,6 +23,7 @@ export interface SimCore {
 }
 
 const INSTALL_DEADLINE_MS = 2_000
+const READ_DEADLINE_MS = 1_500
 
 /** Starts a core on a node; gateways reach it at `<node>:7070`. */
 export const startSimCore = (
@@ -46,6 +48,15 @@ export const startSimCore = (
         method: PoolManagerService.method.installLeaseKey,
         request: { ...key, hostId, term: BigInt(term), epoch: BigInt(epoch) },
       })
+    },
+    readHost: async (address, signal) => {
+      const { host } = await callUnary(sockets, process, {
+        ...{ address, signal, deadlineMs: READ_DEADLINE_MS },
+        method: PoolManagerService.method.getHost,
+        request: {},
+      })
+      if (!host) throw new BerthError('RPC_FAILED', `${address} answered without a host.`)
+      return host
     },
   })
   const address = `${node.name}:7070`
