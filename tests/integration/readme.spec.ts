@@ -55,7 +55,7 @@ describe('the README', () => {
     const plain = curls.find((text) => text.includes('/chat/') && !text.includes('"stream"'))
     const answer = JSON.parse(await run(plain!))
     expect(answer.object).toBe('chat.completion')
-    expect(answer.choices[0].message.content.length).toBeGreaterThan(0)
+    expect(answer.choices[0].message.role).toBe('assistant')
     expect(answer.usage.completion_tokens).toBeGreaterThan(0)
   })
 
