@@ -9,6 +9,9 @@ export interface Device {
   /** Stable within the host: an index, or `cpu`. Pools name devices by it in their mask. */
   readonly deviceId: string
   readonly kind: DeviceKind
+  /** Absent when the host cannot tell. */
+  readonly memoryTotalBytes?: number
+  readonly memoryFreeBytes?: number
 }
 
 /**

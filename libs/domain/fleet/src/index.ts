@@ -1,5 +1,7 @@
 export type {
+  ModelDimensions,
   ModelResidency,
+  PerformanceCell,
   PerformanceHint,
   PoolSnapshot,
   PoolState,

@@ -29,10 +29,47 @@ export interface ModelResidency {
   readonly modelId: ModelId
   readonly residency: Residency
   readonly activeRequests: number
+  /** sha256 of its files; empty when not known. */
+  readonly digest: string
+  /** Such as Q4_K_M; empty when not known. */
+  readonly quantization: string
+  /** Absent when its files do not tell. */
+  readonly dimensions?: ModelDimensions
+}
+
+/** What the size of a model's KV cache follows from. */
+export interface ModelDimensions {
+  /** Layers that attend; each keeps keys and values. */
+  readonly layers: number
+  readonly kvHeads: number
+  readonly keyDim: number
+  readonly valueDim: number
+  /** Bytes of one cached number; not whole where the cache is quantised. */
+  readonly kvDtypeBytes: number
+  /** Layers, of `layers`, that look back `windowTokens` only. 0: none do. */
+  readonly windowLayers: number
+  readonly windowTokens: number
+  /** Numbers cached per token and layer where attention is latent (MLA). 0: heads are cached. */
+  readonly latentDim: number
 }
 
 /** Moving averages measured at the ingress of a pool. */
 export interface PerformanceHint {
+  readonly tokensPerS: number
+  readonly firstTokenMs: number
+  readonly samples: number
+  /** Prompt tokens a second of a request that is alone. */
+  readonly prefillTokensPerS?: number
+  readonly cells?: readonly PerformanceCell[]
+}
+
+/** A moving average over requests of one kind. */
+export interface PerformanceCell {
+  readonly modelId: ModelId
+  /** Prompts of up to 2^(8 + band) tokens; the last band has no end. */
+  readonly promptBand: number
+  /** Requests in flight, this one counted, up to 2^band. */
+  readonly occupancyBand: number
   readonly tokensPerS: number
   readonly firstTokenMs: number
   readonly samples: number
@@ -74,4 +111,12 @@ export interface PoolSnapshot {
   readonly vramFreeBytes?: number
   /** Such as 8.6; absent where the devices have none. */
   readonly computeCapability?: number
+  /** Of an engine that reserves its KV cache at start: jobs take from this, not from free VRAM. */
+  readonly kvTotalBytes?: number
+  readonly kvFreeBytes?: number
+  /** Each device's share of the model, in the order of the mask; empty: equal shares. */
+  readonly deviceSplit: readonly number[]
+  /** One slot, and the same bytes for the same job. */
+  readonly isStrict: boolean
+  readonly samplerProfileVersion: string
 }

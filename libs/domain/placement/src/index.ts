@@ -1,4 +1,4 @@
-export type { Exclusion, PlacementJob } from './placement-job.ts'
+export type { Exclusion, KvHint, PlacementJob } from './placement-job.ts'
 export { DEFAULT_PLACEMENT_POLICY, type PlacementPolicy, type Speed } from './placement-policy.ts'
 export type { PlacementReason, Verdict, When } from './verdict.ts'
 export { isEligible } from './judge.ts'

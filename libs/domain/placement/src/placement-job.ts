@@ -13,6 +13,13 @@ export interface PlacementJob {
   readonly route: string
   /** Tokens of context the job needs; 0 when not known. */
   readonly requiredCtx: number
+  /** Tokens of the prompt; 0 when not known. */
+  readonly promptTokens: number
+  /**
+   * The prompt's beginning as a chain of 64-bit hashes, two words for each block, low word first.
+   * A block's hash stands for everything up to its end.
+   */
+  readonly prefix: Uint32Array
   /** Tokens the job will probably produce; at least 1. */
   readonly expectedTokens: number
   /** Jobs that get a slot before this one. Moves the predicted start only. */
@@ -22,6 +29,8 @@ export interface PlacementJob {
   readonly exclusionsEndMs: number
   /** The pool where this job's session ran last. */
   readonly warmPoolId?: PoolId
+  /** Whether warmth counts: `cold` ignores it, `reuse` waits for it within bounds. */
+  readonly kvHint: KvHint
   /** This pool or an error, never another. */
   readonly pinPoolId?: PoolId
   readonly preferPools: readonly PoolId[]
@@ -35,4 +44,15 @@ export interface PlacementJob {
   readonly quantization: string
   readonly requiredExtensions: readonly string[]
   readonly engine: string
+  /** Memory the job's KV cache takes; absent: estimated from the model and `requiredCtx`. */
+  readonly estKvBytes?: number
+  /** Only on a pool that repeats itself byte for byte, and has what the next four say. */
+  readonly isStrict: boolean
+  readonly seed?: bigint
+  readonly samplerProfileVersion: string
+  readonly engineVersion: string
+  readonly modelDigest: string
 }
+
+/** What a client says of the KV cache: nothing, to use it again, or not to count on it. */
+export type KvHint = 'none' | 'reuse' | 'cold'

@@ -55,13 +55,16 @@ interface Moment {
 }
 
 const toPlacementJob = (core: Core, spec: JobSpec, moment: Moment): PlacementJob => {
-  const warmPoolId = spec.isCold ? undefined : core.warmPools.get(spec.sessionId)
+  const warmPoolId = spec.kvHint === 'cold' ? undefined : core.warmPools.get(spec.sessionId)
   return {
     ...spec,
     ...(warmPoolId === undefined ? {} : { warmPoolId }),
     expectedTokens: Math.max(
       1,
-      spec.maxTokens || core.expectedTokens.get(spec.modelId) || DEFAULT_EXPECTED_TOKENS,
+      spec.expectedTokensHint ||
+        spec.maxTokens ||
+        core.expectedTokens.get(spec.modelId) ||
+        DEFAULT_EXPECTED_TOKENS,
     ),
     queueAhead: moment.queueAhead,
     exclusions: moment.ask?.exclusions ?? [],

@@ -13,11 +13,26 @@ export interface JobSpec extends Demand {
   readonly maxTokens: number
   readonly maxWaitMs: number
   readonly deadlineMs: number
+  /** Tokens the client expects to be produced; reserves nothing. */
+  readonly expectedTokensHint: number
   readonly sessionId: string
   readonly correlationId: string
-  /** `cold`: where the session ran last does not matter. */
-  readonly isCold: boolean
+  /** Empty where nobody signs in. */
+  readonly tenant: string
+  readonly keyId: string
+  /** What the job may cost its session, or itself when it has none. */
+  readonly budget: Budget
 }
+
+/** The three amounts a budget limits. Cost in millionths of the unit prices are given in. */
+export interface Amounts {
+  readonly tokens: number
+  readonly timeMs: number
+  readonly costMicros: number
+}
+
+/** Limits, or what is left of them; an absent amount is not limited. */
+export type Budget = Partial<Amounts>
 
 /** A gateway asks for one slot. */
 export interface Ask {

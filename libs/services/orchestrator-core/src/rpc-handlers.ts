@@ -30,7 +30,12 @@ const schedulerService = ({ coordinator, sessions }: RpcHandlerOptions) =>
       const { decision, candidates } = coordinator.explain(toJobSpec(job))
       return { ...describeDecision(decision), candidates: candidates.map(describeCandidate) }
     },
+    getDecision: async () => Promise.reject(notYet()),
+    getSession: async () => Promise.reject(notYet()),
+    endSession: async () => Promise.reject(notYet()),
   })
+
+const notYet = () => new BerthError('UNSUPPORTED_OPERATION', 'not yet')
 
 const fleetService = (options: RpcHandlerOptions) => {
   const { core } = options.coordinator

@@ -1,15 +1,17 @@
 import {
   JobClass as WireJobClass,
-  KvHint,
+  KvHint as WireKvHint,
   LeaseOutcome as WireOutcome,
   type Acquire,
+  type Budget as WireBudget,
   type Hello as WireHello,
   type Job,
   type Release,
 } from '@berth/contract'
 import { BerthError, parseGatewayId, parseJobId, parseModelId, parsePoolId } from '@berth/kernel'
 import type { InstanceId, LeaseId, PoolId } from '@berth/kernel'
-import type { Ask, JobSpec, LeaseOutcome, LeaseResult } from './job-spec.ts'
+import type { KvHint } from '@berth/placement'
+import type { Ask, Budget, JobSpec, LeaseOutcome, LeaseResult } from './job-spec.ts'
 import type { Hello } from './session-signal.ts'
 
 /** Pools a job may name in each of its lists. */
@@ -29,7 +31,19 @@ export const toJobSpec = (job: Job | undefined): JobSpec => {
     deadlineMs: job.deadlineMs,
     sessionId: job.sessionId,
     correlationId: job.correlationId,
-    isCold: job.kvHint === KvHint.COLD,
+    kvHint: KV_HINTS[job.kvHint] ?? 'none',
+    promptTokens: job.promptTokens,
+    prefix: toPrefix(job.prefixChain),
+    expectedTokensHint: job.expectedTokens,
+    tenant: job.tenant,
+    keyId: job.keyId,
+    budget: toBudget(job.budget),
+    isStrict: job.isStrict,
+    ...(job.seed === undefined ? {} : { seed: job.seed }),
+    ...(job.estKvBytes === undefined ? {} : { estKvBytes: Number(job.estKvBytes) }),
+    samplerProfileVersion: job.samplerProfileVersion,
+    engineVersion: job.engineVersion,
+    modelDigest: job.modelDigest,
     ...(placement?.pinPoolId ? { pinPoolId: parsePoolId(placement.pinPoolId) } : {}),
     preferPools: toPoolIds(placement?.preferPools),
     avoidPools: toPoolIds(placement?.avoidPools),
@@ -77,6 +91,28 @@ export const toHello = (wire: WireHello): Hello => ({
     term: Number(lease.term),
   })),
 })
+
+/** Bytes of the chain that count: 64 blocks, as the contract says. */
+const PREFIX_BYTES_MAX = 64 * 8
+
+/** Copied: the bytes of a frame may stand at any offset and share their buffer with it. */
+const toPrefix = (chain: Uint8Array): Uint32Array => {
+  const length = Math.min(PREFIX_BYTES_MAX, chain.length - (chain.length % 8))
+  return length === 0 ? NO_PREFIX : new Uint32Array(chain.slice(0, length).buffer)
+}
+
+const NO_PREFIX = new Uint32Array()
+
+const toBudget = (budget: WireBudget | undefined): Budget => ({
+  ...(budget?.tokens === undefined ? {} : { tokens: Number(budget.tokens) }),
+  ...(budget?.timeMs === undefined ? {} : { timeMs: Number(budget.timeMs) }),
+  ...(budget?.costMicros === undefined ? {} : { costMicros: Number(budget.costMicros) }),
+})
+
+const KV_HINTS: Readonly<Record<number, KvHint>> = {
+  [WireKvHint.REUSE]: 'reuse',
+  [WireKvHint.COLD]: 'cold',
+}
 
 const toPoolIds = (ids: readonly string[] = []): PoolId[] =>
   ids.slice(0, NAMED_POOLS_MAX).map((id) => parsePoolId(id))

@@ -4,12 +4,18 @@ import {
   Residency as WireResidency,
   type HostHeartbeat as WireHeartbeat,
   type HostSnapshot as WireHost,
+  type ModelDimensions as WireDimensions,
+  type ModelResidency as WireModel,
+  type PerformanceHint as WirePerformance,
   type Pool as WirePool,
 } from '@berth/contract'
 import type {
   DeviceKind,
   HostHeartbeat,
   HostSnapshot,
+  ModelDimensions,
+  ModelResidency,
+  PerformanceHint,
   PoolSnapshot,
   PoolState,
   Residency,
@@ -29,9 +35,11 @@ export const toHostSnapshot = (wire: WireHost): HostSnapshot => ({
   revision: Number(wire.revision),
   grpcAddress: wire.grpcAddress,
   ingressAddress: wire.ingressAddress,
-  devices: wire.devices.map(({ deviceId, kind }) => ({
+  devices: wire.devices.map(({ deviceId, kind, memoryTotalBytes, memoryFreeBytes }) => ({
     deviceId,
     kind: DEVICE_KINDS[kind] ?? 'unknown',
+    ...(memoryTotalBytes === undefined ? {} : { memoryTotalBytes: Number(memoryTotalBytes) }),
+    ...(memoryFreeBytes === undefined ? {} : { memoryFreeBytes: Number(memoryFreeBytes) }),
   })),
   pools: wire.pools.map(toPoolSnapshot),
   term: Number(wire.term),
@@ -58,19 +66,47 @@ const toPoolSnapshot = (wire: WirePool): PoolSnapshot => ({
   deviceMask: wire.deviceMask,
   slotsTotal: wire.slotsTotal,
   leaseIds: wire.leaseIds as LeaseId[],
-  models: wire.models.map(({ modelId, residency, activeRequests }) => ({
-    modelId: modelId as ModelId,
-    residency: RESIDENCIES[residency] ?? 'absent',
-    activeRequests,
-  })),
+  models: wire.models.map(toModelResidency),
   supports: {
     routes: wire.supports?.routes ?? [],
     quantizations: wire.supports?.quantizations ?? [],
     extensions: wire.supports?.extensions ?? [],
   },
   contextLength: wire.contextLength,
+  deviceSplit: wire.deviceSplit,
+  isStrict: wire.isStrict,
+  samplerProfileVersion: wire.samplerProfileVersion,
   ...whatIsKnown(wire),
 })
+
+const toModelResidency = (wire: WireModel): ModelResidency => {
+  const { dimensions } = wire
+  return {
+    modelId: wire.modelId as ModelId,
+    residency: RESIDENCIES[wire.residency] ?? 'absent',
+    activeRequests: wire.activeRequests,
+    digest: wire.digest,
+    quantization: wire.quantization,
+    ...(dimensions ? { dimensions: toDimensions(dimensions) } : {}),
+  }
+}
+
+const toDimensions = ({ $typeName: _, ...dimensions }: WireDimensions): ModelDimensions =>
+  dimensions
+
+const toPerformance = (wire: WirePerformance): PerformanceHint => ({
+  tokensPerS: wire.tokensPerS,
+  firstTokenMs: wire.firstTokenMs,
+  samples: wire.samples,
+  ...(wire.prefillTokensPerS > 0 ? { prefillTokensPerS: wire.prefillTokensPerS } : {}),
+  cells: wire.cells.slice(0, CELLS_MAX).map(({ $typeName: _, ...cell }) => ({
+    ...cell,
+    modelId: cell.modelId as ModelId,
+  })),
+})
+
+/** Of one pool; an agent keeps far fewer. */
+const CELLS_MAX = 512
 
 const whatIsKnown = (wire: WirePool) => {
   const computeCapability = Number.parseFloat(wire.computeCapability)
@@ -80,15 +116,11 @@ const whatIsKnown = (wire: WirePool) => {
     ...(wire.vramTotalBytes === undefined ? {} : { vramTotalBytes: Number(wire.vramTotalBytes) }),
     ...(wire.vramFreeBytes === undefined ? {} : { vramFreeBytes: Number(wire.vramFreeBytes) }),
     ...(Number.isFinite(computeCapability) ? { computeCapability } : {}),
+    ...(wire.kvTotalBytes === undefined ? {} : { kvTotalBytes: Number(wire.kvTotalBytes) }),
+    ...(wire.kvFreeBytes === undefined ? {} : { kvFreeBytes: Number(wire.kvFreeBytes) }),
     // An average of nothing is no measurement.
     ...(performance && performance.samples > 0 && performance.tokensPerS > 0
-      ? {
-          performance: {
-            tokensPerS: performance.tokensPerS,
-            firstTokenMs: performance.firstTokenMs,
-            samples: performance.samples,
-          },
-        }
+      ? { performance: toPerformance(performance) }
       : {}),
   }
 }

@@ -32,6 +32,7 @@ export const onServerFrame = (targets: FrameTargets, { frame }: ServerFrame): vo
       return leases.revoke(frame.value.leaseId, frame.value.reason)
     case 'heartbeat':
       return targets.sawTerm(frame.value.term)
+    case 'settled':
     case 'welcome':
     case 'notLeader':
     case undefined:

@@ -26,12 +26,17 @@ export const poolSnapshot = (poolId: string, draft: PoolDraft = {}): PoolSnapsho
     leaseIds: [],
     supports: { routes: ['/v1/chat/completions'], quantizations: [], extensions: [] },
     contextLength: 4096,
+    deviceSplit: [],
+    isStrict: false,
+    samplerProfileVersion: '',
     ...rest,
     poolId: poolId as PoolId,
     models: models.map((modelId) => ({
       modelId: modelId as ModelId,
       residency: 'resident',
       activeRequests: 0,
+      digest: '',
+      quantization: '',
     })),
   }
   return snapshot as unknown as PoolSnapshot

@@ -76,6 +76,9 @@ export const startScriptedCore = async (script: CoreScript) => {
       }
     },
     explain: async () => ({}),
+    getDecision: async () => ({}),
+    getSession: async () => ({}),
+    endSession: async () => ({}),
   })
   const server = await serveRpc({
     host: '127.0.0.1',

@@ -10,7 +10,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file berth/v1/scheduler.proto.
  */
 export const file_berth_v1_scheduler: GenFile = /*@__PURE__*/
-  fileDesc("ChhiZXJ0aC92MS9zY2hlZHVsZXIucHJvdG8SCGJlcnRoLnYxIjcKDlNlc3Npb25SZXF1ZXN0EiUKBmZyYW1lcxgBIAMoCzIVLmJlcnRoLnYxLkNsaWVudEZyYW1lIjgKD1Nlc3Npb25SZXNwb25zZRIlCgZmcmFtZXMYASADKAsyFS5iZXJ0aC52MS5TZXJ2ZXJGcmFtZSKuAgoLQ2xpZW50RnJhbWUSIAoFaGVsbG8YASABKAsyDy5iZXJ0aC52MS5IZWxsb0gAEiQKB2FjcXVpcmUYAiABKAsyES5iZXJ0aC52MS5BY3F1aXJlSAASIgoGY2FuY2VsGAMgASgLMhAuYmVydGgudjEuQ2FuY2VsSAASJAoHcmVsZWFzZRgEIAEoCzIRLmJlcnRoLnYxLlJlbGVhc2VIABIuCgloZWFydGJlYXQYBSABKAsyGS5iZXJ0aC52MS5DbGllbnRIZWFydGJlYXRIABIpCgp0YXNrX293bmVkGAYgASgLMhMuYmVydGgudjEuVGFza093bmVkSAASKQoKdGFza19lbmRlZBgHIAEoCzITLmJlcnRoLnYxLlRhc2tFbmRlZEgAQgcKBWZyYW1lIrECCgtTZXJ2ZXJGcmFtZRIkCgd3ZWxjb21lGAEgASgLMhEuYmVydGgudjEuV2VsY29tZUgAEikKCm5vdF9sZWFkZXIYAiABKAsyEy5iZXJ0aC52MS5Ob3RMZWFkZXJIABImCghhc3NpZ25lZBgDIAEoCzISLmJlcnRoLnYxLkFzc2lnbmVkSAASIgoGcXVldWVkGAQgASgLMhAuYmVydGgudjEuUXVldWVkSAASJgoIcmVqZWN0ZWQYBSABKAsyEi5iZXJ0aC52MS5SZWplY3RlZEgAEiQKB3Jldm9rZWQYBiABKAsyES5iZXJ0aC52MS5SZXZva2VkSAASLgoJaGVhcnRiZWF0GAcgASgLMhkuYmVydGgudjEuU2VydmVySGVhcnRiZWF0SABCBwoFZnJhbWUimQEKBUhlbGxvEhIKCmdhdGV3YXlfaWQYASABKAkSDwoHc2Vzc2lvbhgCIAEoBBIPCgdhZGRyZXNzGAMgASgJEigKC2xpdmVfbGVhc2VzGAQgAygLMhMuYmVydGgudjEuTGl2ZUxlYXNlEiIKBXRhc2tzGAUgAygLMhMuYmVydGgudjEuVGFza093bmVkEgwKBHRlcm0YBiABKAQibQoJTGl2ZUxlYXNlEhAKCGxlYXNlX2lkGAEgASgJEg4KBmpvYl9pZBgCIAEoCRIPCgdwb29sX2lkGAMgASgJEhAKCG1vZGVsX2lkGAQgASgJEg0KBWVwb2NoGAUgASgEEgwKBHRlcm0YBiABKAQiHwoPQ2xpZW50SGVhcnRiZWF0EgwKBHRlcm0YASABKAQiggEKB0FjcXVpcmUSDgoGam9iX2lkGAEgASgJEhoKA2pvYhgCIAEoCzINLmJlcnRoLnYxLkpvYhIRCgl3YWl0ZWRfbXMYAyABKA0SJwoKZXhjbHVzaW9ucxgEIAMoCzITLmJlcnRoLnYxLkV4Y2x1c2lvbhIPCgdhdHRlbXB0GAUgASgNIjEKCUV4Y2x1c2lvbhIPCgdwb29sX2lkGAEgASgJEhMKC2luc3RhbmNlX2lkGAIgASgJIr8DCgNKb2ISEAoIbW9kZWxfaWQYASABKAkSDQoFcm91dGUYAiABKAkSIQoFY2xhc3MYAyABKA4yEi5iZXJ0aC52MS5Kb2JDbGFzcxISCgptYXhfdG9rZW5zGAQgASgNEhUKDXByb21wdF90b2tlbnMYBSABKA0SFAoMcmVxdWlyZWRfY3R4GAYgASgNEhMKC21heF93YWl0X21zGAcgASgNEhMKC2RlYWRsaW5lX21zGAggASgNEg4KBnN0cmVhbRgJIAEoCBIOCgZ0ZW5hbnQYCiABKAkSEgoKc2Vzc2lvbl9pZBgLIAEoCRIWCg5jb3JyZWxhdGlvbl9pZBgMIAEoCRIVCg1wcmVmaXhfaGFzaGVzGA0gAygGEg4KBmtleV9pZBgOIAEoCRIvCglwbGFjZW1lbnQYDyABKAsyHC5iZXJ0aC52MS5QbGFjZW1lbnRPdmVycmlkZXMSLwoMcmVxdWlyZW1lbnRzGBAgASgLMhkuYmVydGgudjEuSm9iUmVxdWlyZW1lbnRzEhEKCWlzX3N0cmljdBgRIAEoCBIhCgdrdl9oaW50GBIgASgOMhAuYmVydGgudjEuS3ZIaW50IokBChJQbGFjZW1lbnRPdmVycmlkZXMSEwoLcGluX3Bvb2xfaWQYASABKAkSFAoMcHJlZmVyX3Bvb2xzGAIgAygJEhMKC2F2b2lkX3Bvb2xzGAMgAygJEhsKE3JlcXVpcmVfZGV2aWNlX21hc2sYBCADKAkSFgoOYWxsb3dfZmFsbGJhY2sYBSABKAgihQEKD0pvYlJlcXVpcmVtZW50cxIWCg5taW5fdnJhbV9ieXRlcxgBIAEoBBIUCgxxdWFudGl6YXRpb24YAiABKAkSFwoPbWluX2NvbXB1dGVfY2FwGAMgASgBEhsKE3JlcXVpcmVkX2V4dGVuc2lvbnMYBCADKAkSDgoGZW5naW5lGAUgASgJIhgKBkNhbmNlbBIOCgZqb2JfaWQYASABKAkilgEKB1JlbGVhc2USEAoIbGVhc2VfaWQYASABKAkSJwoHb3V0Y29tZRgCIAEoDjIWLmJlcnRoLnYxLkxlYXNlT3V0Y29tZRIRCgl0b2tlbnNfaW4YAyABKA0SEgoKdG9rZW5zX291dBgEIAEoDRIWCg5maXJzdF90b2tlbl9tcxgFIAEoARIRCglkZWNvZGVfbXMYBiABKAEisQEKB1dlbGNvbWUSDAoEdGVybRgBIAEoBBIRCglsZWFkZXJfaWQYAiABKAkSFAoMbGVhc2VfdHRsX21zGAMgASgNEh0KFWhlYXJ0YmVhdF9pbnRlcnZhbF9tcxgEIAEoDRIcChRoZWFydGJlYXRfdGltZW91dF9tcxgFIAEoDRIZChFyZXZva2VkX2xlYXNlX2lkcxgGIAMoCRIXCg9tYXhfb3V0c3RhbmRpbmcYByABKA0iKgoJTm90TGVhZGVyEg8KB2FkZHJlc3MYASABKAkSDAoEdGVybRgCIAEoBCLEAQoIQXNzaWduZWQSDgoGam9iX2lkGAEgASgJEhAKCGxlYXNlX2lkGAIgASgJEg8KB3Bvb2xfaWQYAyABKAkSEwoLaW5zdGFuY2VfaWQYBCABKAkSFwoPaW5ncmVzc19hZGRyZXNzGAUgASgJEg0KBXRva2VuGAYgASgJEg0KBWVwb2NoGAcgASgEEgwKBHRlcm0YCCABKAQSEQoJcXVldWVkX21zGAkgASgNEhgKEHByZWRpY3RlZF9lbmRfbXMYCiABKA0iVgoGUXVldWVkEg4KBmpvYl9pZBgBIAEoCRIQCghwb3NpdGlvbhgCIAEoDRIaChJwcmVkaWN0ZWRfc3RhcnRfbXMYAyABKA0SDgoGcmVhc29uGAQgASgJIoMBCghSZWplY3RlZBIOCgZqb2JfaWQYASABKAkSDgoGcmVhc29uGAIgASgJEg8KB21lc3NhZ2UYAyABKAkSFgoOcmV0cnlfYWZ0ZXJfbXMYBCABKA0SFAoMcG9saWN5X2xhYmVsGAUgASgJEhgKEHBsYWNlbWVudF9yZWFzb24YBiABKAkiKwoHUmV2b2tlZBIQCghsZWFzZV9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkiHwoPU2VydmVySGVhcnRiZWF0EgwKBHRlcm0YASABKAQiLAoJVGFza093bmVkEg8KB3Rhc2tfaWQYASABKAkSDgoGam9iX2lkGAIgASgJIhwKCVRhc2tFbmRlZBIPCgd0YXNrX2lkGAEgASgJIiwKDkV4cGxhaW5SZXF1ZXN0EhoKA2pvYhgBIAEoCzINLmJlcnRoLnYxLkpvYiKJAQoPRXhwbGFpblJlc3BvbnNlEhAKCGRlY2lzaW9uGAEgASgJEg8KB3Bvb2xfaWQYAiABKAkSDgoGcmVhc29uGAMgASgJEhoKEnByZWRpY3RlZF9zdGFydF9tcxgEIAEoDRInCgpjYW5kaWRhdGVzGAUgAygLMhMuYmVydGgudjEuQ2FuZGlkYXRlIroBCglDYW5kaWRhdGUSDwoHcG9vbF9pZBgBIAEoCRIQCghmZWFzaWJsZRgCIAEoCBIOCgZyZWFzb24YAyABKAkSDgoGZGV0YWlsGAQgASgJEhgKEHByZWRpY3RlZF9lbmRfbXMYBSABKA0SFQoNYWN0aXZlX2xlYXNlcxgGIAEoDRISCgpzbG90c19mcmVlGAcgASgNEhcKD2lzX2RlZmF1bHRfaGludBgIIAEoCBIMCgRyYW5rGAkgASgNKlUKCEpvYkNsYXNzEhkKFUpPQl9DTEFTU19VTlNQRUNJRklFRBAAEhkKFUpPQl9DTEFTU19JTlRFUkFDVElWRRABEhMKD0pPQl9DTEFTU19CQVRDSBACKkYKBkt2SGludBIXChNLVl9ISU5UX1VOU1BFQ0lGSUVEEAASEQoNS1ZfSElOVF9SRVVTRRABEhAKDEtWX0hJTlRfQ09MRBACKvcBCgxMZWFzZU91dGNvbWUSHQoZTEVBU0VfT1VUQ09NRV9VTlNQRUNJRklFRBAAEhsKF0xFQVNFX09VVENPTUVfQ09NUExFVEVEEAESHgoaTEVBU0VfT1VUQ09NRV9FTkdJTkVfRVJST1IQAhIdChlMRUFTRV9PVVRDT01FX0NMSUVOVF9HT05FEAMSGQoVTEVBU0VfT1VUQ09NRV9SRUZVU0VEEAQSHQoZTEVBU0VfT1VUQ09NRV9VTlJFQUNIQUJMRRAFEhgKFExFQVNFX09VVENPTUVfQlJPS0VOEAYSGAoUTEVBU0VfT1VUQ09NRV9VTlVTRUQQBzKWAQoQU2NoZWR1bGVyU2VydmljZRJCCgdTZXNzaW9uEhguYmVydGgudjEuU2Vzc2lvblJlcXVlc3QaGS5iZXJ0aC52MS5TZXNzaW9uUmVzcG9uc2UoATABEj4KB0V4cGxhaW4SGC5iZXJ0aC52MS5FeHBsYWluUmVxdWVzdBoZLmJlcnRoLnYxLkV4cGxhaW5SZXNwb25zZWIGcHJvdG8z");
+  fileDesc("ChhiZXJ0aC92MS9zY2hlZHVsZXIucHJvdG8SCGJlcnRoLnYxIjcKDlNlc3Npb25SZXF1ZXN0EiUKBmZyYW1lcxgBIAMoCzIVLmJlcnRoLnYxLkNsaWVudEZyYW1lIjgKD1Nlc3Npb25SZXNwb25zZRIlCgZmcmFtZXMYASADKAsyFS5iZXJ0aC52MS5TZXJ2ZXJGcmFtZSKuAgoLQ2xpZW50RnJhbWUSIAoFaGVsbG8YASABKAsyDy5iZXJ0aC52MS5IZWxsb0gAEiQKB2FjcXVpcmUYAiABKAsyES5iZXJ0aC52MS5BY3F1aXJlSAASIgoGY2FuY2VsGAMgASgLMhAuYmVydGgudjEuQ2FuY2VsSAASJAoHcmVsZWFzZRgEIAEoCzIRLmJlcnRoLnYxLlJlbGVhc2VIABIuCgloZWFydGJlYXQYBSABKAsyGS5iZXJ0aC52MS5DbGllbnRIZWFydGJlYXRIABIpCgp0YXNrX293bmVkGAYgASgLMhMuYmVydGgudjEuVGFza093bmVkSAASKQoKdGFza19lbmRlZBgHIAEoCzITLmJlcnRoLnYxLlRhc2tFbmRlZEgAQgcKBWZyYW1lItcCCgtTZXJ2ZXJGcmFtZRIkCgd3ZWxjb21lGAEgASgLMhEuYmVydGgudjEuV2VsY29tZUgAEikKCm5vdF9sZWFkZXIYAiABKAsyEy5iZXJ0aC52MS5Ob3RMZWFkZXJIABImCghhc3NpZ25lZBgDIAEoCzISLmJlcnRoLnYxLkFzc2lnbmVkSAASIgoGcXVldWVkGAQgASgLMhAuYmVydGgudjEuUXVldWVkSAASJgoIcmVqZWN0ZWQYBSABKAsyEi5iZXJ0aC52MS5SZWplY3RlZEgAEiQKB3Jldm9rZWQYBiABKAsyES5iZXJ0aC52MS5SZXZva2VkSAASLgoJaGVhcnRiZWF0GAcgASgLMhkuYmVydGgudjEuU2VydmVySGVhcnRiZWF0SAASJAoHc2V0dGxlZBgIIAEoCzIRLmJlcnRoLnYxLlNldHRsZWRIAEIHCgVmcmFtZSLIAQoFSGVsbG8SEgoKZ2F0ZXdheV9pZBgBIAEoCRIPCgdzZXNzaW9uGAIgASgEEg8KB2FkZHJlc3MYAyABKAkSKAoLbGl2ZV9sZWFzZXMYBCADKAsyEy5iZXJ0aC52MS5MaXZlTGVhc2USIgoFdGFza3MYBSADKAsyEy5iZXJ0aC52MS5UYXNrT3duZWQSDAoEdGVybRgGIAEoBBItCgl1bnNldHRsZWQYByADKAsyGi5iZXJ0aC52MS5VbnNldHRsZWRSZWxlYXNlIloKEFVuc2V0dGxlZFJlbGVhc2USIgoFbGVhc2UYASABKAsyEy5iZXJ0aC52MS5MaXZlTGVhc2USIgoHcmVsZWFzZRgCIAEoCzIRLmJlcnRoLnYxLlJlbGVhc2UixQEKCUxpdmVMZWFzZRIQCghsZWFzZV9pZBgBIAEoCRIOCgZqb2JfaWQYAiABKAkSDwoHcG9vbF9pZBgDIAEoCRIQCghtb2RlbF9pZBgEIAEoCRINCgVlcG9jaBgFIAEoBBIMCgR0ZXJtGAYgASgEEg4KBmtleV9pZBgHIAEoCRIOCgZ0ZW5hbnQYCCABKAkSEgoKc2Vzc2lvbl9pZBgJIAEoCRIiCghyZXNlcnZlZBgKIAEoCzIQLmJlcnRoLnYxLkNoYXJnZSI+CgZDaGFyZ2USDgoGdG9rZW5zGAEgASgEEg8KB3RpbWVfbXMYAiABKAQSEwoLY29zdF9taWNyb3MYAyABKAQidAoGQnVkZ2V0EhMKBnRva2VucxgBIAEoBEgAiAEBEhQKB3RpbWVfbXMYAiABKARIAYgBARIYCgtjb3N0X21pY3JvcxgDIAEoBEgCiAEBQgkKB190b2tlbnNCCgoIX3RpbWVfbXNCDgoMX2Nvc3RfbWljcm9zIh8KD0NsaWVudEhlYXJ0YmVhdBIMCgR0ZXJtGAEgASgEIoIBCgdBY3F1aXJlEg4KBmpvYl9pZBgBIAEoCRIaCgNqb2IYAiABKAsyDS5iZXJ0aC52MS5Kb2ISEQoJd2FpdGVkX21zGAMgASgNEicKCmV4Y2x1c2lvbnMYBCADKAsyEy5iZXJ0aC52MS5FeGNsdXNpb24SDwoHYXR0ZW1wdBgFIAEoDSIxCglFeGNsdXNpb24SDwoHcG9vbF9pZBgBIAEoCRITCgtpbnN0YW5jZV9pZBgCIAEoCSKlBQoDSm9iEhAKCG1vZGVsX2lkGAEgASgJEg0KBXJvdXRlGAIgASgJEiEKBWNsYXNzGAMgASgOMhIuYmVydGgudjEuSm9iQ2xhc3MSEgoKbWF4X3Rva2VucxgEIAEoDRIVCg1wcm9tcHRfdG9rZW5zGAUgASgNEhQKDHJlcXVpcmVkX2N0eBgGIAEoDRITCgttYXhfd2FpdF9tcxgHIAEoDRITCgtkZWFkbGluZV9tcxgIIAEoDRIOCgZzdHJlYW0YCSABKAgSDgoGdGVuYW50GAogASgJEhIKCnNlc3Npb25faWQYCyABKAkSFgoOY29ycmVsYXRpb25faWQYDCABKAkSDgoGa2V5X2lkGA4gASgJEi8KCXBsYWNlbWVudBgPIAEoCzIcLmJlcnRoLnYxLlBsYWNlbWVudE92ZXJyaWRlcxIvCgxyZXF1aXJlbWVudHMYECABKAsyGS5iZXJ0aC52MS5Kb2JSZXF1aXJlbWVudHMSEQoJaXNfc3RyaWN0GBEgASgIEiEKB2t2X2hpbnQYEiABKA4yEC5iZXJ0aC52MS5LdkhpbnQSFwoPZXhwZWN0ZWRfdG9rZW5zGBMgASgNEhkKDGVzdF9rdl9ieXRlcxgUIAEoBEgAiAEBEhEKBHNlZWQYFSABKARIAYgBARIfChdzYW1wbGVyX3Byb2ZpbGVfdmVyc2lvbhgWIAEoCRIWCg5lbmdpbmVfdmVyc2lvbhgXIAEoCRIUCgxtb2RlbF9kaWdlc3QYGCABKAkSIAoGYnVkZ2V0GBkgASgLMhAuYmVydGgudjEuQnVkZ2V0EhQKDHByZWZpeF9jaGFpbhgaIAEoDEIPCg1fZXN0X2t2X2J5dGVzQgcKBV9zZWVkSgQIDRAOUg1wcmVmaXhfaGFzaGVzIokBChJQbGFjZW1lbnRPdmVycmlkZXMSEwoLcGluX3Bvb2xfaWQYASABKAkSFAoMcHJlZmVyX3Bvb2xzGAIgAygJEhMKC2F2b2lkX3Bvb2xzGAMgAygJEhsKE3JlcXVpcmVfZGV2aWNlX21hc2sYBCADKAkSFgoOYWxsb3dfZmFsbGJhY2sYBSABKAgihQEKD0pvYlJlcXVpcmVtZW50cxIWCg5taW5fdnJhbV9ieXRlcxgBIAEoBBIUCgxxdWFudGl6YXRpb24YAiABKAkSFwoPbWluX2NvbXB1dGVfY2FwGAMgASgBEhsKE3JlcXVpcmVkX2V4dGVuc2lvbnMYBCADKAkSDgoGZW5naW5lGAUgASgJIhgKBkNhbmNlbBIOCgZqb2JfaWQYASABKAkiqAEKB1JlbGVhc2USEAoIbGVhc2VfaWQYASABKAkSJwoHb3V0Y29tZRgCIAEoDjIWLmJlcnRoLnYxLkxlYXNlT3V0Y29tZRIRCgl0b2tlbnNfaW4YAyABKA0SEgoKdG9rZW5zX291dBgEIAEoDRIWCg5maXJzdF90b2tlbl9tcxgFIAEoARIRCglkZWNvZGVfbXMYBiABKAESEAoIc2VxdWVuY2UYByABKAQisQEKB1dlbGNvbWUSDAoEdGVybRgBIAEoBBIRCglsZWFkZXJfaWQYAiABKAkSFAoMbGVhc2VfdHRsX21zGAMgASgNEh0KFWhlYXJ0YmVhdF9pbnRlcnZhbF9tcxgEIAEoDRIcChRoZWFydGJlYXRfdGltZW91dF9tcxgFIAEoDRIZChFyZXZva2VkX2xlYXNlX2lkcxgGIAMoCRIXCg9tYXhfb3V0c3RhbmRpbmcYByABKA0iKgoJTm90TGVhZGVyEg8KB2FkZHJlc3MYASABKAkSDAoEdGVybRgCIAEoBCKzAwoIQXNzaWduZWQSDgoGam9iX2lkGAEgASgJEhAKCGxlYXNlX2lkGAIgASgJEg8KB3Bvb2xfaWQYAyABKAkSEwoLaW5zdGFuY2VfaWQYBCABKAkSFwoPaW5ncmVzc19hZGRyZXNzGAUgASgJEg0KBXRva2VuGAYgASgJEg0KBWVwb2NoGAcgASgEEgwKBHRlcm0YCCABKAQSEQoJcXVldWVkX21zGAkgASgNEhgKEHByZWRpY3RlZF9lbmRfbXMYCiABKA0SEwoLcXVldWVfZGVwdGgYCyABKA0SIAoTb25fdGltZV9wcm9iYWJpbGl0eRgMIAEoAUgAiAEBEhEKCWt2X3dhcm10aBgNIAEoCBIRCgRzZWVkGA4gASgESAGIAQESIgoIcmVzZXJ2ZWQYDyABKAsyEC5iZXJ0aC52MS5DaGFyZ2USIwoJcmVtYWluaW5nGBAgASgLMhAuYmVydGgudjEuQnVkZ2V0Eg4KBmVuZ2luZRgRIAEoCRIWCg5lbmdpbmVfdmVyc2lvbhgSIAEoCUIWChRfb25fdGltZV9wcm9iYWJpbGl0eUIHCgVfc2VlZCKlAQoGUXVldWVkEg4KBmpvYl9pZBgBIAEoCRIQCghwb3NpdGlvbhgCIAEoDRIaChJwcmVkaWN0ZWRfc3RhcnRfbXMYAyABKA0SDgoGcmVhc29uGAQgASgJEhMKC3F1ZXVlX2RlcHRoGAUgASgNEiAKE29uX3RpbWVfcHJvYmFiaWxpdHkYBiABKAFIAIgBAUIWChRfb25fdGltZV9wcm9iYWJpbGl0eSLYAQoIUmVqZWN0ZWQSDgoGam9iX2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEhYKDnJldHJ5X2FmdGVyX21zGAQgASgNEhQKDHBvbGljeV9sYWJlbBgFIAEoCRIYChBwbGFjZW1lbnRfcmVhc29uGAYgASgJEiMKCXJlbWFpbmluZxgHIAEoCzIQLmJlcnRoLnYxLkJ1ZGdldBIUCgxidWRnZXRfb3duZXIYCCABKAkSGAoQcHJlZGljdGVkX2VuZF9tcxgJIAEoDSIrCgdSZXZva2VkEhAKCGxlYXNlX2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCSIfCg9TZXJ2ZXJIZWFydGJlYXQSDAoEdGVybRgBIAEoBCIbCgdTZXR0bGVkEhAKCHNlcXVlbmNlGAEgASgEIiwKCVRhc2tPd25lZBIPCgd0YXNrX2lkGAEgASgJEg4KBmpvYl9pZBgCIAEoCSIcCglUYXNrRW5kZWQSDwoHdGFza19pZBgBIAEoCSIsCg5FeHBsYWluUmVxdWVzdBIaCgNqb2IYASABKAsyDS5iZXJ0aC52MS5Kb2IilQIKD0V4cGxhaW5SZXNwb25zZRIQCghkZWNpc2lvbhgBIAEoCRIPCgdwb29sX2lkGAIgASgJEg4KBnJlYXNvbhgDIAEoCRIaChJwcmVkaWN0ZWRfc3RhcnRfbXMYBCABKA0SJwoKY2FuZGlkYXRlcxgFIAMoCzITLmJlcnRoLnYxLkNhbmRpZGF0ZRIYChBwcmVkaWN0ZWRfZW5kX21zGAYgASgNEiYKB2ZpbHRlcnMYByADKAsyFS5iZXJ0aC52MS5GaWx0ZXJDb3VudBIRCgl0aWVfYnJlYWsYCCABKAkSDgoGcGlubmVkGAkgASgIEhUKDWZhbGxiYWNrX3VzZWQYCiABKAgSDgoGYWR2aWNlGAsgAygJIiwKC0ZpbHRlckNvdW50Eg4KBnJlYXNvbhgBIAEoCRINCgVwb29scxgCIAEoDSLCAgoJQ2FuZGlkYXRlEg8KB3Bvb2xfaWQYASABKAkSEAoIZmVhc2libGUYAiABKAgSDgoGcmVhc29uGAMgASgJEg4KBmRldGFpbBgEIAEoCRIYChBwcmVkaWN0ZWRfZW5kX21zGAUgASgNEhUKDWFjdGl2ZV9sZWFzZXMYBiABKA0SEgoKc2xvdHNfZnJlZRgHIAEoDRIXCg9pc19kZWZhdWx0X2hpbnQYCCABKAgSDAoEcmFuaxgJIAEoDRIeCgVzY29yZRgKIAEoCzIPLmJlcnRoLnYxLlNjb3JlEhEKCWt2X3dhcm10aBgLIAEoCBIgChN2cmFtX2hlYWRyb29tX2J5dGVzGAwgASgESACIAQESGQoRcGVyZl90b2tlbnNfcGVyX3MYDSABKAFCFgoUX3ZyYW1faGVhZHJvb21fYnl0ZXMiqQEKBVNjb3JlEhQKDGFkbWlzc2lvbl9tcxgBIAEoARIWCg5xdWV1ZV9haGVhZF9tcxgCIAEoARIWCg5maXJzdF90b2tlbl9tcxgDIAEoARIZChF1bmNhY2hlZF9mcmFjdGlvbhgEIAEoARIRCglkZWNvZGVfbXMYBSABKAESFQoNY2FjaGVkX2Jsb2NrcxgGIAEoDRIVCg1wcm9tcHRfYmxvY2tzGAcgASgNIjwKEkdldERlY2lzaW9uUmVxdWVzdBIOCgZqb2JfaWQYASABKAkSFgoOY29ycmVsYXRpb25faWQYAiABKAkizQIKE0dldERlY2lzaW9uUmVzcG9uc2USDgoGam9iX2lkGAEgASgJEhYKDmNvcnJlbGF0aW9uX2lkGAIgASgJEhAKCG1vZGVsX2lkGAMgASgJEhUKDWRlY2lkZWRfYXRfbXMYBCABKAQSEAoIZGVjaXNpb24YBSABKAkSDwoHcG9vbF9pZBgGIAEoCRIOCgZyZWFzb24YByABKAkSEgoKY2FuZGlkYXRlcxgIIAEoDRIQCghmZWFzaWJsZRgJIAEoDRIYChBwcmVkaWN0ZWRfZW5kX21zGAogASgNEg4KBnBpbm5lZBgLIAEoCBIVCg1mYWxsYmFja191c2VkGAwgASgIEiYKB2ZpbHRlcnMYDSADKAsyFS5iZXJ0aC52MS5GaWx0ZXJDb3VudBIQCghhdHRlbXB0cxgOIAEoDRIRCgl0aWVfYnJlYWsYDyABKAkiNwoRR2V0U2Vzc2lvblJlcXVlc3QSDgoGdGVuYW50GAEgASgJEhIKCnNlc3Npb25faWQYAiABKAkizgEKEkdldFNlc3Npb25SZXNwb25zZRISCgpzZXNzaW9uX2lkGAEgASgJEhgKEHR0bF9tc19yZW1haW5pbmcYAiABKA0SDQoFdHVybnMYAyABKA0SEQoJdHVybnNfbWF4GAQgASgNEhEKCWt2X3dhcm10aBgFIAEoCBIPCgdwb29sX2lkGAYgASgJEh8KBWxpbWl0GAcgASgLMhAuYmVydGgudjEuQnVkZ2V0EiMKCXJlbWFpbmluZxgIIAEoCzIQLmJlcnRoLnYxLkJ1ZGdldCI3ChFFbmRTZXNzaW9uUmVxdWVzdBIOCgZ0ZW5hbnQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCSIUChJFbmRTZXNzaW9uUmVzcG9uc2UqVQoISm9iQ2xhc3MSGQoVSk9CX0NMQVNTX1VOU1BFQ0lGSUVEEAASGQoVSk9CX0NMQVNTX0lOVEVSQUNUSVZFEAESEwoPSk9CX0NMQVNTX0JBVENIEAIqRgoGS3ZIaW50EhcKE0tWX0hJTlRfVU5TUEVDSUZJRUQQABIRCg1LVl9ISU5UX1JFVVNFEAESEAoMS1ZfSElOVF9DT0xEEAIq9wEKDExlYXNlT3V0Y29tZRIdChlMRUFTRV9PVVRDT01FX1VOU1BFQ0lGSUVEEAASGwoXTEVBU0VfT1VUQ09NRV9DT01QTEVURUQQARIeChpMRUFTRV9PVVRDT01FX0VOR0lORV9FUlJPUhACEh0KGUxFQVNFX09VVENPTUVfQ0xJRU5UX0dPTkUQAxIZChVMRUFTRV9PVVRDT01FX1JFRlVTRUQQBBIdChlMRUFTRV9PVVRDT01FX1VOUkVBQ0hBQkxFEAUSGAoUTEVBU0VfT1VUQ09NRV9CUk9LRU4QBhIYChRMRUFTRV9PVVRDT01FX1VOVVNFRBAHMvQCChBTY2hlZHVsZXJTZXJ2aWNlEkIKB1Nlc3Npb24SGC5iZXJ0aC52MS5TZXNzaW9uUmVxdWVzdBoZLmJlcnRoLnYxLlNlc3Npb25SZXNwb25zZSgBMAESPgoHRXhwbGFpbhIYLmJlcnRoLnYxLkV4cGxhaW5SZXF1ZXN0GhkuYmVydGgudjEuRXhwbGFpblJlc3BvbnNlEkoKC0dldERlY2lzaW9uEhwuYmVydGgudjEuR2V0RGVjaXNpb25SZXF1ZXN0Gh0uYmVydGgudjEuR2V0RGVjaXNpb25SZXNwb25zZRJHCgpHZXRTZXNzaW9uEhsuYmVydGgudjEuR2V0U2Vzc2lvblJlcXVlc3QaHC5iZXJ0aC52MS5HZXRTZXNzaW9uUmVzcG9uc2USRwoKRW5kU2Vzc2lvbhIbLmJlcnRoLnYxLkVuZFNlc3Npb25SZXF1ZXN0GhwuYmVydGgudjEuRW5kU2Vzc2lvblJlc3BvbnNlYgZwcm90bzM");
 
 /**
  * @generated from message berth.v1.SessionRequest
@@ -154,6 +154,12 @@ export type ServerFrame = Message<"berth.v1.ServerFrame"> & {
      */
     value: ServerHeartbeat;
     case: "heartbeat";
+  } | {
+    /**
+     * @generated from field: berth.v1.Settled settled = 8;
+     */
+    value: Settled;
+    case: "settled";
   } | { case: undefined; value?: undefined };
 };
 
@@ -205,6 +211,13 @@ export type Hello = Message<"berth.v1.Hello"> & {
    * @generated from field: uint64 term = 6;
    */
   term: bigint;
+
+  /**
+   * Releases no Settled has covered, oldest first.
+   *
+   * @generated from field: repeated berth.v1.UnsettledRelease unsettled = 7;
+   */
+  unsettled: UnsettledRelease[];
 };
 
 /**
@@ -213,6 +226,30 @@ export type Hello = Message<"berth.v1.Hello"> & {
  */
 export const HelloSchema: GenMessage<Hello> = /*@__PURE__*/
   messageDesc(file_berth_v1_scheduler, 4);
+
+/**
+ * A release that a leader may have taken with it when it died, and the lease it ended.
+ *
+ * @generated from message berth.v1.UnsettledRelease
+ */
+export type UnsettledRelease = Message<"berth.v1.UnsettledRelease"> & {
+  /**
+   * @generated from field: berth.v1.LiveLease lease = 1;
+   */
+  lease?: LiveLease | undefined;
+
+  /**
+   * @generated from field: berth.v1.Release release = 2;
+   */
+  release?: Release | undefined;
+};
+
+/**
+ * Describes the message berth.v1.UnsettledRelease.
+ * Use `create(UnsettledReleaseSchema)` to create a new message.
+ */
+export const UnsettledReleaseSchema: GenMessage<UnsettledRelease> = /*@__PURE__*/
+  messageDesc(file_berth_v1_scheduler, 5);
 
 /**
  * @generated from message berth.v1.LiveLease
@@ -247,6 +284,28 @@ export type LiveLease = Message<"berth.v1.LiveLease"> & {
    * @generated from field: uint64 term = 6;
    */
   term: bigint;
+
+  /**
+   * @generated from field: string key_id = 7;
+   */
+  keyId: string;
+
+  /**
+   * @generated from field: string tenant = 8;
+   */
+  tenant: string;
+
+  /**
+   * @generated from field: string session_id = 9;
+   */
+  sessionId: string;
+
+  /**
+   * What Assigned said is set aside for it.
+   *
+   * @generated from field: berth.v1.Charge reserved = 10;
+   */
+  reserved?: Charge | undefined;
 };
 
 /**
@@ -254,7 +313,69 @@ export type LiveLease = Message<"berth.v1.LiveLease"> & {
  * Use `create(LiveLeaseSchema)` to create a new message.
  */
 export const LiveLeaseSchema: GenMessage<LiveLease> = /*@__PURE__*/
-  messageDesc(file_berth_v1_scheduler, 5);
+  messageDesc(file_berth_v1_scheduler, 6);
+
+/**
+ * Amounts of the three budgets.
+ *
+ * @generated from message berth.v1.Charge
+ */
+export type Charge = Message<"berth.v1.Charge"> & {
+  /**
+   * @generated from field: uint64 tokens = 1;
+   */
+  tokens: bigint;
+
+  /**
+   * @generated from field: uint64 time_ms = 2;
+   */
+  timeMs: bigint;
+
+  /**
+   * Millionths of the unit prices are given in.
+   *
+   * @generated from field: uint64 cost_micros = 3;
+   */
+  costMicros: bigint;
+};
+
+/**
+ * Describes the message berth.v1.Charge.
+ * Use `create(ChargeSchema)` to create a new message.
+ */
+export const ChargeSchema: GenMessage<Charge> = /*@__PURE__*/
+  messageDesc(file_berth_v1_scheduler, 7);
+
+/**
+ * Limits, or what is left of them. An absent amount is not limited.
+ *
+ * @generated from message berth.v1.Budget
+ */
+export type Budget = Message<"berth.v1.Budget"> & {
+  /**
+   * @generated from field: optional uint64 tokens = 1;
+   */
+  tokens?: bigint | undefined;
+
+  /**
+   * @generated from field: optional uint64 time_ms = 2;
+   */
+  timeMs?: bigint | undefined;
+
+  /**
+   * Millionths of the unit prices are given in.
+   *
+   * @generated from field: optional uint64 cost_micros = 3;
+   */
+  costMicros?: bigint | undefined;
+};
+
+/**
+ * Describes the message berth.v1.Budget.
+ * Use `create(BudgetSchema)` to create a new message.
+ */
+export const BudgetSchema: GenMessage<Budget> = /*@__PURE__*/
+  messageDesc(file_berth_v1_scheduler, 8);
 
 /**
  * @generated from message berth.v1.ClientHeartbeat
@@ -271,7 +392,7 @@ export type ClientHeartbeat = Message<"berth.v1.ClientHeartbeat"> & {
  * Use `create(ClientHeartbeatSchema)` to create a new message.
  */
 export const ClientHeartbeatSchema: GenMessage<ClientHeartbeat> = /*@__PURE__*/
-  messageDesc(file_berth_v1_scheduler, 6);
+  messageDesc(file_berth_v1_scheduler, 9);
 
 /**
  * Asks for one slot. A gateway that reconnects sends its waiting jobs again with `waited_ms`.
@@ -316,7 +437,7 @@ export type Acquire = Message<"berth.v1.Acquire"> & {
  * Use `create(AcquireSchema)` to create a new message.
  */
 export const AcquireSchema: GenMessage<Acquire> = /*@__PURE__*/
-  messageDesc(file_berth_v1_scheduler, 7);
+  messageDesc(file_berth_v1_scheduler, 10);
 
 /**
  * @generated from message berth.v1.Exclusion
@@ -338,7 +459,7 @@ export type Exclusion = Message<"berth.v1.Exclusion"> & {
  * Use `create(ExclusionSchema)` to create a new message.
  */
 export const ExclusionSchema: GenMessage<Exclusion> = /*@__PURE__*/
-  messageDesc(file_berth_v1_scheduler, 8);
+  messageDesc(file_berth_v1_scheduler, 11);
 
 /**
  * What placement and admission need to know of a request. Never its text.
@@ -417,13 +538,6 @@ export type Job = Message<"berth.v1.Job"> & {
   correlationId: string;
 
   /**
-   * 64-bit hashes of the prompt's 2 KiB blocks, salted by tenant.
-   *
-   * @generated from field: repeated fixed64 prefix_hashes = 13;
-   */
-  prefixHashes: bigint[];
-
-  /**
    * @generated from field: string key_id = 14;
    */
   keyId: string;
@@ -439,6 +553,8 @@ export type Job = Message<"berth.v1.Job"> & {
   requirements?: JobRequirements | undefined;
 
   /**
+   * Only on a pool that repeats itself byte for byte.
+   *
    * @generated from field: bool is_strict = 17;
    */
   isStrict: boolean;
@@ -447,6 +563,59 @@ export type Job = Message<"berth.v1.Job"> & {
    * @generated from field: berth.v1.KvHint kv_hint = 18;
    */
   kvHint: KvHint;
+
+  /**
+   * Tokens the client expects to be produced; moves the prediction, reserves nothing. 0: unknown.
+   *
+   * @generated from field: uint32 expected_tokens = 19;
+   */
+  expectedTokens: number;
+
+  /**
+   * Absent: estimated from the model's dimensions and the context the job needs.
+   *
+   * @generated from field: optional uint64 est_kv_bytes = 20;
+   */
+  estKvBytes?: bigint | undefined;
+
+  /**
+   * Absent: minted for a strict job and returned.
+   *
+   * @generated from field: optional uint64 seed = 21;
+   */
+  seed?: bigint | undefined;
+
+  /**
+   * What a strict job must find unchanged. Empty: whatever the pool has.
+   *
+   * @generated from field: string sampler_profile_version = 22;
+   */
+  samplerProfileVersion: string;
+
+  /**
+   * @generated from field: string engine_version = 23;
+   */
+  engineVersion: string;
+
+  /**
+   * @generated from field: string model_digest = 24;
+   */
+  modelDigest: string;
+
+  /**
+   * Budget of the job's session, set by its first turn; of the job alone when it has no session.
+   *
+   * @generated from field: berth.v1.Budget budget = 25;
+   */
+  budget?: Budget | undefined;
+
+  /**
+   * The prompt's beginning as a chain of 64-bit hashes, 8 bytes each, little endian: one for each
+   * block of 2 KiB, of at most 64. Salted by tenant, so that nobody can ask for another's prompts.
+   *
+   * @generated from field: bytes prefix_chain = 26;
+   */
+  prefixChain: Uint8Array;
 };
 
 /**
@@ -454,7 +623,7 @@ export type Job = Message<"berth.v1.Job"> & {
  * Use `create(JobSchema)` to create a new message.
  */
 export const JobSchema: GenMessage<Job> = /*@__PURE__*/
-  messageDesc(file_berth_v1_scheduler, 9);
+  messageDesc(file_berth_v1_scheduler, 12);
 
 /**
  * @generated from message berth.v1.PlacementOverrides
@@ -491,7 +660,7 @@ export type PlacementOverrides = Message<"berth.v1.PlacementOverrides"> & {
  * Use `create(PlacementOverridesSchema)` to create a new message.
  */
 export const PlacementOverridesSchema: GenMessage<PlacementOverrides> = /*@__PURE__*/
-  messageDesc(file_berth_v1_scheduler, 10);
+  messageDesc(file_berth_v1_scheduler, 13);
 
 /**
  * @generated from message berth.v1.JobRequirements
@@ -528,7 +697,7 @@ export type JobRequirements = Message<"berth.v1.JobRequirements"> & {
  * Use `create(JobRequirementsSchema)` to create a new message.
  */
 export const JobRequirementsSchema: GenMessage<JobRequirements> = /*@__PURE__*/
-  messageDesc(file_berth_v1_scheduler, 11);
+  messageDesc(file_berth_v1_scheduler, 14);
 
 /**
  * The client left, or the wait is over. Final: an Assigned that crosses it is released by core.
@@ -547,7 +716,7 @@ export type Cancel = Message<"berth.v1.Cancel"> & {
  * Use `create(CancelSchema)` to create a new message.
  */
 export const CancelSchema: GenMessage<Cancel> = /*@__PURE__*/
-  messageDesc(file_berth_v1_scheduler, 12);
+  messageDesc(file_berth_v1_scheduler, 15);
 
 /**
  * The lease is over. Sent exactly once per Assigned.
@@ -584,6 +753,13 @@ export type Release = Message<"berth.v1.Release"> & {
    * @generated from field: double decode_ms = 6;
    */
   decodeMs: number;
+
+  /**
+   * Counts the releases of this gateway life, from 1.
+   *
+   * @generated from field: uint64 sequence = 7;
+   */
+  sequence: bigint;
 };
 
 /**
@@ -591,7 +767,7 @@ export type Release = Message<"berth.v1.Release"> & {
  * Use `create(ReleaseSchema)` to create a new message.
  */
 export const ReleaseSchema: GenMessage<Release> = /*@__PURE__*/
-  messageDesc(file_berth_v1_scheduler, 13);
+  messageDesc(file_berth_v1_scheduler, 16);
 
 /**
  * @generated from message berth.v1.Welcome
@@ -644,7 +820,7 @@ export type Welcome = Message<"berth.v1.Welcome"> & {
  * Use `create(WelcomeSchema)` to create a new message.
  */
 export const WelcomeSchema: GenMessage<Welcome> = /*@__PURE__*/
-  messageDesc(file_berth_v1_scheduler, 14);
+  messageDesc(file_berth_v1_scheduler, 17);
 
 /**
  * @generated from message berth.v1.NotLeader
@@ -668,7 +844,7 @@ export type NotLeader = Message<"berth.v1.NotLeader"> & {
  * Use `create(NotLeaderSchema)` to create a new message.
  */
 export const NotLeaderSchema: GenMessage<NotLeader> = /*@__PURE__*/
-  messageDesc(file_berth_v1_scheduler, 15);
+  messageDesc(file_berth_v1_scheduler, 18);
 
 /**
  * @generated from message berth.v1.Assigned
@@ -723,6 +899,58 @@ export type Assigned = Message<"berth.v1.Assigned"> & {
    * @generated from field: uint32 predicted_end_ms = 10;
    */
   predictedEndMs: number;
+
+  /**
+   * Jobs of the model that still wait.
+   *
+   * @generated from field: uint32 queue_depth = 11;
+   */
+  queueDepth: number;
+
+  /**
+   * Absent without a deadline.
+   *
+   * @generated from field: optional double on_time_probability = 12;
+   */
+  onTimeProbability?: number | undefined;
+
+  /**
+   * The pool served this session, or this prompt's beginning, of late.
+   *
+   * @generated from field: bool kv_warmth = 13;
+   */
+  kvWarmth: boolean;
+
+  /**
+   * The seed the engine must be given. Absent unless the job is strict.
+   *
+   * @generated from field: optional uint64 seed = 14;
+   */
+  seed?: bigint | undefined;
+
+  /**
+   * Set aside until Release settles it. Absent without a budget.
+   *
+   * @generated from field: berth.v1.Charge reserved = 15;
+   */
+  reserved?: Charge | undefined;
+
+  /**
+   * Left of the tightest budget of each kind with this job counted.
+   *
+   * @generated from field: berth.v1.Budget remaining = 16;
+   */
+  remaining?: Budget | undefined;
+
+  /**
+   * @generated from field: string engine = 17;
+   */
+  engine: string;
+
+  /**
+   * @generated from field: string engine_version = 18;
+   */
+  engineVersion: string;
 };
 
 /**
@@ -730,7 +958,7 @@ export type Assigned = Message<"berth.v1.Assigned"> & {
  * Use `create(AssignedSchema)` to create a new message.
  */
 export const AssignedSchema: GenMessage<Assigned> = /*@__PURE__*/
-  messageDesc(file_berth_v1_scheduler, 16);
+  messageDesc(file_berth_v1_scheduler, 19);
 
 /**
  * The job waits. Sent on entering the queue, and again when the estimate changes.
@@ -761,6 +989,20 @@ export type Queued = Message<"berth.v1.Queued"> & {
    * @generated from field: string reason = 4;
    */
   reason: string;
+
+  /**
+   * Jobs of the model that wait, this one counted.
+   *
+   * @generated from field: uint32 queue_depth = 5;
+   */
+  queueDepth: number;
+
+  /**
+   * Absent without a deadline.
+   *
+   * @generated from field: optional double on_time_probability = 6;
+   */
+  onTimeProbability?: number | undefined;
 };
 
 /**
@@ -768,7 +1010,7 @@ export type Queued = Message<"berth.v1.Queued"> & {
  * Use `create(QueuedSchema)` to create a new message.
  */
 export const QueuedSchema: GenMessage<Queued> = /*@__PURE__*/
-  messageDesc(file_berth_v1_scheduler, 17);
+  messageDesc(file_berth_v1_scheduler, 20);
 
 /**
  * @generated from message berth.v1.Rejected
@@ -807,6 +1049,25 @@ export type Rejected = Message<"berth.v1.Rejected"> & {
    * @generated from field: string placement_reason = 6;
    */
   placementReason: string;
+
+  /**
+   * Left of the budget that refused the job, and its owner: "key", "session" or "job".
+   *
+   * @generated from field: berth.v1.Budget remaining = 7;
+   */
+  remaining?: Budget | undefined;
+
+  /**
+   * @generated from field: string budget_owner = 8;
+   */
+  budgetOwner: string;
+
+  /**
+   * When the job would have been over, where that is why it was refused.
+   *
+   * @generated from field: uint32 predicted_end_ms = 9;
+   */
+  predictedEndMs: number;
 };
 
 /**
@@ -814,7 +1075,7 @@ export type Rejected = Message<"berth.v1.Rejected"> & {
  * Use `create(RejectedSchema)` to create a new message.
  */
 export const RejectedSchema: GenMessage<Rejected> = /*@__PURE__*/
-  messageDesc(file_berth_v1_scheduler, 18);
+  messageDesc(file_berth_v1_scheduler, 21);
 
 /**
  * The lease is void: abort; retry when nothing was sent to the client.
@@ -838,7 +1099,7 @@ export type Revoked = Message<"berth.v1.Revoked"> & {
  * Use `create(RevokedSchema)` to create a new message.
  */
 export const RevokedSchema: GenMessage<Revoked> = /*@__PURE__*/
-  messageDesc(file_berth_v1_scheduler, 19);
+  messageDesc(file_berth_v1_scheduler, 22);
 
 /**
  * @generated from message berth.v1.ServerHeartbeat
@@ -855,7 +1116,26 @@ export type ServerHeartbeat = Message<"berth.v1.ServerHeartbeat"> & {
  * Use `create(ServerHeartbeatSchema)` to create a new message.
  */
 export const ServerHeartbeatSchema: GenMessage<ServerHeartbeat> = /*@__PURE__*/
-  messageDesc(file_berth_v1_scheduler, 20);
+  messageDesc(file_berth_v1_scheduler, 23);
+
+/**
+ * Every release up to this sequence is in the ledger for good: the gateway may forget it.
+ *
+ * @generated from message berth.v1.Settled
+ */
+export type Settled = Message<"berth.v1.Settled"> & {
+  /**
+   * @generated from field: uint64 sequence = 1;
+   */
+  sequence: bigint;
+};
+
+/**
+ * Describes the message berth.v1.Settled.
+ * Use `create(SettledSchema)` to create a new message.
+ */
+export const SettledSchema: GenMessage<Settled> = /*@__PURE__*/
+  messageDesc(file_berth_v1_scheduler, 24);
 
 /**
  * Tells core which gateway holds a task's stream, so that others can proxy to it.
@@ -879,7 +1159,7 @@ export type TaskOwned = Message<"berth.v1.TaskOwned"> & {
  * Use `create(TaskOwnedSchema)` to create a new message.
  */
 export const TaskOwnedSchema: GenMessage<TaskOwned> = /*@__PURE__*/
-  messageDesc(file_berth_v1_scheduler, 21);
+  messageDesc(file_berth_v1_scheduler, 25);
 
 /**
  * @generated from message berth.v1.TaskEnded
@@ -896,7 +1176,7 @@ export type TaskEnded = Message<"berth.v1.TaskEnded"> & {
  * Use `create(TaskEndedSchema)` to create a new message.
  */
 export const TaskEndedSchema: GenMessage<TaskEnded> = /*@__PURE__*/
-  messageDesc(file_berth_v1_scheduler, 22);
+  messageDesc(file_berth_v1_scheduler, 26);
 
 /**
  * @generated from message berth.v1.ExplainRequest
@@ -913,7 +1193,7 @@ export type ExplainRequest = Message<"berth.v1.ExplainRequest"> & {
  * Use `create(ExplainRequestSchema)` to create a new message.
  */
 export const ExplainRequestSchema: GenMessage<ExplainRequest> = /*@__PURE__*/
-  messageDesc(file_berth_v1_scheduler, 23);
+  messageDesc(file_berth_v1_scheduler, 27);
 
 /**
  * @generated from message berth.v1.ExplainResponse
@@ -945,6 +1225,42 @@ export type ExplainResponse = Message<"berth.v1.ExplainResponse"> & {
    * @generated from field: repeated berth.v1.Candidate candidates = 5;
    */
   candidates: Candidate[];
+
+  /**
+   * @generated from field: uint32 predicted_end_ms = 6;
+   */
+  predictedEndMs: number;
+
+  /**
+   * Candidates by why they were left out.
+   *
+   * @generated from field: repeated berth.v1.FilterCount filters = 7;
+   */
+  filters: FilterCount[];
+
+  /**
+   * Which tie-break told the first from the second; empty when their scores differ.
+   *
+   * @generated from field: string tie_break = 8;
+   */
+  tieBreak: string;
+
+  /**
+   * @generated from field: bool pinned = 9;
+   */
+  pinned: boolean;
+
+  /**
+   * @generated from field: bool fallback_used = 10;
+   */
+  fallbackUsed: boolean;
+
+  /**
+   * What would have to change for the job to run, in sentences; empty when it can.
+   *
+   * @generated from field: repeated string advice = 11;
+   */
+  advice: string[];
 };
 
 /**
@@ -952,7 +1268,29 @@ export type ExplainResponse = Message<"berth.v1.ExplainResponse"> & {
  * Use `create(ExplainResponseSchema)` to create a new message.
  */
 export const ExplainResponseSchema: GenMessage<ExplainResponse> = /*@__PURE__*/
-  messageDesc(file_berth_v1_scheduler, 24);
+  messageDesc(file_berth_v1_scheduler, 28);
+
+/**
+ * @generated from message berth.v1.FilterCount
+ */
+export type FilterCount = Message<"berth.v1.FilterCount"> & {
+  /**
+   * @generated from field: string reason = 1;
+   */
+  reason: string;
+
+  /**
+   * @generated from field: uint32 pools = 2;
+   */
+  pools: number;
+};
+
+/**
+ * Describes the message berth.v1.FilterCount.
+ * Use `create(FilterCountSchema)` to create a new message.
+ */
+export const FilterCountSchema: GenMessage<FilterCount> = /*@__PURE__*/
+  messageDesc(file_berth_v1_scheduler, 29);
 
 /**
  * One pool as the decision saw it.
@@ -978,6 +1316,8 @@ export type Candidate = Message<"berth.v1.Candidate"> & {
   reason: string;
 
   /**
+   * The fact behind the reason, with what was asked and what there is.
+   *
    * @generated from field: string detail = 4;
    */
   detail: string;
@@ -1010,6 +1350,30 @@ export type Candidate = Message<"berth.v1.Candidate"> & {
    * @generated from field: uint32 rank = 9;
    */
   rank: number;
+
+  /**
+   * The terms `predicted_end_ms` is the sum of.
+   *
+   * @generated from field: berth.v1.Score score = 10;
+   */
+  score?: Score | undefined;
+
+  /**
+   * @generated from field: bool kv_warmth = 11;
+   */
+  kvWarmth: boolean;
+
+  /**
+   * Absent when the host cannot tell.
+   *
+   * @generated from field: optional uint64 vram_headroom_bytes = 12;
+   */
+  vramHeadroomBytes?: bigint | undefined;
+
+  /**
+   * @generated from field: double perf_tokens_per_s = 13;
+   */
+  perfTokensPerS: number;
 };
 
 /**
@@ -1017,7 +1381,290 @@ export type Candidate = Message<"berth.v1.Candidate"> & {
  * Use `create(CandidateSchema)` to create a new message.
  */
 export const CandidateSchema: GenMessage<Candidate> = /*@__PURE__*/
-  messageDesc(file_berth_v1_scheduler, 25);
+  messageDesc(file_berth_v1_scheduler, 30);
+
+/**
+ * Milliseconds, but for the fractions and counts.
+ *
+ * @generated from message berth.v1.Score
+ */
+export type Score = Message<"berth.v1.Score"> & {
+  /**
+   * @generated from field: double admission_ms = 1;
+   */
+  admissionMs: number;
+
+  /**
+   * @generated from field: double queue_ahead_ms = 2;
+   */
+  queueAheadMs: number;
+
+  /**
+   * For the whole prompt, before warmth.
+   *
+   * @generated from field: double first_token_ms = 3;
+   */
+  firstTokenMs: number;
+
+  /**
+   * Of the prompt, between 0 and 1.
+   *
+   * @generated from field: double uncached_fraction = 4;
+   */
+  uncachedFraction: number;
+
+  /**
+   * @generated from field: double decode_ms = 5;
+   */
+  decodeMs: number;
+
+  /**
+   * Blocks of the prompt's beginning that the pool served of late, and all of them.
+   *
+   * @generated from field: uint32 cached_blocks = 6;
+   */
+  cachedBlocks: number;
+
+  /**
+   * @generated from field: uint32 prompt_blocks = 7;
+   */
+  promptBlocks: number;
+};
+
+/**
+ * Describes the message berth.v1.Score.
+ * Use `create(ScoreSchema)` to create a new message.
+ */
+export const ScoreSchema: GenMessage<Score> = /*@__PURE__*/
+  messageDesc(file_berth_v1_scheduler, 31);
+
+/**
+ * @generated from message berth.v1.GetDecisionRequest
+ */
+export type GetDecisionRequest = Message<"berth.v1.GetDecisionRequest"> & {
+  /**
+   * Either; the correlation id finds the last decision of its request.
+   *
+   * @generated from field: string job_id = 1;
+   */
+  jobId: string;
+
+  /**
+   * @generated from field: string correlation_id = 2;
+   */
+  correlationId: string;
+};
+
+/**
+ * Describes the message berth.v1.GetDecisionRequest.
+ * Use `create(GetDecisionRequestSchema)` to create a new message.
+ */
+export const GetDecisionRequestSchema: GenMessage<GetDecisionRequest> = /*@__PURE__*/
+  messageDesc(file_berth_v1_scheduler, 32);
+
+/**
+ * @generated from message berth.v1.GetDecisionResponse
+ */
+export type GetDecisionResponse = Message<"berth.v1.GetDecisionResponse"> & {
+  /**
+   * @generated from field: string job_id = 1;
+   */
+  jobId: string;
+
+  /**
+   * @generated from field: string correlation_id = 2;
+   */
+  correlationId: string;
+
+  /**
+   * @generated from field: string model_id = 3;
+   */
+  modelId: string;
+
+  /**
+   * Unix milliseconds.
+   *
+   * @generated from field: uint64 decided_at_ms = 4;
+   */
+  decidedAtMs: bigint;
+
+  /**
+   * @generated from field: string decision = 5;
+   */
+  decision: string;
+
+  /**
+   * @generated from field: string pool_id = 6;
+   */
+  poolId: string;
+
+  /**
+   * @generated from field: string reason = 7;
+   */
+  reason: string;
+
+  /**
+   * @generated from field: uint32 candidates = 8;
+   */
+  candidates: number;
+
+  /**
+   * @generated from field: uint32 feasible = 9;
+   */
+  feasible: number;
+
+  /**
+   * @generated from field: uint32 predicted_end_ms = 10;
+   */
+  predictedEndMs: number;
+
+  /**
+   * @generated from field: bool pinned = 11;
+   */
+  pinned: boolean;
+
+  /**
+   * @generated from field: bool fallback_used = 12;
+   */
+  fallbackUsed: boolean;
+
+  /**
+   * @generated from field: repeated berth.v1.FilterCount filters = 13;
+   */
+  filters: FilterCount[];
+
+  /**
+   * Decisions taken for the job so far; a waiting job is decided again and again.
+   *
+   * @generated from field: uint32 attempts = 14;
+   */
+  attempts: number;
+
+  /**
+   * @generated from field: string tie_break = 15;
+   */
+  tieBreak: string;
+};
+
+/**
+ * Describes the message berth.v1.GetDecisionResponse.
+ * Use `create(GetDecisionResponseSchema)` to create a new message.
+ */
+export const GetDecisionResponseSchema: GenMessage<GetDecisionResponse> = /*@__PURE__*/
+  messageDesc(file_berth_v1_scheduler, 33);
+
+/**
+ * @generated from message berth.v1.GetSessionRequest
+ */
+export type GetSessionRequest = Message<"berth.v1.GetSessionRequest"> & {
+  /**
+   * @generated from field: string tenant = 1;
+   */
+  tenant: string;
+
+  /**
+   * @generated from field: string session_id = 2;
+   */
+  sessionId: string;
+};
+
+/**
+ * Describes the message berth.v1.GetSessionRequest.
+ * Use `create(GetSessionRequestSchema)` to create a new message.
+ */
+export const GetSessionRequestSchema: GenMessage<GetSessionRequest> = /*@__PURE__*/
+  messageDesc(file_berth_v1_scheduler, 34);
+
+/**
+ * @generated from message berth.v1.GetSessionResponse
+ */
+export type GetSessionResponse = Message<"berth.v1.GetSessionResponse"> & {
+  /**
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * @generated from field: uint32 ttl_ms_remaining = 2;
+   */
+  ttlMsRemaining: number;
+
+  /**
+   * Finished turns.
+   *
+   * @generated from field: uint32 turns = 3;
+   */
+  turns: number;
+
+  /**
+   * @generated from field: uint32 turns_max = 4;
+   */
+  turnsMax: number;
+
+  /**
+   * @generated from field: bool kv_warmth = 5;
+   */
+  kvWarmth: boolean;
+
+  /**
+   * Where it ran last; empty when that pool is gone.
+   *
+   * @generated from field: string pool_id = 6;
+   */
+  poolId: string;
+
+  /**
+   * @generated from field: berth.v1.Budget limit = 7;
+   */
+  limit?: Budget | undefined;
+
+  /**
+   * @generated from field: berth.v1.Budget remaining = 8;
+   */
+  remaining?: Budget | undefined;
+};
+
+/**
+ * Describes the message berth.v1.GetSessionResponse.
+ * Use `create(GetSessionResponseSchema)` to create a new message.
+ */
+export const GetSessionResponseSchema: GenMessage<GetSessionResponse> = /*@__PURE__*/
+  messageDesc(file_berth_v1_scheduler, 35);
+
+/**
+ * @generated from message berth.v1.EndSessionRequest
+ */
+export type EndSessionRequest = Message<"berth.v1.EndSessionRequest"> & {
+  /**
+   * @generated from field: string tenant = 1;
+   */
+  tenant: string;
+
+  /**
+   * @generated from field: string session_id = 2;
+   */
+  sessionId: string;
+};
+
+/**
+ * Describes the message berth.v1.EndSessionRequest.
+ * Use `create(EndSessionRequestSchema)` to create a new message.
+ */
+export const EndSessionRequestSchema: GenMessage<EndSessionRequest> = /*@__PURE__*/
+  messageDesc(file_berth_v1_scheduler, 36);
+
+/**
+ * @generated from message berth.v1.EndSessionResponse
+ */
+export type EndSessionResponse = Message<"berth.v1.EndSessionResponse"> & {
+};
+
+/**
+ * Describes the message berth.v1.EndSessionResponse.
+ * Use `create(EndSessionResponseSchema)` to create a new message.
+ */
+export const EndSessionResponseSchema: GenMessage<EndSessionResponse> = /*@__PURE__*/
+  messageDesc(file_berth_v1_scheduler, 37);
 
 /**
  * @generated from enum berth.v1.JobClass
@@ -1169,6 +1816,36 @@ export const SchedulerService: GenService<{
     methodKind: "unary";
     input: typeof ExplainRequestSchema;
     output: typeof ExplainResponseSchema;
+  },
+  /**
+   * What was decided for a job of late, as long as core remembers it.
+   *
+   * @generated from rpc berth.v1.SchedulerService.GetDecision
+   */
+  getDecision: {
+    methodKind: "unary";
+    input: typeof GetDecisionRequestSchema;
+    output: typeof GetDecisionResponseSchema;
+  },
+  /**
+   * What core keeps of a session. Never creates one.
+   *
+   * @generated from rpc berth.v1.SchedulerService.GetSession
+   */
+  getSession: {
+    methodKind: "unary";
+    input: typeof GetSessionRequestSchema;
+    output: typeof GetSessionResponseSchema;
+  },
+  /**
+   * Forgets a session. Not an error when there is none.
+   *
+   * @generated from rpc berth.v1.SchedulerService.EndSession
+   */
+  endSession: {
+    methodKind: "unary";
+    input: typeof EndSessionRequestSchema;
+    output: typeof EndSessionResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_berth_v1_scheduler, 0);

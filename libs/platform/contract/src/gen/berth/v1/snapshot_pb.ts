@@ -10,7 +10,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file berth/v1/snapshot.proto.
  */
 export const file_berth_v1_snapshot: GenFile = /*@__PURE__*/
-  fileDesc("ChdiZXJ0aC92MS9zbmFwc2hvdC5wcm90bxIIYmVydGgudjEilwIKDEhvc3RTbmFwc2hvdBIPCgdob3N0X2lkGAEgASgJEg0KBWVwb2NoGAIgASgEEhAKCHJldmlzaW9uGAMgASgEEhMKC3Rha2VuX2F0X21zGAQgASgEEhUKDWFnZW50X3ZlcnNpb24YBSABKAkSFAoMZ3JwY19hZGRyZXNzGAYgASgJEhcKD2luZ3Jlc3NfYWRkcmVzcxgHIAEoCRIhCgdkZXZpY2VzGAggAygLMhAuYmVydGgudjEuRGV2aWNlEh0KBXBvb2xzGAkgAygLMg4uYmVydGgudjEuUG9vbBIMCgR0ZXJtGAogASgEEhUKDWxlYXNlX2tleV9pZHMYCyADKAkSEwoLaXNfZHJhaW5pbmcYDCABKAgiQQoNSG9zdEhlYXJ0YmVhdBIPCgdob3N0X2lkGAEgASgJEg0KBWVwb2NoGAIgASgEEhAKCHJldmlzaW9uGAMgASgEItwCCgZEZXZpY2USEQoJZGV2aWNlX2lkGAEgASgJEgwKBHV1aWQYAiABKAkSDAoEbmFtZRgDIAEoCRIiCgRraW5kGAQgASgOMhQuYmVydGgudjEuRGV2aWNlS2luZBIaChJjb21wdXRlX2NhcGFiaWxpdHkYBSABKAkSHwoSbWVtb3J5X3RvdGFsX2J5dGVzGAYgASgESACIAQESHgoRbWVtb3J5X2ZyZWVfYnl0ZXMYByABKARIAYgBARIgChN1dGlsaXphdGlvbl9wZXJjZW50GAggASgNSAKIAQESGgoNdGVtcGVyYXR1cmVfYxgJIAEoDUgDiAEBEg0KBWNvcmVzGAogASgNQhUKE19tZW1vcnlfdG90YWxfYnl0ZXNCFAoSX21lbW9yeV9mcmVlX2J5dGVzQhYKFF91dGlsaXphdGlvbl9wZXJjZW50QhAKDl90ZW1wZXJhdHVyZV9jIr8HCgRQb29sEg8KB3Bvb2xfaWQYASABKAkSDgoGZW5naW5lGAIgASgJEhYKDmVuZ2luZV92ZXJzaW9uGAMgASgJEiAKBG1vZGUYBCABKA4yEi5iZXJ0aC52MS5Qb29sTW9kZRIiCgVzdGF0ZRgFIAEoDjITLmJlcnRoLnYxLlBvb2xTdGF0ZRIUCgxzdGF0ZV9yZWFzb24YBiABKAkSFgoOc3RhdGVfc2luY2VfbXMYByABKAQSLQoNc2VydmljZV9zdGF0ZRgIIAEoDjIWLmJlcnRoLnYxLlNlcnZpY2VTdGF0ZRIMCgRsaXZlGAkgASgIEg0KBXJlYWR5GAogASgIEhAKCGRyYWluaW5nGAsgASgIEhAKCGRlZ3JhZGVkGAwgASgIEhIKCmxhc3RfZXJyb3IYDSABKAkSEwoLaW5zdGFuY2VfaWQYDiABKAkSCwoDcGlkGA8gASgNEhMKC3VwX3NpbmNlX21zGBAgASgEEhMKC2RldmljZV9tYXNrGBEgAygJEhMKC3Nsb3RzX3RvdGFsGBIgASgNEhIKCnNsb3RzX2ZyZWUYEyABKA0SFQoNYWN0aXZlX2xlYXNlcxgUIAEoDRIRCglsZWFzZV9pZHMYFSADKAkSKAoGbW9kZWxzGBYgAygLMhguYmVydGgudjEuTW9kZWxSZXNpZGVuY3kSJAoIc3VwcG9ydHMYFyABKAsyEi5iZXJ0aC52MS5TdXBwb3J0cxIVCg1yZXN0YXJ0X2NvdW50GBggASgNEicKCmxhc3RfY2hlY2sYGSABKAsyEy5iZXJ0aC52MS5MYXN0Q2hlY2sSLgoLcGVyZm9ybWFuY2UYGiABKAsyGS5iZXJ0aC52MS5QZXJmb3JtYW5jZUhpbnQSFgoOY29udGV4dF9sZW5ndGgYGyABKA0SHQoQdnJhbV90b3RhbF9ieXRlcxgcIAEoBEgAiAEBEhwKD3ZyYW1fZnJlZV9ieXRlcxgdIAEoBEgBiAEBEhoKEmNvbXB1dGVfY2FwYWJpbGl0eRgeIAEoCRIfChdzYW1wbGVyX3Byb2ZpbGVfdmVyc2lvbhgfIAEoCRIRCglpc19zdHJpY3QYICABKAgSKQoLdHJhbnNpdGlvbnMYISADKAsyFC5iZXJ0aC52MS5UcmFuc2l0aW9uEi4KEWN1cnJlbnRfb3BlcmF0aW9uGCIgASgLMhMuYmVydGgudjEuT3BlcmF0aW9uQhMKEV92cmFtX3RvdGFsX2J5dGVzQhIKEF92cmFtX2ZyZWVfYnl0ZXMihgEKDk1vZGVsUmVzaWRlbmN5EhAKCG1vZGVsX2lkGAEgASgJEhEKCW1vZGVsX3JlZhgCIAEoCRImCglyZXNpZGVuY3kYAyABKA4yEy5iZXJ0aC52MS5SZXNpZGVuY3kSFwoPYWN0aXZlX3JlcXVlc3RzGAQgASgNEg4KBmRpZ2VzdBgFIAEoCSKUAQoIU3VwcG9ydHMSDgoGcm91dGVzGAEgAygJEhUKDXF1YW50aXphdGlvbnMYAiADKAkSFwoPbWluX2NvbXB1dGVfY2FwGAMgASgBEhcKD21vZGVsX2xpZmVjeWNsZRgEIAEoCBIbChNyZXNvdXJjZV9tb25pdG9yaW5nGAUgASgIEhIKCmV4dGVuc2lvbnMYBiADKAkiRgoJTGFzdENoZWNrEg0KBWF0X21zGAEgASgEEgoKAm9rGAIgASgIEg8KB3Rvb2tfbXMYAyABKA0SDQoFZXJyb3IYBCABKAkiUAoPUGVyZm9ybWFuY2VIaW50EhQKDHRva2Vuc19wZXJfcxgBIAEoARIWCg5maXJzdF90b2tlbl9tcxgCIAEoARIPCgdzYW1wbGVzGAMgASgNIm8KClRyYW5zaXRpb24SDQoFYXRfbXMYASABKAQSIQoEZnJvbRgCIAEoDjITLmJlcnRoLnYxLlBvb2xTdGF0ZRIfCgJ0bxgDIAEoDjITLmJlcnRoLnYxLlBvb2xTdGF0ZRIOCgZyZWFzb24YBCABKAki/QIKCU9wZXJhdGlvbhIUCgxvcGVyYXRpb25faWQYASABKAkSJQoEdHlwZRgCIAEoDjIXLmJlcnRoLnYxLk9wZXJhdGlvblR5cGUSKQoGc3RhdHVzGAMgASgOMhkuYmVydGgudjEuT3BlcmF0aW9uU3RhdHVzEg8KB3Bvb2xfaWQYBCABKAkSEAoIbW9kZWxfaWQYBSABKAkSGAoQcHJvZ3Jlc3NfcGVyY2VudBgGIAEoDRITCgZldGFfbXMYByABKARIAIgBARIMCgRzdGVwGAggASgJEhcKD2luaXRpYXRlZF9hdF9tcxgJIAEoBBIcCg9jb21wbGV0ZWRfYXRfbXMYCiABKARIAYgBARIUCgxlcnJvcl9yZWFzb24YCyABKAkSFQoNZXJyb3JfbWVzc2FnZRgMIAEoCRIMCgR0ZXJtGA0gASgEEhcKD2lkZW1wb3RlbmN5X2tleRgOIAEoCUIJCgdfZXRhX21zQhIKEF9jb21wbGV0ZWRfYXRfbXMqhwEKCkRldmljZUtpbmQSGwoXREVWSUNFX0tJTkRfVU5TUEVDSUZJRUQQABITCg9ERVZJQ0VfS0lORF9DUFUQARIWChJERVZJQ0VfS0lORF9OVklESUEQAhIaChZERVZJQ0VfS0lORF9OVklESUFfTUlHEAMSEwoPREVWSUNFX0tJTkRfQU1EEAQqbQoIUG9vbE1vZGUSGQoVUE9PTF9NT0RFX1VOU1BFQ0lGSUVEEAASFQoRUE9PTF9NT0RFX01BTkFHRUQQARIXChNQT09MX01PREVfTU9OSVRPUkVEEAISFgoSUE9PTF9NT0RFX0VYVEVSTkFMEAMqgQIKCVBvb2xTdGF0ZRIaChZQT09MX1NUQVRFX1VOU1BFQ0lGSUVEEAASFgoSUE9PTF9TVEFURV9TVE9QUEVEEAESGAoUUE9PTF9TVEFURV9QUkVQQVJJTkcQAhIXChNQT09MX1NUQVRFX1NUQVJUSU5HEAMSFAoQUE9PTF9TVEFURV9SRUFEWRAEEhcKE1BPT0xfU1RBVEVfRFJBSU5JTkcQBRIXChNQT09MX1NUQVRFX1NUT1BQSU5HEAYSFgoSUE9PTF9TVEFURV9CQUNLT0ZGEAcSFQoRUE9PTF9TVEFURV9GQUlMRUQQCBIWChJQT09MX1NUQVRFX0NSQVNIRUQQCSrrAQoMU2VydmljZVN0YXRlEh0KGVNFUlZJQ0VfU1RBVEVfVU5TUEVDSUZJRUQQABIZChVTRVJWSUNFX1NUQVRFX1JVTk5JTkcQARIaChZTRVJWSUNFX1NUQVRFX1NUQVJUSU5HEAISGgoWU0VSVklDRV9TVEFURV9TVE9QUElORxADEhkKFVNFUlZJQ0VfU1RBVEVfU1RPUFBFRBAEEhgKFFNFUlZJQ0VfU1RBVEVfRkFJTEVEEAUSGQoVU0VSVklDRV9TVEFURV9DUkFTSEVEEAYSGQoVU0VSVklDRV9TVEFURV9VTktOT1dOEAcq5AEKCVJlc2lkZW5jeRIZChVSRVNJREVOQ1lfVU5TUEVDSUZJRUQQABIUChBSRVNJREVOQ1lfQUJTRU5UEAESGQoVUkVTSURFTkNZX0RPV05MT0FESU5HEAISFQoRUkVTSURFTkNZX09OX0RJU0sQAxIVChFSRVNJREVOQ1lfTE9BRElORxAEEhYKElJFU0lERU5DWV9SRVNJREVOVBAFEhYKElJFU0lERU5DWV9EUkFJTklORxAGEhcKE1JFU0lERU5DWV9VTkxPQURJTkcQBxIUChBSRVNJREVOQ1lfRkFJTEVEEAgqgwIKDU9wZXJhdGlvblR5cGUSHgoaT1BFUkFUSU9OX1RZUEVfVU5TUEVDSUZJRUQQABIYChRPUEVSQVRJT05fVFlQRV9TVEFSVBABEhcKE09QRVJBVElPTl9UWVBFX1NUT1AQAhIaChZPUEVSQVRJT05fVFlQRV9SRVNUQVJUEAMSGAoUT1BFUkFUSU9OX1RZUEVfRFJBSU4QBBIZChVPUEVSQVRJT05fVFlQRV9SRUxPQUQQBRIXChNPUEVSQVRJT05fVFlQRV9MT0FEEAYSGQoVT1BFUkFUSU9OX1RZUEVfVU5MT0FEEAcSGgoWT1BFUkFUSU9OX1RZUEVfTUlHUkFURRAIKvwBCg9PcGVyYXRpb25TdGF0dXMSIAocT1BFUkFUSU9OX1NUQVRVU19VTlNQRUNJRklFRBAAEhwKGE9QRVJBVElPTl9TVEFUVVNfUEVORElORxABEiAKHE9QRVJBVElPTl9TVEFUVVNfSU5fUFJPR1JFU1MQAhIqCiZPUEVSQVRJT05fU1RBVFVTX0FXQUlUSU5HX0NPTkZJUk1BVElPThADEh4KGk9QRVJBVElPTl9TVEFUVVNfQ09NUExFVEVEEAQSGwoXT1BFUkFUSU9OX1NUQVRVU19GQUlMRUQQBRIeChpPUEVSQVRJT05fU1RBVFVTX0NBTkNFTExFRBAGYgZwcm90bzM");
+  fileDesc("ChdiZXJ0aC92MS9zbmFwc2hvdC5wcm90bxIIYmVydGgudjEilwIKDEhvc3RTbmFwc2hvdBIPCgdob3N0X2lkGAEgASgJEg0KBWVwb2NoGAIgASgEEhAKCHJldmlzaW9uGAMgASgEEhMKC3Rha2VuX2F0X21zGAQgASgEEhUKDWFnZW50X3ZlcnNpb24YBSABKAkSFAoMZ3JwY19hZGRyZXNzGAYgASgJEhcKD2luZ3Jlc3NfYWRkcmVzcxgHIAEoCRIhCgdkZXZpY2VzGAggAygLMhAuYmVydGgudjEuRGV2aWNlEh0KBXBvb2xzGAkgAygLMg4uYmVydGgudjEuUG9vbBIMCgR0ZXJtGAogASgEEhUKDWxlYXNlX2tleV9pZHMYCyADKAkSEwoLaXNfZHJhaW5pbmcYDCABKAgiQQoNSG9zdEhlYXJ0YmVhdBIPCgdob3N0X2lkGAEgASgJEg0KBWVwb2NoGAIgASgEEhAKCHJldmlzaW9uGAMgASgEItwCCgZEZXZpY2USEQoJZGV2aWNlX2lkGAEgASgJEgwKBHV1aWQYAiABKAkSDAoEbmFtZRgDIAEoCRIiCgRraW5kGAQgASgOMhQuYmVydGgudjEuRGV2aWNlS2luZBIaChJjb21wdXRlX2NhcGFiaWxpdHkYBSABKAkSHwoSbWVtb3J5X3RvdGFsX2J5dGVzGAYgASgESACIAQESHgoRbWVtb3J5X2ZyZWVfYnl0ZXMYByABKARIAYgBARIgChN1dGlsaXphdGlvbl9wZXJjZW50GAggASgNSAKIAQESGgoNdGVtcGVyYXR1cmVfYxgJIAEoDUgDiAEBEg0KBWNvcmVzGAogASgNQhUKE19tZW1vcnlfdG90YWxfYnl0ZXNCFAoSX21lbW9yeV9mcmVlX2J5dGVzQhYKFF91dGlsaXphdGlvbl9wZXJjZW50QhAKDl90ZW1wZXJhdHVyZV9jIrMICgRQb29sEg8KB3Bvb2xfaWQYASABKAkSDgoGZW5naW5lGAIgASgJEhYKDmVuZ2luZV92ZXJzaW9uGAMgASgJEiAKBG1vZGUYBCABKA4yEi5iZXJ0aC52MS5Qb29sTW9kZRIiCgVzdGF0ZRgFIAEoDjITLmJlcnRoLnYxLlBvb2xTdGF0ZRIUCgxzdGF0ZV9yZWFzb24YBiABKAkSFgoOc3RhdGVfc2luY2VfbXMYByABKAQSLQoNc2VydmljZV9zdGF0ZRgIIAEoDjIWLmJlcnRoLnYxLlNlcnZpY2VTdGF0ZRIMCgRsaXZlGAkgASgIEg0KBXJlYWR5GAogASgIEhAKCGRyYWluaW5nGAsgASgIEhAKCGRlZ3JhZGVkGAwgASgIEhIKCmxhc3RfZXJyb3IYDSABKAkSEwoLaW5zdGFuY2VfaWQYDiABKAkSCwoDcGlkGA8gASgNEhMKC3VwX3NpbmNlX21zGBAgASgEEhMKC2RldmljZV9tYXNrGBEgAygJEhMKC3Nsb3RzX3RvdGFsGBIgASgNEhIKCnNsb3RzX2ZyZWUYEyABKA0SFQoNYWN0aXZlX2xlYXNlcxgUIAEoDRIRCglsZWFzZV9pZHMYFSADKAkSKAoGbW9kZWxzGBYgAygLMhguYmVydGgudjEuTW9kZWxSZXNpZGVuY3kSJAoIc3VwcG9ydHMYFyABKAsyEi5iZXJ0aC52MS5TdXBwb3J0cxIVCg1yZXN0YXJ0X2NvdW50GBggASgNEicKCmxhc3RfY2hlY2sYGSABKAsyEy5iZXJ0aC52MS5MYXN0Q2hlY2sSLgoLcGVyZm9ybWFuY2UYGiABKAsyGS5iZXJ0aC52MS5QZXJmb3JtYW5jZUhpbnQSFgoOY29udGV4dF9sZW5ndGgYGyABKA0SHQoQdnJhbV90b3RhbF9ieXRlcxgcIAEoBEgAiAEBEhwKD3ZyYW1fZnJlZV9ieXRlcxgdIAEoBEgBiAEBEhoKEmNvbXB1dGVfY2FwYWJpbGl0eRgeIAEoCRIfChdzYW1wbGVyX3Byb2ZpbGVfdmVyc2lvbhgfIAEoCRIRCglpc19zdHJpY3QYICABKAgSKQoLdHJhbnNpdGlvbnMYISADKAsyFC5iZXJ0aC52MS5UcmFuc2l0aW9uEi4KEWN1cnJlbnRfb3BlcmF0aW9uGCIgASgLMhMuYmVydGgudjEuT3BlcmF0aW9uEhsKDmt2X3RvdGFsX2J5dGVzGCMgASgESAKIAQESGgoNa3ZfZnJlZV9ieXRlcxgkIAEoBEgDiAEBEhQKDGRldmljZV9zcGxpdBglIAMoAUITChFfdnJhbV90b3RhbF9ieXRlc0ISChBfdnJhbV9mcmVlX2J5dGVzQhEKD19rdl90b3RhbF9ieXRlc0IQCg5fa3ZfZnJlZV9ieXRlcyLLAQoOTW9kZWxSZXNpZGVuY3kSEAoIbW9kZWxfaWQYASABKAkSEQoJbW9kZWxfcmVmGAIgASgJEiYKCXJlc2lkZW5jeRgDIAEoDjITLmJlcnRoLnYxLlJlc2lkZW5jeRIXCg9hY3RpdmVfcmVxdWVzdHMYBCABKA0SDgoGZGlnZXN0GAUgASgJEi0KCmRpbWVuc2lvbnMYBiABKAsyGS5iZXJ0aC52MS5Nb2RlbERpbWVuc2lvbnMSFAoMcXVhbnRpemF0aW9uGAcgASgJIrEBCg9Nb2RlbERpbWVuc2lvbnMSDgoGbGF5ZXJzGAEgASgNEhAKCGt2X2hlYWRzGAIgASgNEg8KB2tleV9kaW0YAyABKA0SEQoJdmFsdWVfZGltGAQgASgNEhYKDmt2X2R0eXBlX2J5dGVzGAUgASgBEhUKDXdpbmRvd19sYXllcnMYBiABKA0SFQoNd2luZG93X3Rva2VucxgHIAEoDRISCgpsYXRlbnRfZGltGAggASgNIpQBCghTdXBwb3J0cxIOCgZyb3V0ZXMYASADKAkSFQoNcXVhbnRpemF0aW9ucxgCIAMoCRIXCg9taW5fY29tcHV0ZV9jYXAYAyABKAESFwoPbW9kZWxfbGlmZWN5Y2xlGAQgASgIEhsKE3Jlc291cmNlX21vbml0b3JpbmcYBSABKAgSEgoKZXh0ZW5zaW9ucxgGIAMoCSJGCglMYXN0Q2hlY2sSDQoFYXRfbXMYASABKAQSCgoCb2sYAiABKAgSDwoHdG9va19tcxgDIAEoDRINCgVlcnJvchgEIAEoCSKYAQoPUGVyZm9ybWFuY2VIaW50EhQKDHRva2Vuc19wZXJfcxgBIAEoARIWCg5maXJzdF90b2tlbl9tcxgCIAEoARIPCgdzYW1wbGVzGAMgASgNEhwKFHByZWZpbGxfdG9rZW5zX3Blcl9zGAQgASgBEigKBWNlbGxzGAUgAygLMhkuYmVydGgudjEuUGVyZm9ybWFuY2VDZWxsIo8BCg9QZXJmb3JtYW5jZUNlbGwSEAoIbW9kZWxfaWQYASABKAkSEwoLcHJvbXB0X2JhbmQYAiABKA0SFgoOb2NjdXBhbmN5X2JhbmQYAyABKA0SFAoMdG9rZW5zX3Blcl9zGAQgASgBEhYKDmZpcnN0X3Rva2VuX21zGAUgASgBEg8KB3NhbXBsZXMYBiABKA0ibwoKVHJhbnNpdGlvbhINCgVhdF9tcxgBIAEoBBIhCgRmcm9tGAIgASgOMhMuYmVydGgudjEuUG9vbFN0YXRlEh8KAnRvGAMgASgOMhMuYmVydGgudjEuUG9vbFN0YXRlEg4KBnJlYXNvbhgEIAEoCSL9AgoJT3BlcmF0aW9uEhQKDG9wZXJhdGlvbl9pZBgBIAEoCRIlCgR0eXBlGAIgASgOMhcuYmVydGgudjEuT3BlcmF0aW9uVHlwZRIpCgZzdGF0dXMYAyABKA4yGS5iZXJ0aC52MS5PcGVyYXRpb25TdGF0dXMSDwoHcG9vbF9pZBgEIAEoCRIQCghtb2RlbF9pZBgFIAEoCRIYChBwcm9ncmVzc19wZXJjZW50GAYgASgNEhMKBmV0YV9tcxgHIAEoBEgAiAEBEgwKBHN0ZXAYCCABKAkSFwoPaW5pdGlhdGVkX2F0X21zGAkgASgEEhwKD2NvbXBsZXRlZF9hdF9tcxgKIAEoBEgBiAEBEhQKDGVycm9yX3JlYXNvbhgLIAEoCRIVCg1lcnJvcl9tZXNzYWdlGAwgASgJEgwKBHRlcm0YDSABKAQSFwoPaWRlbXBvdGVuY3lfa2V5GA4gASgJQgkKB19ldGFfbXNCEgoQX2NvbXBsZXRlZF9hdF9tcyqHAQoKRGV2aWNlS2luZBIbChdERVZJQ0VfS0lORF9VTlNQRUNJRklFRBAAEhMKD0RFVklDRV9LSU5EX0NQVRABEhYKEkRFVklDRV9LSU5EX05WSURJQRACEhoKFkRFVklDRV9LSU5EX05WSURJQV9NSUcQAxITCg9ERVZJQ0VfS0lORF9BTUQQBCptCghQb29sTW9kZRIZChVQT09MX01PREVfVU5TUEVDSUZJRUQQABIVChFQT09MX01PREVfTUFOQUdFRBABEhcKE1BPT0xfTU9ERV9NT05JVE9SRUQQAhIWChJQT09MX01PREVfRVhURVJOQUwQAyqBAgoJUG9vbFN0YXRlEhoKFlBPT0xfU1RBVEVfVU5TUEVDSUZJRUQQABIWChJQT09MX1NUQVRFX1NUT1BQRUQQARIYChRQT09MX1NUQVRFX1BSRVBBUklORxACEhcKE1BPT0xfU1RBVEVfU1RBUlRJTkcQAxIUChBQT09MX1NUQVRFX1JFQURZEAQSFwoTUE9PTF9TVEFURV9EUkFJTklORxAFEhcKE1BPT0xfU1RBVEVfU1RPUFBJTkcQBhIWChJQT09MX1NUQVRFX0JBQ0tPRkYQBxIVChFQT09MX1NUQVRFX0ZBSUxFRBAIEhYKElBPT0xfU1RBVEVfQ1JBU0hFRBAJKusBCgxTZXJ2aWNlU3RhdGUSHQoZU0VSVklDRV9TVEFURV9VTlNQRUNJRklFRBAAEhkKFVNFUlZJQ0VfU1RBVEVfUlVOTklORxABEhoKFlNFUlZJQ0VfU1RBVEVfU1RBUlRJTkcQAhIaChZTRVJWSUNFX1NUQVRFX1NUT1BQSU5HEAMSGQoVU0VSVklDRV9TVEFURV9TVE9QUEVEEAQSGAoUU0VSVklDRV9TVEFURV9GQUlMRUQQBRIZChVTRVJWSUNFX1NUQVRFX0NSQVNIRUQQBhIZChVTRVJWSUNFX1NUQVRFX1VOS05PV04QByrkAQoJUmVzaWRlbmN5EhkKFVJFU0lERU5DWV9VTlNQRUNJRklFRBAAEhQKEFJFU0lERU5DWV9BQlNFTlQQARIZChVSRVNJREVOQ1lfRE9XTkxPQURJTkcQAhIVChFSRVNJREVOQ1lfT05fRElTSxADEhUKEVJFU0lERU5DWV9MT0FESU5HEAQSFgoSUkVTSURFTkNZX1JFU0lERU5UEAUSFgoSUkVTSURFTkNZX0RSQUlOSU5HEAYSFwoTUkVTSURFTkNZX1VOTE9BRElORxAHEhQKEFJFU0lERU5DWV9GQUlMRUQQCCqDAgoNT3BlcmF0aW9uVHlwZRIeChpPUEVSQVRJT05fVFlQRV9VTlNQRUNJRklFRBAAEhgKFE9QRVJBVElPTl9UWVBFX1NUQVJUEAESFwoTT1BFUkFUSU9OX1RZUEVfU1RPUBACEhoKFk9QRVJBVElPTl9UWVBFX1JFU1RBUlQQAxIYChRPUEVSQVRJT05fVFlQRV9EUkFJThAEEhkKFU9QRVJBVElPTl9UWVBFX1JFTE9BRBAFEhcKE09QRVJBVElPTl9UWVBFX0xPQUQQBhIZChVPUEVSQVRJT05fVFlQRV9VTkxPQUQQBxIaChZPUEVSQVRJT05fVFlQRV9NSUdSQVRFEAgq/AEKD09wZXJhdGlvblN0YXR1cxIgChxPUEVSQVRJT05fU1RBVFVTX1VOU1BFQ0lGSUVEEAASHAoYT1BFUkFUSU9OX1NUQVRVU19QRU5ESU5HEAESIAocT1BFUkFUSU9OX1NUQVRVU19JTl9QUk9HUkVTUxACEioKJk9QRVJBVElPTl9TVEFUVVNfQVdBSVRJTkdfQ09ORklSTUFUSU9OEAMSHgoaT1BFUkFUSU9OX1NUQVRVU19DT01QTEVURUQQBBIbChdPUEVSQVRJT05fU1RBVFVTX0ZBSUxFRBAFEh4KGk9QRVJBVElPTl9TVEFUVVNfQ0FOQ0VMTEVEEAZiBnByb3RvMw");
 
 /**
  * The full state of one GPU host, as its agent knows it. Published on
@@ -393,6 +393,26 @@ export type Pool = Message<"berth.v1.Pool"> & {
    * @generated from field: berth.v1.Operation current_operation = 34;
    */
   currentOperation?: Operation | undefined;
+
+  /**
+   * Of an engine that reserves its KV cache when it starts: then this, not the free video memory,
+   * is what a job takes from.
+   *
+   * @generated from field: optional uint64 kv_total_bytes = 35;
+   */
+  kvTotalBytes?: bigint | undefined;
+
+  /**
+   * @generated from field: optional uint64 kv_free_bytes = 36;
+   */
+  kvFreeBytes?: bigint | undefined;
+
+  /**
+   * Each device's share of the model, in the order of `device_mask`. Empty: equal shares.
+   *
+   * @generated from field: repeated double device_split = 37;
+   */
+  deviceSplit: number[];
 };
 
 /**
@@ -432,6 +452,18 @@ export type ModelResidency = Message<"berth.v1.ModelResidency"> & {
    * @generated from field: string digest = 5;
    */
   digest: string;
+
+  /**
+   * Absent when the files do not tell.
+   *
+   * @generated from field: berth.v1.ModelDimensions dimensions = 6;
+   */
+  dimensions?: ModelDimensions | undefined;
+
+  /**
+   * @generated from field: string quantization = 7;
+   */
+  quantization: string;
 };
 
 /**
@@ -440,6 +472,68 @@ export type ModelResidency = Message<"berth.v1.ModelResidency"> & {
  */
 export const ModelResidencySchema: GenMessage<ModelResidency> = /*@__PURE__*/
   messageDesc(file_berth_v1_snapshot, 4);
+
+/**
+ * What the size of a model's KV cache follows from.
+ *
+ * @generated from message berth.v1.ModelDimensions
+ */
+export type ModelDimensions = Message<"berth.v1.ModelDimensions"> & {
+  /**
+   * Layers that attend; each keeps keys and values.
+   *
+   * @generated from field: uint32 layers = 1;
+   */
+  layers: number;
+
+  /**
+   * @generated from field: uint32 kv_heads = 2;
+   */
+  kvHeads: number;
+
+  /**
+   * @generated from field: uint32 key_dim = 3;
+   */
+  keyDim: number;
+
+  /**
+   * @generated from field: uint32 value_dim = 4;
+   */
+  valueDim: number;
+
+  /**
+   * Bytes of one cached number: 2 for f16, 1 for q8_0 (34/32 exactly), and so on.
+   *
+   * @generated from field: double kv_dtype_bytes = 5;
+   */
+  kvDtypeBytes: number;
+
+  /**
+   * Layers, of `layers`, that only look back this far. 0: none do.
+   *
+   * @generated from field: uint32 window_layers = 6;
+   */
+  windowLayers: number;
+
+  /**
+   * @generated from field: uint32 window_tokens = 7;
+   */
+  windowTokens: number;
+
+  /**
+   * Numbers cached per token and layer instead of heads, where attention is latent (MLA). 0: heads.
+   *
+   * @generated from field: uint32 latent_dim = 8;
+   */
+  latentDim: number;
+};
+
+/**
+ * Describes the message berth.v1.ModelDimensions.
+ * Use `create(ModelDimensionsSchema)` to create a new message.
+ */
+export const ModelDimensionsSchema: GenMessage<ModelDimensions> = /*@__PURE__*/
+  messageDesc(file_berth_v1_snapshot, 5);
 
 /**
  * @generated from message berth.v1.Supports
@@ -481,7 +575,7 @@ export type Supports = Message<"berth.v1.Supports"> & {
  * Use `create(SupportsSchema)` to create a new message.
  */
 export const SupportsSchema: GenMessage<Supports> = /*@__PURE__*/
-  messageDesc(file_berth_v1_snapshot, 5);
+  messageDesc(file_berth_v1_snapshot, 6);
 
 /**
  * @generated from message berth.v1.LastCheck
@@ -513,7 +607,7 @@ export type LastCheck = Message<"berth.v1.LastCheck"> & {
  * Use `create(LastCheckSchema)` to create a new message.
  */
 export const LastCheckSchema: GenMessage<LastCheck> = /*@__PURE__*/
-  messageDesc(file_berth_v1_snapshot, 6);
+  messageDesc(file_berth_v1_snapshot, 7);
 
 /**
  * Moving averages measured at the ingress. Absent until the first request ended.
@@ -535,6 +629,20 @@ export type PerformanceHint = Message<"berth.v1.PerformanceHint"> & {
    * @generated from field: uint32 samples = 3;
    */
   samples: number;
+
+  /**
+   * Prompt tokens evaluated a second by a request that is alone. 0: not known.
+   *
+   * @generated from field: double prefill_tokens_per_s = 4;
+   */
+  prefillTokensPerS: number;
+
+  /**
+   * The same by model, prompt length and occupancy; bounded.
+   *
+   * @generated from field: repeated berth.v1.PerformanceCell cells = 5;
+   */
+  cells: PerformanceCell[];
 };
 
 /**
@@ -542,7 +650,55 @@ export type PerformanceHint = Message<"berth.v1.PerformanceHint"> & {
  * Use `create(PerformanceHintSchema)` to create a new message.
  */
 export const PerformanceHintSchema: GenMessage<PerformanceHint> = /*@__PURE__*/
-  messageDesc(file_berth_v1_snapshot, 7);
+  messageDesc(file_berth_v1_snapshot, 8);
+
+/**
+ * A moving average over requests of one kind.
+ *
+ * @generated from message berth.v1.PerformanceCell
+ */
+export type PerformanceCell = Message<"berth.v1.PerformanceCell"> & {
+  /**
+   * @generated from field: string model_id = 1;
+   */
+  modelId: string;
+
+  /**
+   * Prompts of up to 2^(8 + band) tokens; the last band has no end.
+   *
+   * @generated from field: uint32 prompt_band = 2;
+   */
+  promptBand: number;
+
+  /**
+   * Requests in flight, this one counted, up to 2^occupancy.
+   *
+   * @generated from field: uint32 occupancy_band = 3;
+   */
+  occupancyBand: number;
+
+  /**
+   * @generated from field: double tokens_per_s = 4;
+   */
+  tokensPerS: number;
+
+  /**
+   * @generated from field: double first_token_ms = 5;
+   */
+  firstTokenMs: number;
+
+  /**
+   * @generated from field: uint32 samples = 6;
+   */
+  samples: number;
+};
+
+/**
+ * Describes the message berth.v1.PerformanceCell.
+ * Use `create(PerformanceCellSchema)` to create a new message.
+ */
+export const PerformanceCellSchema: GenMessage<PerformanceCell> = /*@__PURE__*/
+  messageDesc(file_berth_v1_snapshot, 9);
 
 /**
  * @generated from message berth.v1.Transition
@@ -574,7 +730,7 @@ export type Transition = Message<"berth.v1.Transition"> & {
  * Use `create(TransitionSchema)` to create a new message.
  */
 export const TransitionSchema: GenMessage<Transition> = /*@__PURE__*/
-  messageDesc(file_berth_v1_snapshot, 8);
+  messageDesc(file_berth_v1_snapshot, 10);
 
 /**
  * A change that takes time. Commands answer with one at once; WatchOperation follows it.
@@ -662,7 +818,7 @@ export type Operation = Message<"berth.v1.Operation"> & {
  * Use `create(OperationSchema)` to create a new message.
  */
 export const OperationSchema: GenMessage<Operation> = /*@__PURE__*/
-  messageDesc(file_berth_v1_snapshot, 9);
+  messageDesc(file_berth_v1_snapshot, 11);
 
 /**
  * @generated from enum berth.v1.DeviceKind
