@@ -1,7 +1,9 @@
 import type { HostId, ModelId, PoolId } from '@berth/kernel'
 import type { FleetView, HostView, PoolView } from './fleet-view.ts'
 import type { DeviceKind, HostSnapshot } from './host-snapshot.ts'
+import { kvSlope, type KvSlope } from './kv-bytes.ts'
 import type { ModelResidency, PoolSnapshot } from './pool-snapshot.ts'
+import { readMemory } from './pool-memory.ts'
 import { routeMask } from './route-bits.ts'
 
 /** Why the work on a pool is void: its leases point at something that is no more. */
@@ -112,11 +114,23 @@ const readFacts = (view: FleetView, host: HostSnapshot, pool: PoolSnapshot) => {
     msPerToken: performance ? 1_000 / Math.max(performance.tokensPerS, 0.001) : 0,
     firstTokenMs: performance?.firstTokenMs ?? 0,
     deviceKind: firstDeviceKind(host, pool),
+    ...readMemory(host.devices, pool),
+    onlyKvSlope: others.length === 0 ? kvSlope(first?.dimensions) : undefined,
+    kvSlopes: others.length === 0 ? NO_SLOPES : indexKvSlopes(pool),
   }
 }
 
 const indexResidencies = (snapshot: PoolSnapshot): ReadonlyMap<ModelId, ModelResidency> =>
   new Map(snapshot.models.map((model) => [model.modelId, model]))
+
+const NO_SLOPES: ReadonlyMap<ModelId, KvSlope> = new Map()
+
+const indexKvSlopes = (snapshot: PoolSnapshot): ReadonlyMap<ModelId, KvSlope> =>
+  new Map(
+    snapshot.models.flatMap(({ modelId, dimensions }) =>
+      dimensions ? [[modelId, kvSlope(dimensions)]] : [],
+    ),
+  )
 
 const isOpen = (host: HostSnapshot, pool: PoolSnapshot): boolean =>
   pool.isLive && pool.isReady && pool.state !== 'failed' && !pool.isDraining && !host.isDraining

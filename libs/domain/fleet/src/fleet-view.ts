@@ -1,5 +1,6 @@
 import type { HostId, ModelId, PoolId } from '@berth/kernel'
 import type { DeviceKind, HostSnapshot } from './host-snapshot.ts'
+import type { KvSlope } from './kv-bytes.ts'
 import type { ModelResidency, PoolSnapshot, Residency } from './pool-snapshot.ts'
 
 /** A host as folded from its snapshots. Read it freely; only this lib's functions change it. */
@@ -46,6 +47,21 @@ export interface PoolView {
   firstTokenMs: number
   /** The first device of the mask. */
   deviceKind: DeviceKind
+  /**
+   * Memory a model split as the pool splits it may take: of devices of several sizes no more than
+   * the one with the least for its share allows. 0 when not known.
+   */
+  vramTotalBytes: number
+  /** The same of what is free: what the host measured; all of it where it cannot tell. */
+  vramFreeBytes: number
+  /** Free for caches of jobs: reserved by the engine, else video memory. Infinity: not known. */
+  kvFreeBytes: number
+  /** The same with no job running. Infinity: not known. */
+  kvTotalBytes: number
+  /** Cache bytes per token of the one model it lists; absent with several, see `kvSlopes`. */
+  onlyKvSlope: KvSlope | undefined
+  /** By model id, of a pool that lists several; models of unknown dimensions are absent. */
+  kvSlopes: ReadonlyMap<ModelId, KvSlope>
   /** Slots core has granted and not seen released. */
   reserved: number
 }

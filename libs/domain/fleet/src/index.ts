@@ -16,6 +16,14 @@ export {
   type FoldResult,
   type SnapshotOrigin,
 } from './fold-snapshot.ts'
+export {
+  estKvBytesOf,
+  kvBytes,
+  kvSlope,
+  kvTokensOf,
+  type KvDemand,
+  type KvSlope,
+} from './kv-bytes.ts'
 export { isSharedBit, routeBit } from './route-bits.ts'
 export type { VoidedPool } from './claim-pools.ts'
 export {
