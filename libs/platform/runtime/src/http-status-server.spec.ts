@@ -12,7 +12,10 @@ afterEach(async () => {
   scope = createScope()
 })
 
-const serve = async (isReady = true, metrics: Metrics = scope.use(createMetrics('spec'))) => {
+const serve = async (
+  isReady = true,
+  metrics: Metrics = scope.use(createMetrics('orchestratord')),
+) => {
   const { port } = scope.use(
     await serveStatus({
       host: '127.0.0.1',
@@ -41,20 +44,15 @@ describe('the status server', () => {
   })
 
   it('shows the metrics of the service and of its process', async () => {
-    const metrics = scope.use(createMetrics('spec'))
-    const requests = metrics.counter({
-      name: 'requests_total',
-      help: 'Requests.',
-      labelNames: ['code'],
-    })
-    requests.inc({ code: '200' }, 2)
+    const metrics = scope.use(createMetrics('orchestratord'))
+    metrics.counter('berth_gateway_retries_total').inc({ reason: 'broken' }, 2)
     const answer = await (await serve(true, metrics))('/metrics')
     expect(answer.headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/)
     const text = await answer.text()
-    expect(text).toContain('requests_total{code="200",service="spec"} 2')
-    expect(text).toMatch(/^process_resident_memory_bytes\{service="spec"\} [1-9]\d+$/m)
-    expect(text).toMatch(/^process_event_loop_delay_seconds\{quantile="0.99",service="spec"\} /m)
-    expect(text).toMatch(/^process_open_handles\{service="spec"\} /m)
+    expect(text).toContain('berth_gateway_retries_total{reason="broken"} 2')
+    expect(text).toMatch(/^process_resident_memory_bytes [1-9]\d+$/m)
+    expect(text).toMatch(/^process_event_loop_delay_seconds\{quantile="0.99"\} /m)
+    expect(text).toMatch(/^process_open_handles /m)
     expect(text).not.toContain('NaN')
   })
 

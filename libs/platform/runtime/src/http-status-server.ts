@@ -59,7 +59,7 @@ const respond = async (options: StatusOptions, req: IncomingMessage, res: Server
       return sendJson(res, ready ? 200 : 503, { ready, ...facts })
     }
     case '/metrics':
-      res.setHeader('content-type', options.metrics.registry.contentType)
+      res.setHeader('content-type', options.metrics.contentType)
       res.end(await options.metrics.text())
       return
     default:

@@ -13,7 +13,23 @@ export {
 } from './log.ts'
 export { systemClock } from './system-clock.ts'
 export { systemRng } from './system-rng.ts'
-export { createMetrics, type Metrics } from './metrics.ts'
+export {
+  createMetrics,
+  type CounterSeries,
+  type GaugeSeries,
+  type HistogramSeries,
+  type Metrics,
+} from './metrics.ts'
+export {
+  LABEL_BUDGETS,
+  SERIES,
+  type LabelName,
+  type LabelsOf,
+  type SeriesName,
+  type SeriesOwner,
+  type SeriesSpec,
+} from './series-registry.ts'
+export { budgetOf } from './bounded-labels.ts'
 export { serveStatus, type Readiness, type StatusOptions } from './http-status-server.ts'
 export {
   killGroup,
@@ -26,6 +42,6 @@ export {
 export { adoptProcess, type Adopt, type KnownProcess } from './adopt.ts'
 export { groupHasLiveProcess, isRunning, readBootId, readStartTime } from './process-table.ts'
 export { onProcessExit } from './on-process-exit.ts'
-export { refuseOpenDoor } from './open-door.ts'
+export { isLoopback, refuseOpenDoor } from './open-door.ts'
 export { listen, listenError, type ListenOptions } from './listen.ts'
 export { findPortHolder, type PortHolder } from './port-holder.ts'

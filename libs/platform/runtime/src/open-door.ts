@@ -2,6 +2,9 @@ import { BerthError } from '@berth/kernel'
 
 const LOOPBACK = /^(127(\.\d{1,3}){3}|::1|\[::1\]|localhost)$/
 
+/** True for an address that only this machine can reach. */
+export const isLoopback = (host: string): boolean => LOOPBACK.test(host)
+
 /**
  * Throws `CONFIG_INVALID` for a service that other machines could use without saying who they
  * are. `setting` is the name, in a config file, of what decides where it listens.
@@ -11,7 +14,7 @@ export const refuseOpenDoor = (door: {
   readonly host: string
   readonly insecure: boolean
 }): void => {
-  if (door.insecure || LOOPBACK.test(door.host)) return
+  if (door.insecure || isLoopback(door.host)) return
   throw new BerthError(
     'CONFIG_INVALID',
     `${door.setting} ${door.host} can be reached from other machines and requests are not ` +

@@ -7,6 +7,9 @@ import type { LeaseResult } from './job-spec.ts'
 /** How a job ended in admission. */
 export type JobOutcome = 'dispatched' | 'rejected' | 'evicted' | 'cancelled' | 'expired'
 
+/** Who ended a wait: the client, or the loss of the gateway that would have served it. */
+export type CancelCause = 'client' | 'gateway_lost'
+
 /** Facts of a job for the log. */
 export interface JobFacts {
   readonly jobId: JobId
@@ -41,13 +44,20 @@ export type CoreEvent =
       /** For everything but `dispatched` and `cancelled`. */
       readonly reason?: Reason
       readonly queuedMs: number
+      /** Both with `dispatched`, and only then. */
       readonly poolId?: PoolId
       readonly leaseId?: LeaseId
+      /** Why it was cancelled. Absent: its client left. */
+      readonly cause?: CancelCause
+      /** The seed of a strict job. */
+      readonly seed?: bigint
     }
   | {
       readonly kind: 'lease_released'
       readonly leaseId: LeaseId
+      readonly jobId: JobId | undefined
       readonly poolId: PoolId
+      /** Empty when the pool is not in the view any more. */
       readonly engine: string
       readonly engineVersion: string
       readonly result: LeaseResult
@@ -55,6 +65,7 @@ export type CoreEvent =
   | {
       readonly kind: 'lease_voided'
       readonly leaseId: LeaseId
+      readonly jobId: JobId | undefined
       readonly poolId: PoolId
       readonly cause: LeaseVoidCause
     }

@@ -1,36 +1,44 @@
-import type { RpcLog } from '@berth/rpc'
+import type { FleetView } from '@berth/fleet'
 import { unreachable } from '@berth/kernel'
+import type { RpcLog } from '@berth/rpc'
 import type { CoreEvent } from './core-event.ts'
+import { createJobRecords } from './job-records.ts'
+import { reportEnd, reportQueued, reportReleased, reportVoided } from './report-job.ts'
+import type { Reporting } from './report-job.ts'
 import type { Series } from './series.ts'
 
-/** What `queue_depth` reads while no pool is chosen. */
-const UNASSIGNED = { engine: 'unassigned', engine_version: 'unassigned', pool_id: 'unassigned' }
+/** What reports go to, and the view that says which engine a pool has. */
+export interface ReporterOptions {
+  readonly series: Series
+  readonly log: RpcLog
+  readonly view: () => FleetView
+}
 
-/** One line and its series for each event of core. */
-export const reportEvent = (series: Series, log: RpcLog, event: CoreEvent): void => {
-  switch (event.kind) {
-    case 'decided':
-      return onDecided(series, event)
-    case 'job_queued':
-      series.enqueued.inc({ ...UNASSIGNED, replica_id: 'unassigned', priority: event.job.jobClass })
-      return log.info(
-        {
-          ...jobFields(event.job),
-          queue_position: event.position,
-          predicted_start_ms: event.predictedStartMs,
-          reason: event.reason,
-        },
-        'job queued',
-      )
-    case 'job_ended':
-      return onJobEnded(series, log, event)
-    case 'lease_released':
-      return onReleased(series, log, event)
-    case 'lease_voided': {
-      series.voided.inc({ cause: event.cause })
-      const fields = { lease_id: event.leaseId, pool_id: event.poolId, cause: event.cause }
-      return log.warn(fields, 'lease voided')
+/** Turns each event of core, in the order they happen, into its series and one line. */
+export const createReporter = (options: ReporterOptions): ((event: CoreEvent) => void) => {
+  const to: Reporting = { ...options, records: createJobRecords() }
+  return (event) => {
+    switch (event.kind) {
+      case 'decided':
+        return reportDecision(to, event)
+      case 'job_queued':
+        return reportQueued(to, event)
+      case 'job_ended':
+        return reportEnd(to, event)
+      case 'lease_released':
+        return reportReleased(to, event)
+      case 'lease_voided':
+        return reportVoided(to, event)
+      default:
+        return logEvent(to.log, event)
     }
+  }
+}
+
+type OfJob = 'decided' | 'job_queued' | 'job_ended' | 'lease_released' | 'lease_voided'
+
+const logEvent = (log: RpcLog, event: Exclude<CoreEvent, { readonly kind: OfJob }>): void => {
+  switch (event.kind) {
     case 'gateway_joined':
       return log.info({ gateway_id: event.gatewayId, leases: event.leases }, 'gateway joined')
     case 'gateway_left':
@@ -64,70 +72,15 @@ export const reportEvent = (series: Series, log: RpcLog, event: CoreEvent): void
   }
 }
 
-const onDecided = (series: Series, event: Extract<CoreEvent, { kind: 'decided' }>) => {
+const reportDecision = (
+  { series }: Reporting,
+  event: Extract<CoreEvent, { readonly kind: 'decided' }>,
+) => {
   series.decisions.inc({
     outcome: event.outcome === 'assigned' ? 'assigned' : 'no_capacity',
     pinned: String(event.isPinned),
     fallback: String(event.isFallback),
   })
   series.candidates.set(event.candidates)
-  series.placeSeconds.observe(event.tookMs / 1_000)
+  series.placeSeconds.observe({}, event.tookMs / 1_000)
 }
-
-const onJobEnded = (
-  series: Series,
-  log: RpcLog,
-  event: Extract<CoreEvent, { kind: 'job_ended' }>,
-) => {
-  series.outcomes.inc({ outcome: event.outcome })
-  const { job, outcome, reason, queuedMs, poolId, leaseId } = event
-  const fields = {
-    ...jobFields(job),
-    ...{ outcome, reason, queued_ms: Math.round(queuedMs), pool_id: poolId, lease_id: leaseId },
-  }
-  switch (outcome) {
-    case 'dispatched':
-      series.admissionMs.observe(queuedMs)
-      return log.info(fields, 'job dispatched')
-    case 'cancelled': {
-      const labels = { ...UNASSIGNED, replica_id: 'unassigned', reason: 'client' }
-      series.canceled.inc(labels)
-      return log.info(fields, 'job cancelled')
-    }
-    case 'rejected':
-    case 'evicted':
-    case 'expired':
-      series.rejected.inc({ engine: 'unassigned', reason: reason ?? 'INTERNAL' })
-      return log.info(fields, 'job refused')
-  }
-}
-
-const onReleased = (
-  series: Series,
-  log: RpcLog,
-  event: Extract<CoreEvent, { kind: 'lease_released' }>,
-) => {
-  const { result, poolId, engine, engineVersion } = event
-  const labels = { engine, engine_version: engineVersion, pool_id: poolId, replica_id: poolId }
-  series.tokensIn.inc(labels, result.tokensIn)
-  series.tokensOut.inc(labels, result.tokensOut)
-  log.info(
-    {
-      lease_id: event.leaseId,
-      outcome: result.outcome,
-      pool_id: poolId,
-      ...{ engine, engine_version: engineVersion },
-      ...{ tokens_in: result.tokensIn, tokens_out: result.tokensOut },
-      ...{ first_token_ms: result.firstTokenMs, decode_time_ms: result.decodeMs },
-    },
-    'lease released',
-  )
-}
-
-const jobFields = (job: Extract<CoreEvent, { kind: 'job_queued' }>['job']) => ({
-  job_id: job.jobId,
-  model_id: job.modelId,
-  priority: job.jobClass,
-  correlation_id: job.correlationId,
-  ...(job.sessionId === '' ? {} : { session_id: job.sessionId }),
-})

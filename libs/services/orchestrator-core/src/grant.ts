@@ -84,7 +84,7 @@ export const releaseLease = (
   const pool = core.view.pools.get(lease.poolId)?.snapshot
   core.effects.report({
     kind: 'lease_released',
-    ...{ leaseId, poolId: lease.poolId, result },
+    ...{ leaseId, jobId: lease.jobId, poolId: lease.poolId, result },
     engine: pool?.engine ?? '',
     engineVersion: pool?.engineVersion ?? '',
   })
@@ -99,7 +99,7 @@ export const voidLease = (core: Core, lease: Lease, cause: LeaseVoidCause, isTol
   if (isTold && key !== undefined) {
     core.effects.send(key, { kind: 'revoked', leaseId, reason: REVOKED_BECAUSE[cause] })
   }
-  core.effects.report({ kind: 'lease_voided', leaseId, poolId, cause })
+  core.effects.report({ kind: 'lease_voided', leaseId, jobId: lease.jobId, poolId, cause })
 }
 
 const endLease = (core: Core, lease: Lease): boolean => {

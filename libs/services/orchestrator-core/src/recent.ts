@@ -2,6 +2,7 @@
 export interface Recent<K, V> {
   get(key: K): V | undefined
   set(key: K, value: V): void
+  delete(key: K): void
 }
 
 /** Keeps `capacity` entries; the one set longest ago leaves first. */
@@ -15,5 +16,6 @@ export const createRecent = <K, V>(capacity: number): Recent<K, V> => {
       entries.set(key, value)
       if (entries.size > capacity) entries.delete(entries.keys().next().value as K)
     },
+    delete: (key) => void entries.delete(key),
   }
 }

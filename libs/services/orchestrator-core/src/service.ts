@@ -8,7 +8,7 @@ import { toPolicy, type CoreConfig } from './config.ts'
 import { createCoordinator, type Coordinator } from './coordinator.ts'
 import type { CorePolicy } from './core-state.ts'
 import type { CoreEvent } from './core-event.ts'
-import { reportEvent } from './events.ts'
+import { createReporter } from './events.ts'
 import { startFeed } from './feed.ts'
 import { registerGauges } from './gauges.ts'
 import { createRpcHostReader, startHostProbes, type ReadHost } from './host-probes.ts'
@@ -80,8 +80,9 @@ export const createOrchestratorCore = (deps: OrchestratorCoreDeps): Orchestrator
     onStaleTerm: (seenTerm) => leader?.resign(seenTerm),
   })
   const series = createSeries(metrics)
+  const reporter = createReporter({ series, log, view: () => coordinator.core.view })
   const report = (event: CoreEvent) => {
-    reportEvent(series, log, event)
+    reporter(event)
     deps.observe?.(event)
     if (event.kind === 'leading') announce(deps, coreId, address, event.term)
   }

@@ -14,7 +14,7 @@ import {
 } from '@berth/runtime'
 import { cpuInventory } from './device/cpu-inventory.ts'
 import { createHost } from './host.ts'
-import { createAgentMetrics, watchPools } from './metrics.ts'
+import { createAgentMetrics } from './metrics.ts'
 import { openDoors, type OpenPorts } from './open-doors.ts'
 import { loadPoolsFile } from './pools-file/load-pools-file.ts'
 import type { PoolSpec } from './pools-file/pool-spec.ts'
@@ -24,6 +24,7 @@ import { startPools } from './pool/start-pools.ts'
 import { claimStateDir } from './state/claim-state-dir.ts'
 import { nextEpoch } from './state/next-epoch.ts'
 import { takeStock } from './state/take-stock.ts'
+import { watchPools } from './watch-pools.ts'
 
 /** What the composition root knows of its process. */
 export interface AgentSurroundings {
@@ -89,7 +90,7 @@ export const startAgent = async (
   const host = scope.use(
     createHost({ hostId, epoch, version, specs, devices, bus, env, metrics, log }),
   )
-  watchPools(series, [...host.pools.values()])
+  watchPools(series, { ...host, devices })
   const doors = await openDoors(settings, { scope, host, bus, clock, log, metrics, series })
   scope.defer(() =>
     shutDown(host, doors.ingress, { clock, log, drainTimeoutMs: settings.drainTimeoutMs }),

@@ -16,7 +16,7 @@ export const version: RequestHandler = (_req, res) =>
 export const metricsText =
   (metrics: Metrics): RequestHandler =>
   async (_req, res) =>
-    void res.type(metrics.registry.contentType).send(await metrics.text())
+    void res.type(metrics.contentType).send(await metrics.text())
 
 export interface ReadyDeps {
   readonly session: Session
