@@ -1,11 +1,12 @@
 import {
+  estKvBytesOf,
   freshnessOf,
   isSharedBit,
   routeBit,
   slotsFree,
   type FleetView,
+  type ModelResidency,
   type PoolView,
-  type Residency,
 } from '@berth/fleet'
 import type { PlacementJob } from './placement-job.ts'
 import type { PlacementPolicy } from './placement-policy.ts'
@@ -52,7 +53,8 @@ export const isFeasible = (question: Question, pool: PoolView): boolean => {
   }
   if (pool.contextLength > 0 && job.requiredCtx > pool.contextLength) return false
   const residency = pool.onlyResidency ?? pool.residencies.get(job.modelId)?.residency
-  return residency === 'resident'
+  if (residency !== 'resident') return false
+  return pool.kvFreeBytes === Infinity || estKvBytesOf(pool, job) <= pool.kvFreeBytes
 }
 
 /**
@@ -60,48 +62,57 @@ export const isFeasible = (question: Question, pool: PoolView): boolean => {
  * so that "not now" is only said of a pool that will do. Allocates nothing.
  */
 export const judge = (question: Question, pool: PoolView): Verdict => {
-  const { job } = question
-  const model = pool.residencies.get(job.modelId)
-  if (!model) return VERDICTS.MODEL_NOT_FOUND
-  const demand = question.isDemanding ? demandVerdict(job, pool) : undefined
-  const fixed = demand ?? basicVerdict(question, pool)
+  const model = pool.residencies.get(question.job.modelId)
+  if (!model) return VERDICTS.MODEL_INCOMPATIBLE
+  const demand = question.isDemanding ? demandVerdict(question.job, pool, model) : undefined
+  const fixed = demand ?? basicVerdict(question, pool, model)
   if (fixed) return fixed
-  return momentVerdict(question, pool, model.residency) ?? VERDICTS.FEASIBLE
+  return momentVerdict(question, pool, model) ?? VERDICTS.FEASIBLE
 }
 
-const demandVerdict = (job: PlacementJob, pool: PoolView): Verdict | undefined => {
+const demandVerdict = (
+  job: PlacementJob,
+  pool: PoolView,
+  model: ModelResidency,
+): Verdict | undefined => {
   const { snapshot } = pool
   if (job.avoidPools.length > 0 && job.avoidPools.includes(pool.poolId)) {
     return VERDICTS.POOL_AVOIDED
   }
   if (!hasDevices(job, pool)) return VERDICTS.DEVICE_MASK_UNSATISFIED
   if (job.engine !== '' && job.engine !== snapshot.engine) return VERDICTS.ENGINE_UNAVAILABLE
-  if (job.quantization !== '' && !snapshot.supports.quantizations.includes(job.quantization)) {
-    return VERDICTS.QUANTIZATION_UNSUPPORTED
-  }
+  if (!hasQuantization(job, pool, model)) return VERDICTS.QUANTIZATION_UNSUPPORTED
   // A fact the host cannot tell satisfies no demand.
   if (job.minComputeCap > (snapshot.computeCapability ?? 0)) {
     return VERDICTS.COMPUTE_CAPABILITY_TOO_LOW
   }
   if (!hasExtensions(job, pool)) return VERDICTS.EXTENSIONS_UNSATISFIED
-  if (job.minVramBytes > (snapshot.vramTotalBytes ?? 0)) return VERDICTS.MIN_VRAM_UNMET
-  return undefined
+  if (job.isStrict && !isRepeatable(job, pool, model)) return VERDICTS.DETERMINISM_UNSATISFIED
+  return job.minVramBytes > pool.vramTotalBytes ? VERDICTS.MIN_VRAM_UNMET : undefined
 }
 
-const basicVerdict = (question: Question, pool: PoolView): Verdict | undefined => {
+const basicVerdict = (
+  question: Question,
+  pool: PoolView,
+  { residency }: ModelResidency,
+): Verdict | undefined => {
   const { job } = question
   if (!supportsRoute(question, pool)) return VERDICTS.UNSUPPORTED_ROUTE
   // Without a known context length the engine itself answers.
   if (pool.contextLength > 0 && job.requiredCtx > pool.contextLength) {
     return VERDICTS.INSUFFICIENT_CTX
   }
-  return pool.snapshot.state === 'failed' ? VERDICTS.POOL_FAILED : undefined
+  // As with memory for caches that nobody measures.
+  if (estKvBytesOf(pool, job) > pool.kvTotalBytes) return VERDICTS.INSUFFICIENT_VRAM
+  if (pool.snapshot.state === 'failed') return VERDICTS.POOL_FAILED
+  // The engine is well and does not want this model.
+  return residency === 'failed' ? VERDICTS.MODEL_INCOMPATIBLE : undefined
 }
 
 const momentVerdict = (
   question: Question,
   pool: PoolView,
-  residency: Residency,
+  { residency }: ModelResidency,
 ): Verdict | undefined => {
   const { job, now } = question
   if (!isEligible(question, pool)) return VERDICTS.POOL_UNREADY
@@ -113,6 +124,8 @@ const momentVerdict = (
       ? VERDICTS.MODEL_LOADING
       : VERDICTS.POOL_UNREADY
   }
+  if (job.minVramBytes > pool.vramFreeBytes) return VERDICTS.VRAM_IN_USE
+  if (estKvBytesOf(pool, job) > pool.kvFreeBytes) return VERDICTS.CACHE_IN_USE
   return slotsFree(pool) === 0 ? VERDICTS.NO_CAPACITY : undefined
 }
 
@@ -128,6 +141,7 @@ const isDemanding = (job: PlacementJob): boolean =>
   job.requiredExtensions.length > 0 ||
   job.engine !== '' ||
   job.quantization !== '' ||
+  job.isStrict ||
   job.minComputeCap > 0 ||
   job.minVramBytes > 0
 
@@ -138,7 +152,26 @@ const supportsRoute = ({ job, routeBit: bit }: Question, pool: PoolView): boolea
 const hasDevices = ({ requireDeviceMask: wanted }: PlacementJob, { snapshot }: PoolView): boolean =>
   wanted.length === 0 ||
   (wanted.length === snapshot.deviceMask.length &&
-    wanted.every((device) => snapshot.deviceMask.includes(device)))
+    // Both ways: a device named twice is not two devices.
+    wanted.every((device) => snapshot.deviceMask.includes(device)) &&
+    snapshot.deviceMask.every((device) => wanted.includes(device)))
+
+/** The pool's engine can run it, or the model as it lies there is just that. */
+const hasQuantization = (
+  { quantization: wanted }: PlacementJob,
+  { snapshot }: PoolView,
+  model: ModelResidency,
+): boolean =>
+  wanted === '' || wanted === model.quantization || snapshot.supports.quantizations.includes(wanted)
+
+/** The pool repeats itself, and nothing that the job was told of it has changed since. */
+const isRepeatable = (job: PlacementJob, { snapshot }: PoolView, model: ModelResidency): boolean =>
+  snapshot.isStrict &&
+  isSame(job.samplerProfileVersion, snapshot.samplerProfileVersion) &&
+  isSame(job.engineVersion, snapshot.engineVersion) &&
+  isSame(job.modelDigest, model.digest)
+
+const isSame = (wanted: string, found: string): boolean => wanted === '' || wanted === found
 
 const hasExtensions = ({ requiredExtensions: wanted }: PlacementJob, pool: PoolView): boolean =>
   wanted.length === 0 ||

@@ -9,7 +9,6 @@ import {
 } from '@berth/fleet'
 import { hostSnapshot, poolSnapshot, type PoolDraft } from '@berth/fleet/testing'
 import type { HostId, InstanceId, ModelId, PoolId } from '@berth/kernel'
-import { explain } from './explain.ts'
 import { place } from './place.ts'
 import type { PlacementJob } from './placement-job.ts'
 import { DEFAULT_PLACEMENT_POLICY as POLICY } from './placement-policy.ts'
@@ -222,31 +221,5 @@ describe('the score and its ties', () => {
 
   it('equal in everything goes by id', () => {
     expect(decide(fleet(poolSnapshot('b'), poolSnapshot('a')))).toMatchObject({ pool: 'a' })
-  })
-})
-
-describe('explain', () => {
-  it('[004-14b] lists every pool with its reason, the chosen one first', () => {
-    const view = fleet(
-      poolSnapshot('a', { isReady: false }),
-      poolSnapshot('b'),
-      poolSnapshot('c', { models: ['x'] }),
-      poolSnapshot('d', { performance: { tokensPerS: 900, firstTokenMs: 1, samples: 3 } }),
-    )
-    const { decision, candidates } = explain(view, plainJob(), POLICY, 0)
-    expect(decision).toMatchObject({ kind: 'assigned', pool: { poolId: 'd' } })
-    expect(
-      candidates.map(({ poolId, reason, rank, isDefaultHint }) => [
-        poolId,
-        reason,
-        rank,
-        isDefaultHint,
-      ]),
-    ).toEqual([
-      ['d', 'FEASIBLE', 1, false],
-      ['b', 'FEASIBLE', 2, true],
-      ['a', 'POOL_UNREADY', 0, true],
-      ['c', 'MODEL_NOT_FOUND', 0, true],
-    ])
   })
 })

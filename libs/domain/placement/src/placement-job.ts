@@ -22,6 +22,8 @@ export interface PlacementJob {
   readonly prefix: Uint32Array
   /** Tokens the job will probably produce; at least 1. */
   readonly expectedTokens: number
+  /** The most the job may produce, which its KV cache must have room for; 0: no bound. */
+  readonly maxTokens?: number
   /** Jobs that get a slot before this one. Moves the predicted start only. */
   readonly queueAhead: number
   readonly exclusions: readonly Exclusion[]
