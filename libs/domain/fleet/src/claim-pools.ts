@@ -4,6 +4,8 @@ import type { DeviceKind, HostSnapshot } from './host-snapshot.ts'
 import { kvSlope, type KvSlope } from './kv-bytes.ts'
 import type { ModelResidency, PoolSnapshot } from './pool-snapshot.ts'
 import { readMemory } from './pool-memory.ts'
+import { createPoolEvidence } from './pool-evidence.ts'
+import { forgetPool } from './prefix-index.ts'
 import { routeMask } from './route-bits.ts'
 
 /** Why the work on a pool is void: its leases point at something that is no more. */
@@ -48,6 +50,8 @@ export const removePool = (view: FleetView, poolId: PoolId): void => {
   view.pools.delete(poolId)
   pool.host.pools.delete(poolId)
   unindexModels(view, pool)
+  forgetPool(view.prefixes, pool.number)
+  view.numbers.free.push(pool.number)
   const claimants = view.conflicts.get(poolId)
   for (const hostId of claimants ?? []) {
     const host = view.hosts.get(hostId)
@@ -83,6 +87,9 @@ const addPool = (view: FleetView, host: HostView, snapshot: PoolSnapshot) => {
     snapshot,
     ...readFacts(view, host.snapshot, snapshot),
     reserved: view.reservations.get(snapshot.poolId) ?? 0,
+    number: view.numbers.free.pop() ?? view.numbers.taken++,
+    life: ++view.numbers.lives,
+    evidence: createPoolEvidence(),
   }
   view.pools.set(pool.poolId, pool)
   host.pools.set(pool.poolId, pool)
@@ -96,8 +103,23 @@ const replacePool = (view: FleetView, pool: PoolView, snapshot: PoolSnapshot): b
   pool.snapshot = snapshot
   Object.assign(pool, readFacts(view, pool.host.snapshot, snapshot))
   indexModels(view, pool)
+  if (before.instanceId !== snapshot.instanceId) beginLife(view, pool)
+  else if (hasUnloaded(before, pool)) forgetPool(view.prefixes, pool.number)
   return before.instanceId !== undefined && before.instanceId !== snapshot.instanceId
 }
+
+/** A new engine process: nothing cached, nothing to do. How fast it is stays known. */
+const beginLife = (view: FleetView, pool: PoolView) => {
+  pool.life = ++view.numbers.lives
+  pool.evidence.backlogEndMs = 0
+  forgetPool(view.prefixes, pool.number)
+}
+
+const hasUnloaded = (before: PoolSnapshot, { residencies }: PoolView): boolean =>
+  before.models.some(
+    ({ modelId, residency }) =>
+      residency === 'resident' && residencies.get(modelId)?.residency !== 'resident',
+  )
 
 /** What decisions read, taken out of the snapshot once. */
 const readFacts = (view: FleetView, host: HostSnapshot, pool: PoolSnapshot) => {

@@ -1,7 +1,9 @@
 import type { HostId, ModelId, PoolId } from '@berth/kernel'
 import type { DeviceKind, HostSnapshot } from './host-snapshot.ts'
 import type { KvSlope } from './kv-bytes.ts'
+import type { PoolEvidence } from './pool-evidence.ts'
 import type { ModelResidency, PoolSnapshot, Residency } from './pool-snapshot.ts'
+import { createPrefixIndex, type PrefixIndex } from './prefix-index.ts'
 
 /** A host as folded from its snapshots. Read it freely; only this lib's functions change it. */
 export interface HostView {
@@ -64,6 +66,18 @@ export interface PoolView {
   kvSlopes: ReadonlyMap<ModelId, KvSlope>
   /** Slots core has granted and not seen released. */
   reserved: number
+  /** Small, its own while it is in the view, and used again after: a place in arrays by pool. */
+  readonly number: number
+  /** Another one with every instance: what was learnt of an engine's moment ends with it. */
+  life: number
+  readonly evidence: PoolEvidence
+}
+
+/** Numbers of pools that are free again, those ever taken, and the lives ever begun. */
+export interface PoolNumbers {
+  readonly free: number[]
+  taken: number
+  lives: number
 }
 
 /**
@@ -84,6 +98,9 @@ export interface FleetView {
   frozenAtMs: number | undefined
   /** A bit for each route that some pool supports or did. */
   readonly routeBits: Map<string, number>
+  /** Which pools hold the beginning of which prompt. */
+  readonly prefixes: PrefixIndex
+  readonly numbers: PoolNumbers
 }
 
 /** A view of no hosts. */
@@ -95,4 +112,6 @@ export const createFleetView = (): FleetView => ({
   reservations: new Map(),
   frozenAtMs: undefined,
   routeBits: new Map(),
+  prefixes: createPrefixIndex(),
+  numbers: { free: [], taken: 0, lives: 0 },
 })

@@ -39,3 +39,16 @@ export {
   type OfflineHost,
 } from './freshness.ts'
 export { clearKeyed, markKeyed, release, reserve, reserveInUse, slotsFree } from './reserve.ts'
+export {
+  CHAIN_BLOCKS_MAX,
+  chainBlocks,
+  createPrefixIndex,
+  forgetPool,
+  forgetPrefix,
+  prefixIndexBytes,
+  rememberPrefix,
+  type PrefixIndex,
+  type PrefixUse,
+} from './prefix-index.ts'
+export { heldBlocks, matchedBlocks, matchPrefix } from './prefix-match.ts'
+export type { PoolEvidence } from './pool-evidence.ts'

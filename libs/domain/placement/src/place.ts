@@ -1,9 +1,10 @@
-import type { FleetView, PoolView } from '@berth/fleet'
+import { matchedBlocks, matchPrefix, type FleetView, type PoolView } from '@berth/fleet'
 import { ask, isFeasible, judge, type Question } from './judge.ts'
 import type { PlacementJob } from './placement-job.ts'
 import type { PlacementPolicy } from './placement-policy.ts'
 import { predictEndMs, serviceMs } from './predict.ts'
 import { breakTie } from './tie-break.ts'
+import { modelSalt, uncachedFraction } from './warmth.ts'
 import { VERDICTS, type PlacementReason, type Verdict } from './verdict.ts'
 
 /** Where a job goes, or why it goes nowhere. */
@@ -57,12 +58,15 @@ const placePinned = (question: Question, pool: PoolView | undefined): Decision =
 }
 
 const decide = (question: Question, pools: readonly PoolView[]): Decision => {
-  const { job, policy } = question
+  const { view, job, policy } = question
+  const hasMatch =
+    job.prefix.length > 0 && matchPrefix(view.prefixes, job.prefix, modelSalt(job.modelId))
   let best: PoolView | undefined
   let bestEndMs = Infinity
   for (const pool of pools) {
     if (!isFeasible(question, pool)) continue
-    const endMs = predictEndMs(job, pool, policy)
+    const held = hasMatch ? matchedBlocks(view.prefixes, pool.number) : 0
+    const endMs = predictEndMs(job, pool, policy, uncachedFraction(job, pool, held))
     if (!best || endMs < bestEndMs || (endMs === bestEndMs && isBetter(question, pool, best))) {
       best = pool
       bestEndMs = endMs
