@@ -1,0 +1,35 @@
+import type { Row, Tuned } from './cells.ts'
+
+const COLUMNS: readonly (readonly [keyof Row, number])[] = [
+  ['trace', 22],
+  ['replicas', 9],
+  ['mix', 10],
+  ['load', 5],
+  ['policy', 24],
+  ['ttft_mean_ms', 13],
+  ['ttft_p99_ms', 12],
+  ['e2e_p99_ms', 11],
+  ['hit_rate', 9],
+  ['goodput_ratio', 14],
+]
+
+/** Names the columns. */
+export const printHead = (): void => {
+  write(COLUMNS.map(([name, width]) => name.padStart(width)))
+}
+
+/** One cell of the table. */
+export const printRow = (row: Row): void => {
+  write(COLUMNS.map(([name, width]) => String(row[name]).padStart(width)))
+}
+
+/** Which parameters the sweep chose. */
+export const printTuned = (tuned: readonly Tuned[]): void => {
+  process.stdout.write('\nparameters, chosen on the first part of the trace:\n')
+  for (const { mix, policy, parameters } of tuned) {
+    write([mix.padEnd(10), policy.padEnd(24), parameters])
+  }
+  process.stdout.write('\n')
+}
+
+const write = (cells: readonly string[]) => process.stdout.write(`${cells.join(' ')}\n`)
