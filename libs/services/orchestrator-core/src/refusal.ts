@@ -61,6 +61,13 @@ const describe = (reason: PlacementReason, spec: JobSpec): readonly [Reason, str
       ]
     case 'MIN_VRAM_UNMET':
       return ['INSUFFICIENT_VRAM', `No pool of ${model} has ${spec.minVramBytes} bytes of VRAM.`]
+    case 'INSUFFICIENT_VRAM':
+      return ['INSUFFICIENT_VRAM', `No pool of ${model} has room for the request's KV cache.`]
+    case 'MODEL_INCOMPATIBLE':
+      return ['MODEL_LOAD_FAILED', `No engine of this fleet could load the model ${model}.`]
+    case 'ENGINE_UNAVAILABLE':
+    case 'DEVICE_MASK_UNSATISFIED':
+    case 'DETERMINISM_UNSATISFIED':
     case 'QUANTIZATION_UNSUPPORTED':
     case 'COMPUTE_CAPABILITY_TOO_LOW':
     case 'EXTENSIONS_UNSATISFIED':
