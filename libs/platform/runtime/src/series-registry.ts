@@ -159,6 +159,9 @@ const gateway = {
     'Requests not let in: without a key, with an unknown one, or with one that may not do this.',
     ['reason'],
   ),
+  berth_gateway_releases_dropped_total: counter(
+    'Releases dropped before core said that it has stored what they cost.',
+  ),
   berth_gateway_session_up: gauge('1 while the gateway has a session with the leading core.'),
   berth_gateway_body_bytes: gauge('Bytes of request bodies held.'),
 }

@@ -1,14 +1,16 @@
 import { LeaseOutcome, type Assigned, type ServerFrame } from '@berth/contract'
 import { unreachable } from '@berth/kernel'
 import { rejectionOf, releaseFrame } from './frames.ts'
-import type { HeldLeases } from './held-leases.ts'
+import { liveLease, type HeldLeases } from './held-leases.ts'
 import type { Outbox } from './outbox.ts'
 import type { ReleaseReport } from './session.ts'
+import type { UnsettledReleases } from './unsettled-releases.ts'
 import type { WaitingJobs } from './waiting-jobs.ts'
 
 export interface FrameTargets {
   readonly waiting: WaitingJobs
   readonly leases: HeldLeases
+  readonly unsettled: UnsettledReleases
   readonly send: Outbox['push']
   sawTerm(term: bigint): void
 }
@@ -20,8 +22,11 @@ export const onServerFrame = (targets: FrameTargets, { frame }: ServerFrame): vo
     case 'assigned':
       return onAssigned(targets, frame.value)
     case 'queued': {
-      const { jobId, position, predictedStartMs: etaMs, reason } = frame.value
-      return waiting.request(jobId)?.onQueued({ position, etaMs, reason })
+      const { jobId, position, predictedStartMs: etaMs, reason, queueDepth } = frame.value
+      const { onTimeProbability } = frame.value
+      const probability = onTimeProbability === undefined ? {} : { onTimeProbability }
+      const state = { position, etaMs, reason, queueDepth, ...probability }
+      return waiting.request(jobId)?.onQueued(state)
     }
     case 'rejected':
       return waiting.settle(frame.value.jobId, {
@@ -33,6 +38,7 @@ export const onServerFrame = (targets: FrameTargets, { frame }: ServerFrame): vo
     case 'heartbeat':
       return targets.sawTerm(frame.value.term)
     case 'settled':
+      return targets.unsettled.settle(frame.value.sequence)
     case 'welcome':
     case 'notLeader':
     case undefined:
@@ -43,11 +49,12 @@ export const onServerFrame = (targets: FrameTargets, { frame }: ServerFrame): vo
   }
 }
 
-const onAssigned = ({ waiting, leases, send }: FrameTargets, assigned: Assigned) => {
+const onAssigned = (targets: FrameTargets, assigned: Assigned) => {
+  const { waiting, leases, unsettled, send } = targets
   const request = waiting.request(assigned.jobId)
   // It crossed our Cancel, or the job gave up while there was no session.
-  if (!request) return send(releaseFrame(assigned.leaseId, UNUSED))
-  const grant = leases.add(assigned, request.job.modelId ?? '')
+  if (!request) return send(releaseFrame(unsettled.add(liveLease(assigned, {}), UNUSED)))
+  const grant = leases.add(assigned, request.job)
   waiting.settle(assigned.jobId, { kind: 'assigned', grant })
 }
 

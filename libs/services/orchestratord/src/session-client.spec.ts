@@ -80,9 +80,11 @@ describe('the session with core', () => {
 
     await using second = await startScriptedCore({ onAcquire: nothing, port: first.port })
 
-    const release = await until('the release arrives', () => second.releases()[0])
-    expect(release.leaseId).toBe('lease-1')
-    expect(second.hellos()[0]?.liveLeases).toEqual([])
+    const hello = await until('the gateway is back', () => second.hellos()[0])
+    expect(hello.liveLeases).toEqual([])
+    expect(hello.unsettled).toMatchObject([
+      { lease: { leaseId: 'lease-1', poolId: 'pool-a' }, release: { sequence: 1n } },
+    ])
   })
 
   it('gives a request up that no core takes in time', async () => {
@@ -137,8 +139,9 @@ describe('the session with core', () => {
 
     expect(old.hellos().at(-1)?.term).toBe(6n)
     expect(next.acquires()).toHaveLength(1)
-    const release = await until('the refused lease is released', () => next.releases()[0])
-    expect(release.outcome).toBe(LeaseOutcome.REFUSED)
+    expect(next.hellos()[0]?.unsettled).toMatchObject([
+      { release: { outcome: LeaseOutcome.REFUSED } },
+    ])
   })
 
   it('leaves a core that has frozen for one that answers', async () => {

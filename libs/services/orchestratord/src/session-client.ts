@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf'
-import { HelloSchema, type ClientFrame, type Welcome } from '@berth/contract'
+import { HelloSchema, type ClientFrame, type Hello, type Welcome } from '@berth/contract'
 import type { Clock, Rng } from '@berth/kernel'
 import type { Logger } from '@berth/runtime'
 import { acquireFrame, cancelFrame, releaseFrame } from './frames.ts'
@@ -9,7 +9,11 @@ import { createOutbox } from './outbox.ts'
 import { onServerFrame } from './server-frames.ts'
 import type { Session, SessionState } from './session.ts'
 import type { Link } from './session-link.ts'
+import { createUnsettledReleases, nameless } from './unsettled-releases.ts'
 import { createWaitingJobs } from './waiting-jobs.ts'
+
+/** Releases kept until core has stored them; as many as may wait, so that a Hello has room. */
+const MAX_UNSETTLED = 20_000
 
 /** Who the gateway is, which cores it knows, and the ports it uses. */
 export interface SessionClientOptions {
@@ -27,6 +31,8 @@ export interface SessionClientOptions {
   readonly rng: Rng
   readonly log: Logger
   onState(state: SessionState): void
+  /** A release was dropped that core may not have stored: its charge may be lost. */
+  onUnsettledDropped?(): void
 }
 
 /**
@@ -45,8 +51,20 @@ export const createSessionClient = (options: SessionClientOptions): Session & As
     if (state.kind === 'up') outbox.push(frame)
   }
   const leases = createHeldLeases()
+  const unsettled = createUnsettledReleases({
+    capacity: MAX_UNSETTLED,
+    onDropped: (dropped) => {
+      options.onUnsettledDropped?.()
+      sparsely(dropped, () => log.warn({ dropped }, 'release dropped that core may not have'))
+    },
+  })
   const waiting = createWaitingJobs({ ...options, cancel: (id) => send(cancelFrame(id)) })
-  const greeting = createGreeting(options.gatewayId, leases.live)
+  /** The releases up to here travel in the Hello. */
+  let greeted = 0n
+  const greeting = createGreeting(options.gatewayId, () => {
+    greeted = unsettled.last
+    return { liveLeases: leases.live(), unsettled: unsettled.after(0n) }
+  })
   const { sawTerm } = greeting
   const misses = createMissLog(log)
   const moveTo = (next: SessionState) => options.onState((state = next))
@@ -59,7 +77,7 @@ export const createSessionClient = (options: SessionClientOptions): Session & As
     moveTo({ kind: 'up', address, leaderId, term })
     log.info({ address, leaderId, term: String(term), waiting: waiting.size }, 'session is up')
     for (const id of welcome.revokedLeaseIds) leases.revoke(id, 'not honoured by the new leader')
-    for (const { leaseId, report } of leases.takeUnsent()) send(releaseFrame(leaseId, report))
+    for (const { release } of unsettled.after(greeted)) if (release) send(releaseFrame(release))
     for (const request of waiting.onUp()) send(acquireFrame(request, clock.now()))
     outbox.attach(opened)
   }
@@ -67,7 +85,8 @@ export const createSessionClient = (options: SessionClientOptions): Session & As
     link = undefined
     moveTo({ kind: 'down' })
     log.warn({ why, waiting: waiting.size, leases: leases.size }, 'session is down')
-    leases.keepUnsent(outbox.detach())
+    // Releases among them travel in the next Hello, jobs that wait are asked for again.
+    outbox.detach()
     waiting.onDown()
   }
   const kept = keepSession({
@@ -75,7 +94,7 @@ export const createSessionClient = (options: SessionClientOptions): Session & As
     hello: greeting.next,
     onUp,
     onDown,
-    onFrame: (frame) => onServerFrame({ waiting, leases, send, sawTerm }, frame),
+    onFrame: (frame) => onServerFrame({ waiting, leases, unsettled, send, sawTerm }, frame),
     onTerm: sawTerm,
     onMiss: misses.add,
     signal: stopping.signal,
@@ -87,9 +106,7 @@ export const createSessionClient = (options: SessionClientOptions): Session & As
     acquire: (request) =>
       waiting.add(request, state.kind === 'up', () => send(acquireFrame(request, clock.now()))),
     release: (leaseId, report) => {
-      if (state.kind === 'up') send(releaseFrame(leaseId, report))
-      else leases.releaseLater(leaseId, report)
-      leases.delete(leaseId)
+      send(releaseFrame(unsettled.add(leases.take(leaseId) ?? nameless(leaseId), report)))
     },
     outdated: (leaseId) => {
       if (!greeting.isOutdated(leases.termOf(leaseId))) return
@@ -106,7 +123,10 @@ export const createSessionClient = (options: SessionClientOptions): Session & As
 }
 
 /** Hello, with the number of the session and the highest term that was seen. */
-const createGreeting = (gatewayId: string, live: ReturnType<typeof createHeldLeases>['live']) => {
+const createGreeting = (
+  gatewayId: string,
+  holdings: () => Pick<Hello, 'liveLeases' | 'unsettled'>,
+) => {
   let session = 0n
   let term = 0n
   return {
@@ -119,7 +139,7 @@ const createGreeting = (gatewayId: string, live: ReturnType<typeof createHeldLea
       term = refused + 1n
       return true
     },
-    next: () => create(HelloSchema, { gatewayId, session: ++session, liveLeases: live(), term }),
+    next: () => create(HelloSchema, { gatewayId, session: ++session, term, ...holdings() }),
   }
 }
 
@@ -132,8 +152,11 @@ const createMissLog = (log: Logger) => {
     },
     add: (address: string, why: string) => {
       misses += 1
-      if (Number.isInteger(Math.log2(misses)))
-        log.warn({ address, why, misses }, 'no session with this core')
+      sparsely(misses, () => log.warn({ address, why, misses }, 'no session with this core'))
     },
   }
+}
+
+const sparsely = (count: number, tell: () => void) => {
+  if (Number.isInteger(Math.log2(count))) tell()
 }

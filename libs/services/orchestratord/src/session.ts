@@ -1,5 +1,5 @@
 import type { BerthError } from '@berth/kernel'
-import type { JobSchema, LeaseOutcome } from '@berth/contract'
+import type { Budget, JobSchema, LeaseOutcome } from '@berth/contract'
 import type { MessageInitShape } from '@bufbuild/protobuf'
 
 /** What placement and admission need to know of a request. Never its text. */
@@ -16,6 +16,10 @@ export interface QueueState {
   readonly position: number
   readonly etaMs: number
   readonly reason: string
+  /** Jobs of the model that wait, this one counted. */
+  readonly queueDepth: number
+  /** Absent without a deadline. */
+  readonly onTimeProbability?: number
 }
 
 /** A wish for a slot. */
@@ -44,6 +48,16 @@ export interface Grant {
   readonly ingressAddress: string
   readonly token: string
   readonly queuedMs: number
+  /** Jobs of the model that still wait. */
+  readonly queueDepth: number
+  /** The pool served this session, or this prompt's beginning, of late. */
+  readonly kvWarmth: boolean
+  /** Absent without a deadline. */
+  readonly onTimeProbability?: number
+  /** What the engine must be given; absent unless the job is strict. */
+  readonly seed?: bigint
+  /** Left of the tightest budget of each kind with this job counted; absent without a budget. */
+  readonly remaining?: Budget
   /** Aborted when core voids the lease. */
   readonly revoked: AbortSignal
 }

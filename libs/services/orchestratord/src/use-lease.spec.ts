@@ -48,10 +48,12 @@ const refusedWith = async (refusal: string) => {
         ingressAddress: 'h1:7081',
         token: 't',
         queuedMs: 0,
+        queueDepth: 0,
+        kvWarmth: false,
         revoked: new AbortController().signal,
       },
       attempt: 0,
-      request: { path: '/v1/chat/completions', headers: {}, body: new Uint8Array() },
+      request: { job: {}, path: '/v1/chat/completions', headers: {}, body: new Uint8Array() },
     },
     caller,
   )

@@ -2,10 +2,11 @@ import { LeaseOutcome } from '@berth/contract'
 import { BerthError, messageOf, type Clock, type Reason } from '@berth/kernel'
 import type { Logger } from '@berth/runtime'
 import type { Caller } from './caller.ts'
+import { grantHeaders } from './grant-headers.ts'
 import type { Ingress, IngressResponse } from './ingress.ts'
 import { relay, type RelayEnd } from './relay.ts'
-import type { ExcludedPool, Grant, Session } from './session.ts'
-import { readUsage } from './read-usage.ts'
+import type { ExcludedPool, Grant, JobFacts, Session } from './session.ts'
+import { readUsage, type Usage } from './read-usage.ts'
 
 export interface LeaseUse {
   readonly grant: Grant
@@ -15,10 +16,13 @@ export interface LeaseUse {
 
 /** What goes to the engine. */
 export interface UpstreamRequest {
+  readonly job: JobFacts
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
   /** Read once for each lease, so that its owner may let the bytes go when an answer is open. */
   readonly body: Uint8Array
+  /** The seed of a strict job is not in the body: the ingress has to put it there. */
+  readonly lacksSeed?: boolean
 }
 
 /** The lease came to nothing before the caller saw a byte. */
@@ -90,7 +94,7 @@ export const useLease = async (
     response = await deps.ingress({
       address: grant.ingressAddress,
       path: use.request.path,
-      headers: { ...use.request.headers, 'berth-lease': grant.token },
+      headers: ingressHeaders(use),
       body: use.request.body,
       signal,
     })
@@ -109,9 +113,11 @@ export const useLease = async (
     return retry(refusal, !PASSING_REFUSALS.has(refusal))
   }
 
-  const openAnswer = () => caller.answer({ ...response, berth: berthHeaders(use) })
+  const openAnswer = () => caller.answer({ ...response, berth: grantHeaders(grant, use.attempt) })
   const end = await relay(response, caller, { clock: deps.clock, openAnswer })
-  const measured = measure(deps.clock, sentAtMs, end, response)
+  const trailer = end.kind === 'completed' ? response.trailers()['berth-usage'] : undefined
+  const times = { sentAtMs, nowMs: deps.clock.now() }
+  const measured = measure(use.request.job, end, { ...times, usage: readUsage(trailer) })
   switch (end.kind) {
     case 'completed':
       release(outcomeOf(response), measured)
@@ -149,20 +155,25 @@ interface Measured {
 
 const NOT_MEASURED: Measured = { tokensIn: 0, tokensOut: 0, firstTokenMs: 0, decodeMs: 0 }
 
+/**
+ * An answer that came to no usage, for whatever reason, counts as what was seen of it: the prompt
+ * as estimated once the engine has begun to answer, and a token for each event, within its limit.
+ */
 const measure = (
-  clock: Clock,
-  sentAtMs: number,
-  end: RelayEnd,
-  response: IngressResponse,
-): Measured => {
-  const usage = end.kind === 'completed' ? readUsage(response.trailers()['berth-usage']) : undefined
-  const { firstByteAtMs } = end
-  return {
-    tokensIn: usage?.tokensIn ?? 0,
-    tokensOut: usage?.tokensOut ?? 0,
-    firstTokenMs: firstByteAtMs === undefined ? 0 : firstByteAtMs - sentAtMs,
-    decodeMs: firstByteAtMs === undefined ? 0 : clock.now() - firstByteAtMs,
-  }
+  { promptTokens = 0, maxTokens = 0 }: JobFacts,
+  { firstByteAtMs, events }: RelayEnd,
+  { sentAtMs, nowMs, usage }: Readings,
+): Measured => ({
+  tokensIn: usage?.tokensIn ?? (events > 0 ? promptTokens : 0),
+  tokensOut: usage?.tokensOut ?? Math.min(events, maxTokens || events),
+  firstTokenMs: firstByteAtMs === undefined ? 0 : firstByteAtMs - sentAtMs,
+  decodeMs: firstByteAtMs === undefined ? 0 : nowMs - firstByteAtMs,
+})
+
+interface Readings {
+  readonly sentAtMs: number
+  readonly nowMs: number
+  readonly usage: Usage | undefined
 }
 
 const outcomeOf = ({ status }: IngressResponse) =>
@@ -180,10 +191,10 @@ const over = (use: LeaseUse, measured: Measured, reason?: string): LeaseEnd => (
   },
 })
 
-const berthHeaders = ({ grant, attempt }: LeaseUse): Record<string, string> => ({
-  'x-berth-pool': grant.poolId,
-  'x-berth-queue-ms': String(grant.queuedMs),
-  'x-berth-retries': String(attempt),
+const ingressHeaders = ({ grant, request }: LeaseUse): Record<string, string> => ({
+  ...request.headers,
+  'berth-lease': grant.token,
+  ...(request.lacksSeed && grant.seed !== undefined ? { 'berth-seed': String(grant.seed) } : {}),
 })
 
 const brokenOff = (grant: Grant) =>
