@@ -8,6 +8,7 @@ import { noAmbientTime, noNodeBuiltins, noProcess } from './tools/lint/purity.js
 /** Libs that decide and never act: they see no clock, no chance, no system. */
 const PURE = [
   'libs/domain/**/*.ts',
+  'libs/engines/devices/**/*.ts',
   'libs/engines/drivers/**/*.ts',
   'libs/engines/sim-text/**/*.ts',
 ]
