@@ -1,4 +1,6 @@
 export { SCOPES, type AccessKey, type KeyBudget, type Scope } from './access-key.ts'
+export { addKey, type NewKey } from './add-key.ts'
 export { hashKey, type KeyRing } from './key-ring.ts'
+export { mintKey } from './mint-key.ts'
 export { readKeyFile, type KeyFile } from './read-key-file.ts'
 export { watchKeyFile, type KeySource, type WatchOptions } from './watch-key-file.ts'

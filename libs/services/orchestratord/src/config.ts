@@ -20,6 +20,10 @@ export const gatewayConfigSchema = z.object({
   slowReaderMs: z.number().int().min(1_000).max(600_000).default(60_000),
   /** How long requests in flight may go on after a stop signal. */
   drainTimeoutMs: z.number().int().min(0).max(300_000).default(20_000),
+  /** Default: `keys` with a key file, else `none`. Off loopback `none` needs `insecure`. */
+  auth: z.enum(['keys', 'none']).optional(),
+  /** The static key file; changes take effect at once. */
+  keysFile: z.string().min(1).optional(),
   /** Serve without authentication on an address that others can reach. */
   insecure: z.boolean().default(false),
 })

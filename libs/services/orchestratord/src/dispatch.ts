@@ -27,6 +27,8 @@ export interface DispatchRequest {
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
   readonly body: Uint8Array
+  /** The seed of a strict job is not in the body: the ingress has to put it there. */
+  readonly lacksSeed?: boolean
   readonly arrivedAtMs: number
 }
 

@@ -12,7 +12,9 @@ export const createGatewayMetrics = (metrics: Metrics) => {
   const session = metrics.gauge('berth_gateway_session_up')
   const authFailures = metrics.counter('berth_gateway_auth_failures_total')
   const bodies = metrics.gauge('berth_gateway_body_bytes')
+  const dropped = metrics.counter('berth_gateway_releases_dropped_total')
   return {
+    onUnsettledDropped: () => dropped.inc({}),
     onRequest: () => inflight.inc(),
     onResponse: (route: string, code: number, ms: number) => {
       inflight.dec()

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers'
 import { BerthError, randomUuid, sleep, type Clock, type Rng } from '@berth/kernel'
-import { createMetrics, refuseOpenDoor, type Logger, type Scope } from '@berth/runtime'
+import { createMetrics, type Logger, type Scope } from '@berth/runtime'
 import type { GatewayConfig } from './config.ts'
 import { createFleetClient } from './fleet-client.ts'
 import { createGatewayMetrics } from './gateway-metrics.ts'
@@ -9,7 +9,9 @@ import { createApp } from './http/app.ts'
 import type { HttpCaller } from './http/http-caller.ts'
 import { serveHttp } from './http/http-server.ts'
 import { createBodyReader } from './http/read-body.ts'
+import { openAccess } from './open-access.ts'
 import { createSessionClient } from './session-client.ts'
+import { createSessionsClient } from './sessions-client.ts'
 import { createUndiciIngress } from './undici-ingress.ts'
 
 /** Source: architecture, the session between gateway and core. */
@@ -33,7 +35,7 @@ export const startOrchestratord = async (
   scope: Scope,
   { config, clock, rng, log }: OrchestratordOptions,
 ): Promise<{ readonly httpPort: number }> => {
-  refuseOpenDoor({ setting: 'http_host', host: config.httpHost, insecure: config.insecure })
+  const { keys, metricsNeed } = openAccess(scope, { config, clock, log })
   const registry = scope.use(createMetrics('orchestratord'))
   const metrics = createGatewayMetrics(registry)
   const ingress = scope.use(createUndiciIngress())
@@ -50,16 +52,21 @@ export const startOrchestratord = async (
       rng,
       log,
       onState: metrics.onSession,
+      onUnsettledDropped: metrics.onUnsettledDropped,
     }),
   )
   const leader = () => (session.state.kind === 'up' ? session.state.address : undefined)
   const fleet = scope.use(createFleetClient({ addresses, leader }))
+  const sessions = scope.use(createSessionsClient({ addresses, leader }))
   const callers = new Set<HttpCaller>()
   scope.defer(() => whenNone(callers, clock))
   const app = createApp({
     session,
     ingress: ingress.send,
     fleet,
+    sessions,
+    keys,
+    metricsNeed,
     clock,
     rng,
     log,
@@ -70,6 +77,7 @@ export const startOrchestratord = async (
     slowReaderMs: config.slowReaderMs,
     bodies: createBodyReader({ ...config, onBytes: metrics.onBodyBytes }),
     onRetry: metrics.onRetry,
+    onAuthFailure: metrics.onAuthFailure,
     isDraining: () => scope.signal.aborted,
   })
   const server = scope.use(

@@ -1,6 +1,9 @@
 import { BerthError, type Rng } from '@berth/kernel'
 import type { Metrics } from '@berth/runtime'
 import express, { type Express, type RequestHandler } from 'express'
+import type { Sessions } from '../sessions-client.ts'
+import type { Need } from './access.ts'
+import { authorize } from './authorize.ts'
 import { correlate } from './correlate.ts'
 import { inference, type InferenceDeps } from './inference.ts'
 import { getModel, listModels } from './models.ts'
@@ -8,34 +11,41 @@ import { observe } from './observe.ts'
 import { getPool, getPoolHealth, listHosts, listPools } from './pools.ts'
 import { contextOf } from './request-context.ts'
 import { errorHandler } from './send-error.ts'
+import { endSession, getSession } from './sessions.ts'
 import { healthz, metricsText, readyz, version } from './service-routes.ts'
 
 export interface AppDeps extends InferenceDeps {
   readonly rng: Rng
   readonly registry: Metrics
+  readonly sessions: Sessions
+  readonly metricsNeed: Need
   isDraining(): boolean
 }
 
-type Method = 'get' | 'post'
+type Method = 'get' | 'post' | 'delete'
+/** One line of the interface: what a route is, and what it asks of its caller. */
+type Route = readonly [Method, string, Need, RequestHandler]
 
 /** The whole HTTP interface: what runs for a request, in this order. */
 export const createApp = (deps: AppDeps): Express => {
   const { clock, rng, log, fleet } = deps
   const relayed = inference(deps)
-  const routes: readonly (readonly [Method, string, RequestHandler])[] = [
-    ['post', '/v1/chat/completions', relayed],
-    ['post', '/v1/completions', relayed],
-    ['post', '/v1/embeddings', relayed],
-    ['get', '/v1/models', listModels(fleet)],
-    ['get', '/v1/models/*id', getModel(fleet)],
-    ['get', '/v1/pools', listPools(fleet)],
-    ['get', '/v1/pools/:id', getPool(fleet)],
-    ['get', '/v1/pools/:id/health', getPoolHealth(fleet)],
-    ['get', '/v1/hosts', listHosts(fleet)],
-    ['get', '/v1/version', version],
-    ['get', '/healthz', healthz],
-    ['get', '/readyz', readyz(deps)],
-    ['get', '/metrics', metricsText(deps.registry)],
+  const routes: readonly Route[] = [
+    ['post', '/v1/chat/completions', 'inference', relayed],
+    ['post', '/v1/completions', 'inference', relayed],
+    ['post', '/v1/embeddings', 'inference', relayed],
+    ['get', '/v1/models', 'inference', listModels(fleet)],
+    ['get', '/v1/models/*id', 'inference', getModel(fleet)],
+    ['get', '/v1/sessions/:id', 'inference', getSession(deps.sessions)],
+    ['delete', '/v1/sessions/:id', 'inference', endSession(deps.sessions)],
+    ['get', '/v1/pools', 'operator', listPools(fleet)],
+    ['get', '/v1/pools/:id', 'operator', getPool(fleet)],
+    ['get', '/v1/pools/:id/health', 'operator', getPoolHealth(fleet)],
+    ['get', '/v1/hosts', 'operator', listHosts(fleet)],
+    ['get', '/v1/version', 'any', version],
+    ['get', '/healthz', 'open', healthz],
+    ['get', '/readyz', 'open', readyz(deps)],
+    ['get', '/metrics', deps.metricsNeed, metricsText(deps.registry)],
   ]
 
   const app = express()
@@ -45,10 +55,10 @@ export const createApp = (deps: AppDeps): Express => {
   app.use(observe(deps))
   app.use(closeWhenDraining(deps))
   app.use(requireHost)
-  for (const [method, path, handler] of routes) {
-    app[method](path, named(path), handler)
-    app.all(path, named(path), wrongMethod(method))
-  }
+  for (const [method, path, need, handler] of routes)
+    app[method](path, named(path), authorize(deps, need), handler)
+  for (const [path, methods] of methodsByPath(routes))
+    app.all(path, named(path), wrongMethod(methods))
   app.use(unknownRoute)
   app.use(errorHandler(clock, log))
   return app
@@ -77,8 +87,14 @@ const requireHost: RequestHandler = (req, _res, next) => {
   next()
 }
 
-const wrongMethod = (method: Method): RequestHandler => {
-  const allow = method === 'get' ? 'GET, HEAD' : 'POST'
+const methodsByPath = (routes: readonly Route[]): ReadonlyMap<string, readonly Method[]> => {
+  const byPath = new Map<string, Method[]>()
+  for (const [method, path] of routes) byPath.set(path, [...(byPath.get(path) ?? []), method])
+  return byPath
+}
+
+const wrongMethod = (methods: readonly Method[]): RequestHandler => {
+  const allow = methods.map((method) => ALLOW[method]).join(', ')
   return (req, res) => {
     res.setHeader('Allow', allow)
     throw new BerthError(
@@ -87,6 +103,8 @@ const wrongMethod = (method: Method): RequestHandler => {
     )
   }
 }
+
+const ALLOW: Readonly<Record<Method, string>> = { get: 'GET, HEAD', post: 'POST', delete: 'DELETE' }
 
 const unknownRoute: RequestHandler = (req) => {
   throw new BerthError(

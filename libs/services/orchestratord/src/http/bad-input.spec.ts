@@ -200,7 +200,7 @@ describe('bytes in flight', () => {
     held.write('x')
     await until('the first body is counted', async () =>
       (await (await fetch(`${busy.url}/metrics`)).text()).match(
-        /berth_gateway_body_bytes{.*} 4000/,
+        /berth_gateway_body_bytes 4000/,
       ),
     )
 
@@ -211,7 +211,7 @@ describe('bytes in flight', () => {
 
     held.destroy()
     await until('the bytes are given back', async () =>
-      (await (await fetch(`${busy.url}/metrics`)).text()).match(/berth_gateway_body_bytes{.*} 0/),
+      (await (await fetch(`${busy.url}/metrics`)).text()).match(/berth_gateway_body_bytes 0/),
     )
   })
 })

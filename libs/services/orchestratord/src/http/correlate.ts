@@ -16,7 +16,13 @@ export const correlate =
     const correlationId =
       typeof given === 'string' && isCorrelationId(given) ? given : mintCorrelationId(rng)
     res.setHeader('X-Correlation-Id', correlationId)
-    setContext(res, { correlationId, arrivedAtMs: clock.now(), route: 'unmatched', facts: {} })
+    setContext(res, {
+      correlationId,
+      arrivedAtMs: clock.now(),
+      route: 'unmatched',
+      access: undefined,
+      facts: {},
+    })
     next()
   }
 

@@ -1,4 +1,5 @@
-import { BerthError, type CorrelationId } from '@berth/kernel'
+import { BerthError, type CorrelationId, type Facts } from '@berth/kernel'
+import { budgetHeaders, type Remaining } from '../grant-headers.ts'
 import { HTTP_OF_REASON, publicReason } from './error-table.ts'
 
 /** Where nothing was measured, this is as good a moment to try again as any. */
@@ -22,7 +23,12 @@ export const toErrorAnswer = (error: BerthError, correlationId: CorrelationId): 
   const { param, ...facts } = error.facts
   return {
     status,
-    headers: retryAfterMs === undefined || !retriable ? {} : retryHeaders(retryAfterMs),
+    headers: {
+      ...(retryAfterMs === undefined || !retriable ? {} : retryHeaders(retryAfterMs)),
+      ...budgetHeaders(remainingOf(error)),
+      // RFC 9110, 11.6.1.
+      ...(status === 401 ? { 'WWW-Authenticate': 'Bearer realm="berth"' } : {}),
+    },
     body: {
       error: {
         ...facts,
@@ -37,6 +43,16 @@ export const toErrorAnswer = (error: BerthError, correlationId: CorrelationId): 
     },
   }
 }
+
+/** What core said is left of the budget that refused the job. */
+const remainingOf = ({ facts }: BerthError): Remaining => ({
+  ...amount('tokens', facts['remaining_tokens']),
+  ...amount('timeMs', facts['remaining_time_ms']),
+  ...amount('costMicros', facts['remaining_cost_micros']),
+})
+
+const amount = (key: keyof Remaining, value: Facts[string] | undefined): Remaining =>
+  typeof value === 'number' ? { [key]: value } : {}
 
 const retryHeaders = (ms: number) => ({
   'Retry-After': String(Math.max(1, Math.ceil(ms / 1_000))),

@@ -35,6 +35,7 @@ export const HTTP_OF_REASON: Readonly<Record<Reason, HttpError>> = {
   POOL_NOT_FOUND: notFound,
   HOST_NOT_FOUND: notFound,
   OPERATION_NOT_FOUND: notFound,
+  SESSION_NOT_FOUND: notFound,
   UNSUPPORTED_ROUTE: notFound,
   METHOD_NOT_ALLOWED: row(405, 'invalid_request_error', false),
   OPERATION_IN_PROGRESS: conflict,

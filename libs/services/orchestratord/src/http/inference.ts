@@ -4,9 +4,13 @@ import type { RequestHandler, Response } from 'express'
 import { dispatch, type DispatchDeps, type DispatchRequest } from '../dispatch.ts'
 import type { Fleet } from '../fleet-client.ts'
 import type { GatewayMetrics } from '../gateway-metrics.ts'
+import type { JobFacts } from '../session.ts'
+import { admitModel, ANYONE, type Access, type AccessDeps } from './access.ts'
+import { estimateTokens } from './estimate-tokens.ts'
 import { createHttpCaller, type HttpCaller } from './http-caller.ts'
 import type { Body, BodyReader } from './read-body.ts'
-import { readHeaders } from './read-headers.ts'
+import { createPromptMeter } from './prefix-chain.ts'
+import { readHeaders, type HeaderHints } from './read-headers.ts'
 import { readRequest } from './read-request.ts'
 import { contextOf } from './request-context.ts'
 import { servedModels } from './served-models.ts'
@@ -16,7 +20,7 @@ import { upstreamHeaders } from './upstream-headers.ts'
 /** A batch request waits until its deadline, by default this long. Source: core, admission. */
 const BATCH_WAIT_MS = 3_600_000
 
-export interface InferenceDeps extends DispatchDeps {
+export interface InferenceDeps extends DispatchDeps, AccessDeps {
   readonly bodies: BodyReader
   readonly fleet: Fleet
   readonly metrics: GatewayMetrics
@@ -27,31 +31,31 @@ export interface InferenceDeps extends DispatchDeps {
 }
 
 /** One relayed route: read what is needed, get a slot, pass the bytes on. */
-export const inference =
-  (deps: InferenceDeps): RequestHandler =>
-  async (req, res) => {
+export const inference = (deps: InferenceDeps): RequestHandler => {
+  const measure = createPromptMeter()
+  return async (req, res) => {
     const hints = readHeaders(req.headers)
     using body = await deps.bodies.read(req)
-    const facts = readRequest(body.bytes)
-    const { correlationId, arrivedAtMs, route } = contextOf(res)
-    const isInteractive = hints.class !== JobClass.BATCH
-    const maxWaitMs = hints.maxWaitMs ?? (isInteractive ? deps.maxWaitMs : BATCH_WAIT_MS)
+    const { correlationId, arrivedAtMs, route, access = ANYONE } = contextOf(res)
+    const facts = readRequest(body.bytes, { route, isStrict: hints.isStrict })
+    admitModel(deps, access, facts.modelId)
+    const measured = facts.prompt && measure(facts.prompt, access.tenant)
     const request: DispatchRequest = {
       job: {
+        ...jobOf(hints, access),
         modelId: facts.modelId,
         route,
-        class: hints.class,
         maxTokens: facts.maxTokens,
-        promptTokens: facts.promptTokens,
-        deadlineMs: hints.deadlineMs,
+        promptTokens: estimateTokens(facts.prompt, measured?.utf8Bytes, body.bytes.length),
         stream: facts.isStream,
-        sessionId: hints.sessionId,
-        kvHint: hints.kvHint,
         correlationId,
+        ...(facts.seed === undefined ? {} : { seed: facts.seed }),
+        ...(measured === undefined ? {} : { prefixChain: measured.chain }),
       },
-      maxWaitMs,
+      maxWaitMs: hints.maxWaitMs ?? defaultWaitMs(deps, hints),
       path: upstreamPath(route, req.originalUrl),
       headers: upstreamHeaders(req.headers, correlationId),
+      lacksSeed: facts.seed === undefined && GENERATES.has(route),
       get body() {
         return body.bytes
       },
@@ -67,6 +71,29 @@ export const inference =
       deps.callers.delete(caller)
     }
   }
+}
+
+/** What the headers and the key say of a job. */
+const jobOf = (hints: HeaderHints, access: Access): JobFacts => ({
+  class: hints.class,
+  deadlineMs: hints.deadlineMs,
+  sessionId: hints.sessionId,
+  kvHint: hints.kvHint,
+  isStrict: hints.isStrict,
+  samplerProfileVersion: hints.samplerProfileVersion,
+  expectedTokens: hints.expectedTokens,
+  // Only what the client says itself: an estimate of ours must never refuse a job.
+  requiredCtx: hints.requiredCtx,
+  ...(Object.keys(hints.budget).length === 0 ? {} : { budget: hints.budget }),
+  tenant: access.tenant,
+  keyId: access.keyId,
+})
+
+const defaultWaitMs = (deps: InferenceDeps, hints: HeaderHints) =>
+  hints.class === JobClass.BATCH ? BATCH_WAIT_MS : deps.maxWaitMs
+
+/** Routes whose engines draw from a seed. */
+const GENERATES: ReadonlySet<string> = new Set(['/v1/chat/completions', '/v1/completions'])
 
 /** The route as we spell it: `/V1/completions/` and `http://host/v1/completions` match as well. */
 const upstreamPath = (route: string, target: string): string => {
@@ -81,7 +108,7 @@ const run = async (
   res: Response,
 ) => {
   const context = contextOf(res)
-  const listing = listServed(deps, request, caller)
+  const listing = listServed(deps, request, caller, res)
   const summary = await dispatch(deps, request, listing.caller)
   await listing.done()
   if (summary.firstByteMs !== undefined) deps.metrics.onFirstByte(summary.firstByteMs)
@@ -98,11 +125,17 @@ const releaseOnAnswer = (caller: HttpCaller, body: Body): HttpCaller => ({
 })
 
 /** For a model nobody serves, the answer says what is served; core alone knows. */
-const listServed = (deps: InferenceDeps, request: DispatchRequest, caller: HttpCaller) => {
+const listServed = (
+  deps: InferenceDeps,
+  request: DispatchRequest,
+  caller: HttpCaller,
+  res: Response,
+) => {
+  const { correlationId, access = ANYONE } = contextOf(res)
   let pending: Promise<void> | undefined
   const fail = (error: BerthError) => {
     if (error.reason !== 'MODEL_NOT_FOUND') return caller.fail(error)
-    pending = servedModels(deps.fleet, request.job.correlationId ?? '').then((served) =>
+    pending = servedModels(deps.fleet, access, correlationId).then((served) =>
       caller.fail(modelNotFound(request.job.modelId ?? '', served)),
     )
   }

@@ -2,16 +2,19 @@ import { ResidencySchema, type FleetModel } from '@berth/contract'
 import { BerthError } from '@berth/kernel'
 import type { RequestHandler } from 'express'
 import type { Fleet } from '../fleet-client.ts'
+import { ANYONE, mayUse } from './access.ts'
 import { contextOf } from './request-context.ts'
 import { servedModels } from './served-models.ts'
 import { word } from './word.ts'
 
-/** `GET /v1/models`: OpenAI's list, one entry per model id, with Berth's facts beside it. */
+/** `GET /v1/models`: OpenAI's list, one entry per model id that the caller may use, with Berth's facts. */
 export const listModels =
   (fleet: Fleet): RequestHandler =>
   async (_req, res) => {
-    const models = await fleet.listModels(contextOf(res).correlationId)
-    res.json({ object: 'list', data: models.map(toJson) })
+    const { correlationId, access = ANYONE } = contextOf(res)
+    const models = await fleet.listModels(correlationId)
+    const known = models.filter(({ modelId }) => mayUse(access, modelId))
+    res.json({ object: 'list', data: known.map(toJson) })
   }
 
 /** `GET /v1/models/{id}`; ids may hold slashes, encoded or not. */
@@ -19,11 +22,11 @@ export const getModel =
   (fleet: Fleet): RequestHandler =>
   async (req, res) => {
     const modelId = ([] as string[]).concat(req.params['id'] ?? []).join('/')
-    const { correlationId } = contextOf(res)
+    const { correlationId, access = ANYONE } = contextOf(res)
     const models = await fleet.listModels(correlationId)
     const model = models.find((candidate) => candidate.modelId === modelId)
-    if (!model) {
-      const served = await servedModels(fleet, correlationId)
+    if (!model || !mayUse(access, modelId)) {
+      const served = await servedModels(fleet, access, correlationId)
       throw new BerthError('MODEL_NOT_FOUND', `There is no model ${modelId}. ${served}`, {
         facts: { param: 'model' },
       })

@@ -20,11 +20,12 @@ export const observe =
     metrics.onRequest()
     const { method } = req
     res.once('close', () => {
-      const { route, arrivedAtMs, correlationId, facts } = contextOf(res)
+      const { route, arrivedAtMs, correlationId, access, facts } = contextOf(res)
       const code = res.writableFinished ? res.statusCode : CLIENT_CLOSED
       const durationMs = Math.round(clock.now() - arrivedAtMs)
       metrics.onResponse(route, code, durationMs)
-      const line = { correlationId, method, route, code, durationMs, ...facts }
+      const who = access?.keyId ? { caller: `key:${access.keyId}`, tenant: access.tenant } : {}
+      const line = { correlationId, method, route, code, durationMs, ...who, ...facts }
       if (route.startsWith('/v1/')) log.info(line, 'request')
       else log.debug(line, 'request')
     })

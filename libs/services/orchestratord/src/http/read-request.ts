@@ -1,6 +1,8 @@
 import { parseModelId, type BerthError, type ModelId } from '@berth/kernel'
 import { invalidParam } from './error-envelope.ts'
 import { findJsonFault, MAX_JSON_DEPTH, nestsTooDeep } from './json-fault.ts'
+import { readPrompt, type Prompt } from './prompt.ts'
+import { readSeed } from './read-seed.ts'
 
 /** All that Berth wants to know of a body. The rest is between the client and the engine. */
 export interface RequestFacts {
@@ -8,16 +10,23 @@ export interface RequestFacts {
   readonly isStream: boolean
   /** 0: not given. */
   readonly maxTokens: number
-  /** Estimated from the size. */
-  readonly promptTokens: number
+  /** Undefined where the prompt cannot be told from the rest. */
+  readonly prompt: Prompt | undefined
+  /** Of a strict job, when the client gave one. */
+  readonly seed: bigint | undefined
 }
 
-/** English text has about four bytes a token with the tokenizers in use. */
-const BYTES_PER_TOKEN = 4
+export interface RequestShape {
+  /** Such as `/v1/chat/completions`. */
+  readonly route: string
+  /** The seed matters, so it must be one. */
+  readonly isStrict: boolean
+}
 
 /** Throws `INVALID_PARAMS` that names the position or the field. */
-export const readRequest = (bytes: Uint8Array): RequestFacts => {
-  const { model, stream, max_tokens, max_completion_tokens } = parseObject(bytes)
+export const readRequest = (bytes: Uint8Array, shape: RequestShape): RequestFacts => {
+  const { text, body } = parseObject(bytes)
+  const { model, stream, max_tokens, max_completion_tokens } = body
   if (model === undefined || model === null || model === '')
     throw invalidParam('model', 'The field model is missing. GET /v1/models lists what is served.')
   if (typeof model !== 'string') throw invalidParam('model', 'The field model must be a string.')
@@ -27,18 +36,19 @@ export const readRequest = (bytes: Uint8Array): RequestFacts => {
     modelId: toModelId(model),
     isStream: stream === true,
     maxTokens: toCount(max_completion_tokens) || toCount(max_tokens),
-    promptTokens: Math.ceil(bytes.length / BYTES_PER_TOKEN),
+    prompt: readPrompt(shape.route, body),
+    seed: shape.isStrict ? readSeed(body['seed'], text) : undefined,
   }
 }
 
-const parseObject = (bytes: Uint8Array): Record<string, unknown> => {
+const parseObject = (bytes: Uint8Array) => {
   if (nestsTooDeep(bytes))
     throw invalidParam('body', `The body nests deeper than ${MAX_JSON_DEPTH} levels.`)
   const text = decode(bytes)
   const value = parse(text)
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw invalidParam('body', 'The body must be a JSON object.')
-  return value as Record<string, unknown>
+  return { text, body: value as Record<string, unknown> }
 }
 
 const decode = (bytes: Uint8Array): string => {

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { assert, type CorrelationId } from '@berth/kernel'
+import type { Access } from './access.ts'
 
 /** What is known of one HTTP request beside the request itself. */
 export interface RequestContext {
@@ -7,6 +8,8 @@ export interface RequestContext {
   readonly arrivedAtMs: number
   /** The route's template; a label, so never the path. */
   route: string
+  /** Who calls; undefined until the route let them in. */
+  access: Access | undefined
   /** Facts for the log line. Never any text of the request. */
   facts: Readonly<Record<string, unknown>>
 }

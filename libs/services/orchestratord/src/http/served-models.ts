@@ -1,11 +1,20 @@
 import type { Fleet } from '../fleet-client.ts'
+import { mayUse, type Access } from './access.ts'
 
 const MAX_LISTED = 50
 
-/** A sentence that names the models of the fleet. */
-export const servedModels = async (fleet: Fleet, correlationId: string): Promise<string> => {
+/** A sentence that names the models of the fleet that the caller may use. */
+export const servedModels = async (
+  fleet: Fleet,
+  access: Access,
+  correlationId: string,
+): Promise<string> => {
   const ids = await fleet.listModels(correlationId).then(
-    (models) => models.map(({ modelId }) => modelId).sort(),
+    (models) =>
+      models
+        .map(({ modelId }) => modelId)
+        .filter((modelId) => mayUse(access, modelId))
+        .sort(),
     // The answer stands without the list; GET /v1/models will say what is wrong.
     () => undefined,
   )
