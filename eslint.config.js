@@ -81,7 +81,7 @@ export default tseslint.config(
   },
   { files: PURE, rules: noAmbientTime },
   { files: PURE, ignores: TESTING, rules: noProcess },
-  { files: PURE, ignores: SPECS, rules: noNodeBuiltins },
+  { files: PURE, ignores: [...SPECS, ...TESTING], rules: noNodeBuiltins },
   {
     files: THROUGH_PORTS,
     ignores: [...SPECS, ...REAL_TIME, ...TESTING],
