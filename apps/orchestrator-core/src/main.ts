@@ -10,13 +10,15 @@ import {
   serveStatus,
   systemClock,
   systemRng,
+  watchConfig,
 } from '@berth/runtime'
 import manifest from '../package.json' with { type: 'json' }
 
 const NAME = 'orchestrator-core'
 
 await run(NAME, async (scope, env) => {
-  const config = loadConfig({ name: NAME, schema: coreConfigSchema, env })
+  const source = { name: NAME, schema: coreConfigSchema, env }
+  const config = loadConfig(source)
   const log = createLogger({ name: NAME, level: config.logLevel, format: config.logFormat })
   const clock = systemClock()
   const rng = systemRng()
@@ -31,6 +33,11 @@ await run(NAME, async (scope, env) => {
   scope.use(rpc)
   scope.use(core)
   await core.start(config.advertiseAddress ?? `${grpcHost}:${rpc.port}`)
+  const onChange: typeof core.config.onChange = (change) => {
+    log.level = change.config.logLevel
+    core.config.onChange(change)
+  }
+  scope.use(watchConfig({ ...source, clock, log, ...core.config, onChange }, config))
   const http = await serveStatus({ host: httpHost, port: httpPort, metrics, ready, log })
   scope.use(http)
   const ports = { grpcPort: rpc.port, httpPort: http.port }

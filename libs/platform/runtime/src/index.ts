@@ -2,6 +2,8 @@ export { createScope, type Scope } from './scope.ts'
 export { EXIT_CONFIG, run, type RunOptions } from './run.ts'
 export { readProcessEnv, type ProcessEnv } from './process-env.ts'
 export { loadConfig, type LoadConfigOptions } from './load-config.ts'
+export { settingGroup } from './setting.ts'
+export { watchConfig, type ConfigChange, type WatchConfigOptions } from './watch-config.ts'
 export { listProblems } from './list-problems.ts'
 export { readYamlFile } from './read-yaml-file.ts'
 export {

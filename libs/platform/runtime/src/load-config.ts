@@ -5,13 +5,23 @@ import { listProblems } from './list-problems.ts'
 import type { ProcessEnv } from './process-env.ts'
 import { readFlags } from './read-flags.ts'
 import { readYamlFile } from './read-yaml-file.ts'
-import { fromText, settingsOf, type Setting } from './setting.ts'
+import {
+  fromText,
+  groupOf,
+  isGroup,
+  settingsOf,
+  type Setting,
+  type SettingGroup,
+} from './setting.ts'
 
 /** Whose settings to load, and from where. */
 export interface LoadConfigOptions<S extends z.ZodObject> {
   /** The service, in front of the list of problems. */
   readonly name: string
-  /** Flat, with camelCase keys: `natsUrl` is `--nats-url`, `BERTH_NATS_URL`, `nats_url`. */
+  /**
+   * With camelCase keys: `natsUrl` is `--nats-url`, `BERTH_NATS_URL`, `nats_url`. In a group
+   * (`settingGroup`) `queue.fullPolicy` is `--queue-full-policy`, and `full_policy` below `queue`.
+   */
   readonly schema: S
   readonly env: ProcessEnv
   /** `--config FILE` or `BERTH_CONFIG` names a YAML file. This is the only name there is. */
@@ -27,7 +37,7 @@ interface Given {
 /**
  * The settings of a service, frozen: flag over environment over YAML file over default. Texts
  * from flags and environment become numbers, booleans and (comma separated) arrays where the
- * schema asks for them; an empty variable counts as not set; unknown `BERTH_*` variables are left
+ * schema asks for them, and JSON becomes a map; an empty variable counts as not set; unknown `BERTH_*` variables are left
  * to other services. `BERTH_NATS_PASSWORD_FILE` names a file that holds `natsPassword`, for
  * secrets that an orchestrator mounts; so for every setting. Throws one `CONFIG_INVALID` that
  * lists everything that is wrong.
@@ -41,8 +51,8 @@ export const loadConfig = <S extends z.ZodObject>(
   const problems = [...flags.problems]
   const given = new Map<string, Given>()
 
-  const file = flags.configFile ?? (env['BERTH_CONFIG'] || undefined)
-  if (file !== undefined) readFile(file, settings, given, problems)
+  const file = configFileOf(options)
+  if (file !== undefined) readFile(file, groupOf(options.schema), given, problems)
   for (const setting of settings) {
     readSecretFile(setting, env[`${setting.variable}_FILE`], given, problems)
     const text = env[setting.variable]
@@ -52,12 +62,41 @@ export const loadConfig = <S extends z.ZodObject>(
       given.set(setting.key, { value: fromText(setting, flag), source: setting.flag })
   }
 
-  const input = Object.fromEntries([...given].map(([key, { value }]) => [key, value]))
-  const result = options.schema.safeParse(input)
+  const result = options.schema.safeParse(toInput(given))
   if (!result.success) problems.push(...nameSources(result.error, settings, given))
   if (problems.length > 0 || !result.success) throw invalid(options.name, problems)
-  return Object.freeze(result.data)
+  return freeze(result.data)
 }
+
+/** The YAML file the settings come from; undefined without one. */
+export const configFileOf = <S extends z.ZodObject>({
+  schema,
+  env: { argv, env },
+}: LoadConfigOptions<S>): string | undefined =>
+  readFlags(argv, settingsOf(schema)).configFile ?? (env['BERTH_CONFIG'] || undefined)
+
+/** Back from `queue.capacity` to objects in objects. */
+const toInput = (given: ReadonlyMap<string, Given>): Record<string, unknown> => {
+  const input: Record<string, unknown> = {}
+  for (const [key, { value }] of given) {
+    const path = key.split('.')
+    const last = path.pop()!
+    let at = input
+    for (const name of path) at = (at[name] ??= {}) as Record<string, unknown>
+    at[last] = value
+  }
+  return input
+}
+
+/** Groups and maps too, but not what a schema made of a text, such as bytes. */
+const freeze = <T>(value: T): Readonly<T> => {
+  if (typeof value !== 'object' || value === null) return value
+  if (!isPlain(value) && !Array.isArray(value)) return value
+  for (const inner of Object.values(value)) freeze(inner)
+  return Object.freeze(value)
+}
+
+const isPlain = (value: object): boolean => Object.getPrototypeOf(value) === Object.prototype
 
 /** Secrets are mounted as files, which end with the line break of whoever wrote them. */
 const readSecretFile = (
@@ -78,43 +117,66 @@ const readSecretFile = (
 
 const readFile = (
   file: string,
-  settings: readonly Setting[],
+  group: SettingGroup,
   given: Map<string, Given>,
   problems: string[],
 ) => {
   let content: unknown
   try {
-    content = readYamlFile(file) ?? {}
+    content = readYamlFile(file)
   } catch (error) {
     // The other problems are still worth telling in the same breath.
     problems.push(...BerthError.from(error).message.split('\n'))
     return
   }
-  if (typeof content !== 'object' || Array.isArray(content)) {
-    problems.push(`${file}: expected a mapping of settings`)
+  readGroup({ file, given, problems }, group, content, [])
+}
+
+interface Reading {
+  readonly file: string
+  readonly given: Map<string, Given>
+  readonly problems: string[]
+}
+
+/** Takes what stands in one group of a file, at `path`. An empty group is one without settings. */
+const readGroup = (
+  reading: Reading,
+  group: SettingGroup,
+  content: unknown,
+  path: readonly string[],
+): void => {
+  const { file, given, problems } = reading
+  if (typeof (content ?? {}) !== 'object' || Array.isArray(content)) {
+    const where = path.length === 0 ? file : `${file}: ${path.join('.')}`
+    problems.push(`${where}: expected a mapping of settings`)
     return
   }
-  for (const [fileKey, value] of Object.entries(content as object)) {
-    const setting = settings.find((candidate) => candidate.fileKey === fileKey)
-    if (!setting) problems.push(`${file}: ${fileKey} is not a known setting`)
-    else given.set(setting.key, { value, source: `${file}: ${fileKey}` })
+  for (const [name, value] of Object.entries(content ?? {})) {
+    const inner = [...path, name]
+    const source = `${file}: ${inner.join('.')}`
+    const member = group.members.get(name)
+    if (!member) problems.push(`${source} is not a known setting`)
+    else if (isGroup(member)) readGroup(reading, member, value, inner)
+    else given.set(member.key, { value, source })
   }
 }
 
-/** Rewrites the first step of each path to the name under which the value was given. */
+/** Rewrites the start of each path to the name under which the value was given. */
 const nameSources = (
   error: z.ZodError,
   settings: readonly Setting[],
   given: ReadonlyMap<string, Given>,
 ): string[] =>
   listProblems(error).map((problem) => {
-    const key = /^\w+/.exec(problem)?.[0] ?? ''
-    const setting = settings.find((candidate) => candidate.key === key)
+    const setting = settings.find(({ key }) => startsAt(problem, key))
     if (!setting) return problem
-    const source = given.get(key)?.source
-    if (source !== undefined) return source + problem.slice(key.length)
+    const source = given.get(setting.key)?.source
+    if (source !== undefined) return source + problem.slice(setting.key.length)
     return `${setting.fileKey} is required: set ${setting.flag} or ${setting.variable}`
   })
+
+const startsAt = (problem: string, key: string): boolean =>
+  problem.startsWith(key) && !/\w/.test(problem.charAt(key.length))
 
 const invalid = (name: string, problems: readonly string[]) =>
   new BerthError(

@@ -12,7 +12,7 @@ import {
 import type { HostId, JobId, LeaseId } from '@berth/kernel'
 import type { Explanation } from '@berth/placement'
 import { admit, cancel, tellQueued } from './admit.ts'
-import { createCore, type Core, type CoreOptions } from './core-state.ts'
+import { createCore, type Core, type CoreOptions, type CorePolicy } from './core-state.ts'
 import { explainJob } from './decide.ts'
 import { dispatchAll, dispatchPool, isUnknown } from './dispatch.ts'
 import type { SessionKey } from './effects.ts'
@@ -49,6 +49,8 @@ export interface Coordinator {
   onSessionClosed(session: SessionKey): void
   /** Everything that happens by time alone. */
   onTick(): void
+  /** Other settings hold from now on, for jobs that wait too. */
+  onPolicy(policy: CorePolicy): void
   explain(spec: JobSpec): Explanation
 }
 
@@ -102,6 +104,11 @@ export const createCoordinator = (options: CoreOptions): Coordinator => {
       if (now - positionsToldAtMs < TELL_POSITIONS_MS) return
       positionsToldAtMs = now
       for (const jobId of core.queue.jobs.keys()) tellQueued(core, jobId)
+    },
+    onPolicy: (policy) => {
+      core.policy = policy
+      core.queue.policy = policy.admission
+      dispatchAll(core)
     },
     explain: (spec) => explainJob(core, spec, 0),
   }

@@ -59,7 +59,8 @@ export interface Core {
   readonly coreId: string
   readonly clock: Clock
   readonly rng: Rng
-  readonly policy: CorePolicy
+  /** Replaced as a whole when the settings change; what it says counts from the next event. */
+  policy: CorePolicy
   readonly effects: Effects
   readonly view: FleetView
   readonly queue: AdmissionQueue<Waiting>

@@ -19,5 +19,6 @@ export const createSeries = (metrics: Metrics) => ({
   decodeMs: metrics.histogram('latency_decode_ms'),
   outcomes: metrics.counter('berth_job_outcome_total'),
   placeSeconds: metrics.histogram('berth_place_seconds'),
+  reloads: metrics.counter('berth_config_reloads_total'),
   voided: metrics.counter('berth_leases_voided_total'),
 })

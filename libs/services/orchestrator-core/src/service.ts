@@ -4,11 +4,13 @@ import { EventSchema } from '@berth/contract'
 import { every, randomUuid, type Clock, type Rng } from '@berth/kernel'
 import type { RpcLog, RpcService } from '@berth/rpc'
 import type { Metrics, Readiness } from '@berth/runtime'
-import { toPolicy, type CoreConfig } from './config.ts'
+import type { CoreConfig } from './config.ts'
 import { createCoordinator, type Coordinator } from './coordinator.ts'
 import type { CorePolicy } from './core-state.ts'
 import type { CoreEvent } from './core-event.ts'
 import { createReporter } from './events.ts'
+import { followConfig, type ConfigEvents } from './follow-config.ts'
+import { toPolicy } from './policy-config.ts'
 import { startFeed } from './feed.ts'
 import { registerGauges } from './gauges.ts'
 import { createRpcHostReader, startHostProbes, type ReadHost } from './host-probes.ts'
@@ -51,6 +53,8 @@ export interface OrchestratorCore extends AsyncDisposable {
   readonly services: readonly RpcService[]
   readonly sessions: SessionServer
   readonly coordinator: Coordinator
+  /** For whoever watches the settings: what can change while core runs, does. */
+  readonly config: ConfigEvents
   /** Begins to listen to the bus and to compete for leadership, as `address`. */
   start(address: string): Promise<void>
   /** Ready once it knows who leads. */
@@ -107,6 +111,7 @@ export const createOrchestratorCore = (deps: OrchestratorCoreDeps): Orchestrator
 
   return {
     ...{ coreId, services, sessions, coordinator },
+    config: followConfig(coordinator, series, log),
     start: async (advertised) => {
       address = advertised
       ends.use(sessions)

@@ -13,12 +13,13 @@ import {
   type PoolId,
 } from '@berth/kernel'
 import { createSimClock, type SimClock } from '@berth/kernel/testing'
-import { coreConfigSchema, toPolicy } from '../config.ts'
+import { coreConfigSchema } from '../config.ts'
 import { createCoordinator, type Coordinator } from '../coordinator.ts'
 import type { CoreEvent } from '../core-event.ts'
 import type { CorePolicy } from '../core-state.ts'
 import type { KeyDelivery, SessionKey } from '../effects.ts'
 import type { Ask, JobSpec, LeaseResult } from '../job-spec.ts'
+import { toPolicy } from '../policy-config.ts'
 import type { LiveLease, SessionSignal } from '../session-signal.ts'
 
 /** A coordinator on a virtual clock whose effects are written down. */
