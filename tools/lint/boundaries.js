@@ -10,7 +10,7 @@ const LAYERS = {
   service: { may: ['kernel', 'domain', 'engines', 'contract', 'platform'] },
   app: { may: ['kernel', 'engines', 'platform', 'service'] },
   testing: { may: ['kernel', 'domain', 'engines', 'contract', 'platform', 'service', 'testing'] },
-  tool: { may: ['kernel', 'domain', 'engines', 'contract', 'platform'] },
+  tool: { may: ['kernel', 'domain', 'engines', 'contract', 'platform', 'service'] },
 }
 
 const APP_NPM = { core: [], agent: [], gateway: [], engine: ['zod'], cli: ['commander', 'yaml'] }

@@ -4,10 +4,9 @@ import type { BusCredentials } from './connection-options.ts'
 
 /** The settings of a service that connects to NATS, to be spread in its schema. */
 export const natsConfigShape = {
-  natsUrl: z.string().min(1).default('nats://127.0.0.1:4222'),
-  /** Who connects. Only with `natsPassword`. */
-  natsUser: z.string().min(1).optional(),
-  natsPassword: z.string().min(1).optional(),
+  natsUrl: z.string().min(1).default('nats://127.0.0.1:4222').describe('Where NATS is.'),
+  natsUser: z.string().min(1).optional().describe('Who connects to NATS. Only with a password.'),
+  natsPassword: z.string().min(1).optional().describe('Secret. Only with a user.'),
 }
 
 interface NatsConfig {

@@ -48,6 +48,12 @@ export const createSilentLogger = (): Logger => pino({ level: 'silent' })
 
 /** Settings of the log, to spread into the schema of a service. */
 export const logConfigShape = {
-  logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
-  logFormat: z.enum(['json', 'pretty']).default('json'),
+  logLevel: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+    .default('info')
+    .describe('The least important lines that are written.'),
+  logFormat: z
+    .enum(['json', 'pretty'])
+    .default('json')
+    .describe('`pretty` is for people at a terminal.'),
 }

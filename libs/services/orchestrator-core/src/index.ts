@@ -1,4 +1,4 @@
-export { coreConfigSchema, type CoreConfig } from './config.ts'
+export { coreConfigSchema, LIVE_SETTINGS, type CoreConfig } from './config.ts'
 export {
   createOrchestratorCore,
   type OrchestratorCore,
