@@ -28,6 +28,17 @@ export interface EngineSpec {
   readonly shutdownGraceMs: number
 }
 
+/** A GPU of the mask as it was found before the launch. What it does not tell is absent. */
+export interface GrantedGpu {
+  readonly deviceId: string
+  readonly uuid: string
+  readonly kind: 'nvidia' | 'nvidia_mig' | 'amd'
+  /** Such as 8.9; empty when not known. */
+  readonly computeCapability: string
+  readonly memoryTotalBytes?: number
+  readonly memoryFreeBytes?: number
+}
+
 /** What the agent grants one instance: everything about this machine a plan may use. */
 export interface LaunchGrant {
   /** Loopback address and free port the engine has to listen on. */
@@ -35,6 +46,10 @@ export interface LaunchGrant {
   readonly port: number
   /** Device ids of the mask; `['cpu']` for the CPU. */
   readonly devices: readonly string[]
+  /** The GPUs of the mask, in its order; none on the CPU. The agent exports the mask itself. */
+  readonly gpus?: readonly GrantedGpu[]
+  /** What the pool may take of each GPU. Absent: it has no budget. */
+  readonly vramBudgetBytes?: number
   /** Absolute path of the model file, when the engine reads files. */
   readonly modelPath?: string
   /** The Node that runs the agent, for engines that are our own bundles. */
@@ -157,6 +172,8 @@ export interface EngineAbilities {
   readonly hasModelLifecycle: boolean
   readonly hasResourceMonitoring: boolean
   readonly isAbortedByDisconnect: boolean
+  /** The field of a generation body that names its seed. Absent: the engine takes none. */
+  readonly seedField?: string
   readonly quantizations: readonly string[]
   /** CUDA compute capability, such as 7.5; 0 for any device. */
   readonly minComputeCapability: number

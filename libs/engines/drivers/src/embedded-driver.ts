@@ -32,6 +32,7 @@ export const embeddedDriver: EngineDriver = {
     hasModelLifecycle: true,
     hasResourceMonitoring: true,
     isAbortedByDisconnect: true,
+    seedField: 'seed',
     quantizations: ['F32', 'F16', 'BF16', 'Q8_0', 'Q6_K', 'Q5_K_M', 'Q5_0', 'Q4_K_M', 'Q4_0'],
     minComputeCapability: 0,
   },

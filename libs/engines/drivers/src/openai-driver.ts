@@ -16,6 +16,7 @@ export const openAiDriver: EngineDriver = {
     hasModelLifecycle: false,
     hasResourceMonitoring: false,
     isAbortedByDisconnect: true,
+    seedField: 'seed',
     quantizations: [],
     minComputeCapability: 0,
   },

@@ -39,6 +39,7 @@ export const simDriver: EngineDriver = {
     hasModelLifecycle: true,
     hasResourceMonitoring: true,
     isAbortedByDisconnect: true,
+    seedField: 'seed',
     quantizations: [],
     minComputeCapability: 0,
   },

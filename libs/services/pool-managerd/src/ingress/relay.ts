@@ -8,6 +8,7 @@ import { request as httpsRequest } from 'node:https'
 import type { Clock } from '@berth/kernel'
 import type { EngineAccess } from '@berth/supervision'
 import { fromEngine, toEngine } from './headers.ts'
+import { createSeedInsertion, lengthened, readSeedEdit } from './put-seed.ts'
 import { createUsageTail, type Usage } from './usage-tail.ts'
 
 /** How a relayed request ended. Times are milliseconds from its start. */
@@ -32,6 +33,8 @@ export type RelayOutcome =
 export interface RelayOptions {
   readonly access: EngineAccess
   readonly instanceId: string
+  /** Where a body names its seed; absent where the engine takes none. */
+  readonly seedField: string | undefined
   /** Kept-alive connections, for engines that bear them. */
   readonly agents: { readonly http: Agent; readonly https: Agent }
   readonly clock: Clock
@@ -58,9 +61,11 @@ export const relay = (
     const startedAt = clock.now()
     const url = new URL(access.baseUrl + (req.url ?? '/'))
     const isTls = url.protocol === 'https:'
+    const headers = toEngine(req.headers, access.headers)
+    const edit = readSeedEdit(req.headers, options.seedField)
     const upstream = (isTls ? httpsRequest : httpRequest)(url, {
       method: 'POST',
-      headers: toEngine(req.headers, access.headers),
+      headers: edit ? lengthened(headers, edit) : headers,
       agent: access.connections === 'fresh' ? false : options.agents[isTls ? 'https' : 'http'],
     })
     let isOver = false
@@ -70,7 +75,7 @@ export const relay = (
       cancelTimeout()
       options.signal.removeEventListener('abort', onAbort)
       res.off('close', onGatewayGone)
-      req.unpipe(upstream)
+      req.unpipe()
       upstream.destroy()
       // A body that broke off must not look like one that ended.
       if (outcome.kind === 'broken') res.destroy()
@@ -93,7 +98,8 @@ export const relay = (
       passBack(answer, res, { ...options, startedAt }, end)
     })
     limitBody(req, options.maxBodyBytes, () => end({ kind: 'too_large' }))
-    req.pipe(upstream)
+    if (edit) req.pipe(createSeedInsertion(edit)).pipe(upstream)
+    else req.pipe(upstream)
   })
 
 const limitBody = (req: IncomingMessage, maxBytes: number, onTooLarge: () => void) => {

@@ -46,11 +46,15 @@ export const takeRequest = async (
   try {
     const { access, instanceId } = instance
     const { signal } = ending
+    const { seedField } = pool.driver.abilities
     const onPart = (bytes: number, isStream: boolean) => {
       pool.relayed(bytes)
       hasStreamed ||= isStream
     }
-    const outcome = await relay(req, res, { ...context, access, instanceId, signal, onPart })
+    const outcome = await relay(req, res, {
+      ...context,
+      ...{ access, instanceId, seedField, signal, onPart },
+    })
     recordOutcome(pool, outcome, metrics)
     answerFor(outcome, req, res, refuse)
   } finally {
