@@ -1,34 +1,66 @@
-import { slotsFree, type FleetView, type PoolView } from '@berth/fleet'
+import { estKvBytesOf, slotsFree, type FleetView, type PoolView } from '@berth/fleet'
 import type { PoolId } from '@berth/kernel'
+import { adviseOn } from './advice.ts'
+import { detailOf } from './explain-detail.ts'
 import { ask, judge, type Question } from './judge.ts'
 import { place, type Decision } from './place.ts'
 import type { PlacementJob } from './placement-job.ts'
 import type { PlacementPolicy } from './placement-policy.ts'
-import { isDefaultSpeed, predictEndMs } from './predict.ts'
+import { isDefaultSpeed, speedOf } from './predict.ts'
+import { endOf, scoreOf, type Score } from './score.ts'
 import { breakTie } from './tie-break.ts'
-import { VERDICTS, type PlacementReason } from './verdict.ts'
+import { decidingTieBreak, type TieBreak } from './tie-break-name.ts'
+import { VERDICTS, type PlacementReason, type Verdict } from './verdict.ts'
 
 /** One pool as the decision saw it. */
 export interface Candidate {
   readonly poolId: PoolId
   /** `FEASIBLE`, or the first reason why not. */
   readonly reason: PlacementReason
+  /** The fact behind the reason; empty for a feasible pool. */
+  readonly detail: string
   readonly predictedEndMs: number
+  /** What `predictedEndMs` is the sum of. */
+  readonly score: Score
   readonly activeLeases: number
   readonly slotsFree: number
   /** The pool has no measurements yet; its device kind's default was used. */
   readonly isDefaultHint: boolean
+  /** The pool ran this session last, or holds the beginning of this prompt. */
+  readonly isWarm: boolean
+  /** Room for caches that the job would leave; absent when the host cannot tell. */
+  readonly vramHeadroomBytes?: number
+  readonly tokensPerS: number
   /** 1 is the best; 0 for pools that are not feasible. */
   readonly rank: number
 }
 
-/** A decision and everything that was looked at, best first, then by pool id. */
-export interface Explanation {
-  readonly decision: Decision
-  readonly candidates: readonly Candidate[]
+/** How many pools a reason left out. */
+export interface FilterCount {
+  readonly reason: PlacementReason
+  readonly pools: number
 }
 
-/** Says where a job would go and why. For people: it allocates per pool, unlike `place`. */
+/** A decision and everything that was looked at. */
+export interface Explanation {
+  readonly decision: Decision
+  /** The chosen one first, then feasible ones by score, then the nearest to being so. */
+  readonly candidates: readonly Candidate[]
+  /** The most pools first. */
+  readonly filters: readonly FilterCount[]
+  /** What told the chosen pool from the next; absent when their scores did. */
+  readonly tieBreak: TieBreak | undefined
+  readonly isPinned: boolean
+  /** None of the preferred pools was chosen. */
+  readonly isFallback: boolean
+  /** What would have to change for the job to run; empty when it can. */
+  readonly advice: readonly string[]
+}
+
+/**
+ * Says where a job would go and why, and changes nothing. For people: it allocates per pool,
+ * unlike `place`.
+ */
 export const explain = (
   view: FleetView,
   job: PlacementJob,
@@ -36,52 +68,109 @@ export const explain = (
   now: number,
 ): Explanation => {
   const question = ask(view, job, policy, now)
-  const chosen = place(view, job, policy, now)
-  const judged = [...view.pools.values()].map((pool) => ({
-    pool,
-    reason: reasonFor(question, pool),
-    endMs: predictEndMs(job, pool, policy),
-  }))
-  judged.sort(
-    (a, b) =>
-      Number(isFeasible(b)) - Number(isFeasible(a)) ||
-      Number(isChosen(chosen, b.pool)) - Number(isChosen(chosen, a.pool)) ||
-      (isFeasible(a)
-        ? a.endMs - b.endMs || breakTie(a.pool, b.pool, job, policy)
-        : byId(a.pool, b.pool)),
-  )
-  const candidates = judged.map(({ pool, reason, endMs }, index): Candidate => ({
+  const decision = place(view, job, policy, now)
+  const chosen = decision.kind === 'assigned' ? decision.pool : undefined
+  const judged = [...view.pools.values()].map((pool) => look(question, pool, chosen))
+  judged.sort((a, b) => order(question, a, b))
+  const obstacles = judged.map(({ pool, verdict }) => ({ pool, reason: verdict.reason }))
+  return {
+    decision,
+    candidates: judged.map((seen, index) => describe(question, seen, index)),
+    filters: countFilters(judged),
+    tieBreak: tieBreakOf(question, judged),
+    isPinned: job.pinPoolId !== undefined,
+    isFallback: isFallback(job, decision),
+    advice: chosen ? [] : adviseOn(question, obstacles),
+  }
+}
+
+/** Whether a job went elsewhere although it prefers pools. */
+export const isFallback = ({ preferPools }: PlacementJob, decision: Decision): boolean =>
+  decision.kind === 'assigned' &&
+  preferPools.length > 0 &&
+  !preferPools.includes(decision.pool.poolId)
+
+interface Seen {
+  readonly pool: PoolView
+  readonly verdict: Verdict
+  readonly isChosen: boolean
+  readonly score: Score
+  readonly endMs: number
+}
+
+const look = (question: Question, pool: PoolView, chosen: PoolView | undefined): Seen => {
+  const { view, job, policy } = question
+  const score = scoreOf(view, job, pool, policy)
+  const verdict = verdictOf(question, pool)
+  return { pool, verdict, isChosen: pool === chosen, score, endMs: endOf(score, policy) }
+}
+
+/** A pool outside the pin or the preference is no candidate, however able it is. */
+const verdictOf = (question: Question, pool: PoolView): Verdict => {
+  const { job } = question
+  // A pin decides alone.
+  if (job.pinPoolId !== undefined) {
+    return job.pinPoolId === pool.poolId ? judge(question, pool) : VERDICTS.PINNED_POOL_INFEASIBLE
+  }
+  const verdict = judge(question, pool)
+  const isOutside =
+    job.preferPools.length > 0 && !job.allowFallback && !job.preferPools.includes(pool.poolId)
+  return isOutside && verdict.when === 'now' ? VERDICTS.NO_PREFERRED_FEASIBLE : verdict
+}
+
+/** The choice leads also where a preference beats a score. */
+const order = ({ job, policy }: Question, a: Seen, b: Seen): number =>
+  Number(b.isChosen) - Number(a.isChosen) ||
+  b.verdict.rank - a.verdict.rank ||
+  (isFeasible(a)
+    ? a.endMs - b.endMs || breakTie(a.pool, b.pool, job, policy)
+    : byId(a.pool, b.pool))
+
+const describe = (
+  question: Question,
+  { pool, verdict, score, endMs }: Seen,
+  index: number,
+): Candidate => {
+  const { job, policy } = question
+  const headroomBytes = pool.kvFreeBytes - estKvBytesOf(pool, job)
+  return {
     poolId: pool.poolId,
-    reason,
+    reason: verdict.reason,
+    detail: detailOf(question, pool, verdict.reason),
     predictedEndMs: endMs,
+    score,
     activeLeases: pool.reserved,
     slotsFree: slotsFree(pool),
     isDefaultHint: isDefaultSpeed(pool),
-    rank: reason === 'FEASIBLE' ? index + 1 : 0,
-  }))
-  return { decision: chosen, candidates }
+    isWarm: score.cachedBlocks > 0 || pool.poolId === job.warmPoolId,
+    ...(Number.isFinite(headroomBytes) ? { vramHeadroomBytes: Math.max(0, headroomBytes) } : {}),
+    tokensPerS: speedOf(pool, policy).tokensPerS,
+    rank: verdict.when === 'now' ? index + 1 : 0,
+  }
 }
 
-/** A pool outside the pin is not a candidate, however able it is. */
-const reasonFor = (question: Question, pool: PoolView): PlacementReason => {
-  const { job } = question
-  const isPinned = job.pinPoolId !== undefined
-  if (isPinned && job.pinPoolId !== pool.poolId) return 'PINNED_POOL_INFEASIBLE'
-  const verdict = judge(question, pool)
-  // A pin decides alone.
-  const isOutside =
-    !isPinned &&
-    job.preferPools.length > 0 &&
-    !job.allowFallback &&
-    !job.preferPools.includes(pool.poolId)
-  return isOutside && verdict === VERDICTS.FEASIBLE ? 'NO_PREFERRED_FEASIBLE' : verdict.reason
+const countFilters = (judged: readonly Seen[]): FilterCount[] => {
+  const counts = new Map<PlacementReason, number>()
+  for (const { verdict } of judged) {
+    if (verdict.when === 'now') continue
+    counts.set(verdict.reason, (counts.get(verdict.reason) ?? 0) + 1)
+  }
+  const filters = [...counts].map(([reason, pools]) => ({ reason, pools }))
+  return filters.sort((a, b) => b.pools - a.pools || (a.reason < b.reason ? -1 : 1))
 }
 
-// With a fallback the preferred pools come first, whatever the scores: the choice leads the list.
-const isChosen = (decision: Decision, pool: PoolView): boolean =>
-  decision.kind === 'assigned' && decision.pool === pool
+const tieBreakOf = (
+  { job, policy }: Question,
+  [first, second]: readonly Seen[],
+): TieBreak | undefined =>
+  first?.isChosen &&
+  second &&
+  isFeasible(second) &&
+  first.endMs === second.endMs &&
+  job.preferPools.includes(first.pool.poolId) === job.preferPools.includes(second.pool.poolId)
+    ? decidingTieBreak(first.pool, second.pool, job, policy)
+    : undefined
 
-const isFeasible = ({ reason }: { readonly reason: PlacementReason }): boolean =>
-  reason === 'FEASIBLE'
+const isFeasible = ({ verdict }: Seen): boolean => verdict.when === 'now'
 
 const byId = (a: PoolView, b: PoolView): number => (a.poolId < b.poolId ? -1 : 1)

@@ -3,5 +3,13 @@ export { DEFAULT_PLACEMENT_POLICY, type PlacementPolicy, type Speed } from './pl
 export type { PlacementReason, Verdict, When } from './verdict.ts'
 export { isEligible } from './judge.ts'
 export { place, type Decision } from './place.ts'
-export { explain, type Candidate, type Explanation } from './explain.ts'
+export {
+  explain,
+  isFallback,
+  type Candidate,
+  type Explanation,
+  type FilterCount,
+} from './explain.ts'
+export type { Score } from './score.ts'
+export type { TieBreak } from './tie-break-name.ts'
 export { noteGrant, noteRelease, noteVoid, type GrantNote, type Measured } from './evidence.ts'
