@@ -8,6 +8,7 @@ export type {
   EngineName,
   EngineOptions,
   EngineSpec,
+  GrantedGpu,
   LaunchGrant,
   LaunchPlan,
   PoolMode,

@@ -45,13 +45,16 @@ export const move = (
   }
 }
 
-/** A new instance. Only ever from a state that has none. */
+/** A new instance, unless a device is missing to it. Only ever from a state that has none. */
 export const launch = (
   pool: Supervised,
   reason: string,
   isAutomatic: boolean,
   { now, rng, policy }: StepContext,
 ): Step => {
+  const { deviceFault } = pool
+  if (deviceFault !== undefined)
+    return giveUp({ ...pool, isWanted: true }, 'gpu_required', deviceFault, { now, effects: [] })
   const instanceId = randomUuid(rng)
   const history = recordStart(pool.history, policy.restart, { now, isAutomatic })
   return move({ ...pool, history, isWanted: true }, { kind: 'preparing', instanceId }, reason, {
@@ -141,27 +144,41 @@ export const afterCrash = (
     return move(crashed, { kind: 'stopped' }, 'stop was asked for', { now, effects: [ended()] })
   if (!report.isRetriable)
     return giveUp(crashed, reasonOf(report), report.message, { now, effects: [ended()] })
+  if (pool.deviceFault !== undefined)
+    return giveUp(crashed, 'gpu_required', pool.deviceFault, { now, effects: [ended()] })
   if (failedLoads > policy.loadMaxRetries)
     return giveUp(crashed, 'model', `Gave up after ${failedLoads} starts. ${report.message}`, {
       now,
       effects: [ended()],
     })
+  return startAgain(crashed, report, context, ended)
+}
+
+/** Waits for the next start, or gives up when there were too many of them. */
+export const startAgain = (
+  pool: Supervised,
+  report: CrashReport,
+  context: StepContext,
+  ended: (backoffMs?: number) => Effect | undefined = () => undefined,
+): Step => {
+  const { now, policy } = context
+  const told = (backoffMs?: number) => [ended(backoffMs)].filter((effect) => effect !== undefined)
   const decision = decideRestart(pool.history, report, policy.restart, context)
   if (decision.kind === 'give_up') {
     const message =
       `It ended ${policy.restart.intensity + 1} times within ` +
       `${policy.restart.windowMs / 1000} s; one more try in ${decision.reopenMs / 1000} s, ` +
       `or start it by hand. Last: ${report.message}`
-    const opened = { ...crashed, history: recordOpening(crashed.history) }
+    const opened = { ...pool, history: recordOpening(pool.history) }
     return giveUp(opened, 'breaker', message, {
       now,
-      effects: [{ kind: 'arm_timer', name: 'reopen', ms: decision.reopenMs }, ended()],
+      effects: [{ kind: 'arm_timer', name: 'reopen', ms: decision.reopenMs }, ...told()],
     })
   }
   const { delayMs } = decision
-  return move(crashed, { kind: 'backoff', delayMs, report }, report.message, {
+  return move(pool, { kind: 'backoff', delayMs, report }, report.message, {
     now,
-    effects: [{ kind: 'arm_timer', name: 'backoff', ms: delayMs }, ended(delayMs)],
+    effects: [{ kind: 'arm_timer', name: 'backoff', ms: delayMs }, ...told(delayMs)],
   })
 }
 

@@ -6,7 +6,7 @@ import type { StepContext, Supervised } from './supervised.ts'
 
 type Running = Extract<PoolState, { readonly kind: 'starting' | 'ready' | 'draining' }>
 
-/** An instance whose probes pass takes requests, unless a drain holds the pool. */
+/** An instance whose probes pass takes requests, unless a drain or a device holds the pool. */
 export const enterReady = (
   pool: Supervised,
   from: Running,
@@ -26,11 +26,12 @@ export const enterReady = (
     { kind: 'arm_timer', name: 'stable', ms: policy.restart.stableMs },
   ]
   const well = { ...pool, lastError: '', failedLoads: 0 }
-  return pool.isCordoned
+  const holder = pool.isCordoned ? 'a drain' : 'a fault of its device'
+  return pool.isCordoned || pool.deviceFault !== undefined
     ? move(
         well,
         { kind: 'draining', goal: 'hold', onDeadline: 'force', ...serving },
-        `${reason}; a drain holds the pool`,
+        `${reason}; ${holder} holds the pool`,
         { now, effects },
       )
     : move(well, { kind: 'ready', ...serving }, reason, { now, effects })

@@ -2,6 +2,7 @@ import { expect, it } from '@jest/globals'
 import { seededRng } from '@berth/kernel'
 import fc from 'fast-check'
 import type { Effect } from './effect.ts'
+import type { Step } from './move.ts'
 import { DEFAULT_POLICY } from './policy.ts'
 import type { PoolStateKind } from './pool-state.ts'
 import { step } from './step.ts'
@@ -11,15 +12,24 @@ import { addressOf } from './testing/sample-events.ts'
 
 /** Where each state may lead. Whatever comes, no other transition happens. */
 const LEGAL: Readonly<Record<PoolStateKind, readonly PoolStateKind[]>> = {
-  stopped: ['preparing', 'starting'],
+  stopped: ['preparing', 'starting', 'failed'],
   preparing: ['starting', 'stopping', 'backoff', 'failed', 'stopped', 'preparing'],
-  starting: ['ready', 'draining', 'stopping', 'crashed', 'stopped', 'preparing'],
-  ready: ['draining', 'stopping', 'crashed', 'starting', 'stopped', 'preparing'],
-  draining: ['draining', 'ready', 'stopping', 'crashed', 'starting', 'stopped', 'preparing'],
-  stopping: ['stopped', 'preparing'],
+  starting: ['ready', 'draining', 'stopping', 'crashed', 'stopped', 'preparing', 'failed'],
+  ready: ['draining', 'stopping', 'crashed', 'starting', 'stopped', 'preparing', 'failed'],
+  draining: [
+    'draining',
+    'ready',
+    'stopping',
+    'crashed',
+    'starting',
+    'stopped',
+    'preparing',
+    'failed',
+  ],
+  stopping: ['stopped', 'preparing', 'failed'],
   crashed: ['backoff', 'failed', 'stopped'],
-  backoff: ['preparing', 'stopped'],
-  failed: ['preparing', 'stopped'],
+  backoff: ['preparing', 'stopped', 'failed'],
+  failed: ['preparing', 'stopped', 'failed', 'backoff'],
 }
 
 const report = fc.record({
@@ -37,7 +47,8 @@ const command = fc.oneof(
     deadlineMs: fc.constant(1_000),
     onDeadline: fc.constantFrom('force', 'abort'),
   }),
-  fc.record({ kind: fc.constantFrom('undrain', 'reset_restarts') }),
+  fc.record({ kind: fc.constantFrom('undrain', 'reset_restarts', 'device_ok') }),
+  fc.record({ kind: fc.constant('device_fault'), message: fc.constantFrom('Lost.', 'Reset it.') }),
   fc.constant({ kind: 'adopt', adopted: { instanceId: 'of-an-earlier-life' } }),
 )
 const ofInstance = fc.oneof(
@@ -60,7 +71,11 @@ const happening = fc.record({
   event: fc.oneof({ weight: 1, arbitrary: command }, { weight: 4, arbitrary: ofInstance }),
 })
 
-const run = (happenings: readonly { afterMs: number; event: object }[], hasProcess: boolean) => {
+const run = (
+  happenings: readonly { afterMs: number; event: object }[],
+  hasProcess: boolean,
+  watch: (event: object, next: Step) => void = () => undefined,
+) => {
   const policy = { ...DEFAULT_POLICY, hasProcess }
   const rng = seededRng(happenings.length)
   const effects: { readonly at: number; readonly effect: Effect }[] = []
@@ -71,6 +86,7 @@ const run = (happenings: readonly { afterMs: number; event: object }[], hasProce
     const whole = { ...addressOf(pool), ...event } as SupervisionEvent
     const next = step(pool, whole, { now, rng, policy })
     pool = next.pool
+    watch(event, next)
     for (const effect of next.effects) {
       effects.push({ at: now, effect })
       if (effect.kind === 'cancel_timers') timers.clear()
@@ -153,5 +169,26 @@ it('whatever happens, no instance is launched before the one before it is gone',
       expect(most).toBeLessThanOrEqual(1)
     }),
     { numRuns: 300 },
+  )
+})
+
+it('whatever happens, nothing takes requests or is launched while its device is at fault', () => {
+  fc.assert(
+    fc.property(...scenario, (happenings, hasProcess) => {
+      let isFaulty = false
+      const bad: string[] = []
+      const watch = (event: object, { pool, effects }: Step) => {
+        const { kind } = event as SupervisionEvent
+        if (kind === 'device_fault') isFaulty = true
+        if (kind === 'device_ok') isFaulty = false
+        if (!isFaulty) return
+        if (pool.state.kind === 'ready') bad.push(`ready after ${kind}`)
+        if (effects.some((effect) => effect.kind === 'launch')) bad.push(`launch after ${kind}`)
+        if (pool.lastError !== pool.deviceFault) bad.push(`${pool.lastError} after ${kind}`)
+      }
+      run(happenings, hasProcess, watch)
+      expect(bad).toEqual([])
+    }),
+    { numRuns: 500 },
   )
 })

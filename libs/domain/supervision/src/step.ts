@@ -1,5 +1,6 @@
 import { unreachable } from '@berth/kernel'
 import { drain, restart, start, stop, undrain } from './on-command.ts'
+import { deviceFault, deviceOk, withFault } from './on-device.ts'
 import { adopt, exited, gone, idle, launched, launchFailed, output } from './on-instance.ts'
 import { observed } from './on-observed.ts'
 import { probed } from './on-probe.ts'
@@ -14,7 +15,10 @@ import type { SupervisionEvent } from './supervision-event.ts'
  * What a pool becomes after an event, and what its shell has to do about it. Pure and total: an
  * event that does not fit the state, or speaks of an instance that is no more, changes nothing.
  */
-export const step = (pool: Supervised, event: SupervisionEvent, context: StepContext): Step => {
+export const step = (pool: Supervised, event: SupervisionEvent, context: StepContext): Step =>
+  withFault(decide(pool, event, context))
+
+const decide = (pool: Supervised, event: SupervisionEvent, context: StepContext): Step => {
   if ('instanceId' in event && event.instanceId !== instanceOf(pool.state)) return unchanged(pool)
   switch (event.kind) {
     case 'start':
@@ -49,6 +53,10 @@ export const step = (pool: Supervised, event: SupervisionEvent, context: StepCon
       return exited(pool, event, context)
     case 'gone':
       return gone(pool, event.instanceId, context)
+    case 'device_fault':
+      return deviceFault(pool, event, context)
+    case 'device_ok':
+      return deviceOk(pool, context)
     case 'idle':
       return idle(pool, context)
     case 'timer':

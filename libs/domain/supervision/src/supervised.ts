@@ -25,6 +25,8 @@ export interface Supervised {
   readonly isWanted: boolean
   /** A drain holds: once ready again it takes nothing until an undrain. */
   readonly isCordoned: boolean
+  /** Why a device of the pool cannot be used, and what to do; absent while all of them can. */
+  readonly deviceFault?: string
   readonly history: RestartHistory
   /** Starts in a row that ended in a timeout. */
   readonly failedLoads: number

@@ -56,6 +56,10 @@ export type SupervisionEvent =
     }
   /** The whole process group is dead and the port is free. */
   | { readonly kind: 'gone'; readonly instanceId: string }
+  /** A device of the pool cannot be used: why, and what to do about it. */
+  | { readonly kind: 'device_fault'; readonly message: string }
+  /** Every device of the pool can be used again. */
+  | { readonly kind: 'device_ok' }
   /** No request is in flight, while draining. */
   | { readonly kind: 'idle'; readonly instanceId: string }
   | { readonly kind: 'timer'; readonly name: TimerName }
