@@ -1,12 +1,14 @@
 // Every message, enum and service of proto/berth/v1 by name. `npm run generate` rewrites the
 // generated code; this list is kept complete by tests/tidy.
 export {
+  DeviceChangedSchema,
   EventSchema,
   InstanceExitedSchema,
   LeaderChangedSchema,
   OperationChangedSchema,
   PoolTransitionSchema,
   file_berth_v1_event,
+  type DeviceChanged,
   type Event,
   type InstanceExited,
   type LeaderChanged,

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file berth/v1/event.proto.
  */
 export const file_berth_v1_event: GenFile = /*@__PURE__*/
-  fileDesc("ChRiZXJ0aC92MS9ldmVudC5wcm90bxIIYmVydGgudjEivgIKBUV2ZW50EhAKCGV2ZW50X2lkGAEgASgJEg0KBWF0X21zGAIgASgEEg8KB2hvc3RfaWQYAyABKAkSDQoFZXBvY2gYBCABKAQSFgoOY29ycmVsYXRpb25faWQYBSABKAkSMwoPcG9vbF90cmFuc2l0aW9uGAYgASgLMhguYmVydGgudjEuUG9vbFRyYW5zaXRpb25IABIzCg9pbnN0YW5jZV9leGl0ZWQYByABKAsyGC5iZXJ0aC52MS5JbnN0YW5jZUV4aXRlZEgAEjcKEW9wZXJhdGlvbl9jaGFuZ2VkGAggASgLMhouYmVydGgudjEuT3BlcmF0aW9uQ2hhbmdlZEgAEjEKDmxlYWRlcl9jaGFuZ2VkGAkgASgLMhcuYmVydGgudjEuTGVhZGVyQ2hhbmdlZEgAQgYKBGtpbmQiigEKDlBvb2xUcmFuc2l0aW9uEg8KB3Bvb2xfaWQYASABKAkSEwoLaW5zdGFuY2VfaWQYAiABKAkSIQoEZnJvbRgDIAEoDjITLmJlcnRoLnYxLlBvb2xTdGF0ZRIfCgJ0bxgEIAEoDjITLmJlcnRoLnYxLlBvb2xTdGF0ZRIOCgZyZWFzb24YBSABKAkiuwEKDkluc3RhbmNlRXhpdGVkEg8KB3Bvb2xfaWQYASABKAkSEwoLaW5zdGFuY2VfaWQYAiABKAkSFgoJZXhpdF9jb2RlGAMgASgFSACIAQESDgoGc2lnbmFsGAQgASgJEhIKCmNyYXNoX2tpbmQYBSABKAkSDwoHbWVzc2FnZRgGIAEoCRIUCgx3aWxsX3Jlc3RhcnQYByABKAgSEgoKYmFja29mZl9tcxgIIAEoBEIMCgpfZXhpdF9jb2RlIjoKEE9wZXJhdGlvbkNoYW5nZWQSJgoJb3BlcmF0aW9uGAEgASgLMhMuYmVydGgudjEuT3BlcmF0aW9uIkEKDUxlYWRlckNoYW5nZWQSEQoJbGVhZGVyX2lkGAEgASgJEg8KB2FkZHJlc3MYAiABKAkSDAoEdGVybRgDIAEoBGIGcHJvdG8z", [file_berth_v1_snapshot]);
+  fileDesc("ChRiZXJ0aC92MS9ldmVudC5wcm90bxIIYmVydGgudjEi8QIKBUV2ZW50EhAKCGV2ZW50X2lkGAEgASgJEg0KBWF0X21zGAIgASgEEg8KB2hvc3RfaWQYAyABKAkSDQoFZXBvY2gYBCABKAQSFgoOY29ycmVsYXRpb25faWQYBSABKAkSMwoPcG9vbF90cmFuc2l0aW9uGAYgASgLMhguYmVydGgudjEuUG9vbFRyYW5zaXRpb25IABIzCg9pbnN0YW5jZV9leGl0ZWQYByABKAsyGC5iZXJ0aC52MS5JbnN0YW5jZUV4aXRlZEgAEjcKEW9wZXJhdGlvbl9jaGFuZ2VkGAggASgLMhouYmVydGgudjEuT3BlcmF0aW9uQ2hhbmdlZEgAEjEKDmxlYWRlcl9jaGFuZ2VkGAkgASgLMhcuYmVydGgudjEuTGVhZGVyQ2hhbmdlZEgAEjEKDmRldmljZV9jaGFuZ2VkGAogASgLMhcuYmVydGgudjEuRGV2aWNlQ2hhbmdlZEgAQgYKBGtpbmQiigEKDlBvb2xUcmFuc2l0aW9uEg8KB3Bvb2xfaWQYASABKAkSEwoLaW5zdGFuY2VfaWQYAiABKAkSIQoEZnJvbRgDIAEoDjITLmJlcnRoLnYxLlBvb2xTdGF0ZRIfCgJ0bxgEIAEoDjITLmJlcnRoLnYxLlBvb2xTdGF0ZRIOCgZyZWFzb24YBSABKAkiuwEKDkluc3RhbmNlRXhpdGVkEg8KB3Bvb2xfaWQYASABKAkSEwoLaW5zdGFuY2VfaWQYAiABKAkSFgoJZXhpdF9jb2RlGAMgASgFSACIAQESDgoGc2lnbmFsGAQgASgJEhIKCmNyYXNoX2tpbmQYBSABKAkSDwoHbWVzc2FnZRgGIAEoCRIUCgx3aWxsX3Jlc3RhcnQYByABKAgSEgoKYmFja29mZl9tcxgIIAEoBEIMCgpfZXhpdF9jb2RlIjoKEE9wZXJhdGlvbkNoYW5nZWQSJgoJb3BlcmF0aW9uGAEgASgLMhMuYmVydGgudjEuT3BlcmF0aW9uIkEKDUxlYWRlckNoYW5nZWQSEQoJbGVhZGVyX2lkGAEgASgJEg8KB2FkZHJlc3MYAiABKAkSDAoEdGVybRgDIAEoBCJlCg1EZXZpY2VDaGFuZ2VkEhEKCWRldmljZV9pZBgBIAEoCRIMCgR1dWlkGAIgASgJEhIKCmZhdWx0X2tpbmQYAyABKAkSDQoFZmF1bHQYBCABKAkSEAoIcG9vbF9pZHMYBSADKAliBnByb3RvMw", [file_berth_v1_snapshot]);
 
 /**
  * Something that happened, published on `berth.v1.event.<kind>.<host or operation id>`. Events are
@@ -73,6 +73,12 @@ export type Event = Message<"berth.v1.Event"> & {
      */
     value: LeaderChanged;
     case: "leaderChanged";
+  } | {
+    /**
+     * @generated from field: berth.v1.DeviceChanged device_changed = 10;
+     */
+    value: DeviceChanged;
+    case: "deviceChanged";
   } | { case: undefined; value?: undefined };
 };
 
@@ -217,4 +223,49 @@ export type LeaderChanged = Message<"berth.v1.LeaderChanged"> & {
  */
 export const LeaderChangedSchema: GenMessage<LeaderChanged> = /*@__PURE__*/
   messageDesc(file_berth_v1_event, 4);
+
+/**
+ * A device of the host failed, or is well again.
+ *
+ * @generated from message berth.v1.DeviceChanged
+ */
+export type DeviceChanged = Message<"berth.v1.DeviceChanged"> & {
+  /**
+   * @generated from field: string device_id = 1;
+   */
+  deviceId: string;
+
+  /**
+   * @generated from field: string uuid = 2;
+   */
+  uuid: string;
+
+  /**
+   * The class of the fault, such as "device_lost" or "driver_mismatch"; empty when it is well.
+   *
+   * @generated from field: string fault_kind = 3;
+   */
+  faultKind: string;
+
+  /**
+   * Cause, fact and next step; empty when it is well.
+   *
+   * @generated from field: string fault = 4;
+   */
+  fault: string;
+
+  /**
+   * Pools whose mask names the device.
+   *
+   * @generated from field: repeated string pool_ids = 5;
+   */
+  poolIds: string[];
+};
+
+/**
+ * Describes the message berth.v1.DeviceChanged.
+ * Use `create(DeviceChangedSchema)` to create a new message.
+ */
+export const DeviceChangedSchema: GenMessage<DeviceChanged> = /*@__PURE__*/
+  messageDesc(file_berth_v1_event, 5);
 
