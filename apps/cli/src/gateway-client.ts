@@ -16,17 +16,29 @@ export interface PoolView {
 
 const TIMEOUT_MS = 3_000
 
-/** The pools of a fleet, or `undefined` while its gateway does not answer. */
+/**
+ * The pools of a fleet, or `undefined` while its gateway does not answer. Rejects with a `CliError`
+ * where the gateway asks for a key.
+ */
 export const listPools = async (url: string): Promise<readonly PoolView[] | undefined> => {
-  try {
-    const response = await fetch(`${url}/v1/pools`, { signal: AbortSignal.timeout(TIMEOUT_MS) })
-    if (!response.ok) return undefined
-    return ((await response.json()) as { readonly data: readonly PoolView[] }).data
-  } catch {
+  const signal = AbortSignal.timeout(TIMEOUT_MS)
+  const response = await fetch(`${url}/v1/pools`, { signal, headers: credentials() }).catch(
     // Starting, stopping, or gone.
-    return undefined
-  }
+    () => undefined,
+  )
+  if (response === undefined) return undefined
+  if (isRefused(response)) await refuseFailure(response)
+  if (!response.ok) return undefined
+  return ((await response.json()) as { readonly data: readonly PoolView[] }).data
 }
+
+/** `BERTH_API_KEY`, for gateways that ask for a key. */
+const credentials = (): Record<string, string> => {
+  const key = process.env['BERTH_API_KEY']
+  return key ? { authorization: `Bearer ${key}` } : {}
+}
+
+const isRefused = ({ status }: Response) => status === 401 || status === 403
 
 /**
  * Ids of the models that are served now, or `undefined` while the control plane does not answer.
@@ -34,10 +46,12 @@ export const listPools = async (url: string): Promise<readonly PoolView[] | unde
  */
 export const listModels = async (url: string): Promise<readonly string[] | undefined> => {
   const signal = AbortSignal.timeout(TIMEOUT_MS)
-  const response = await reach(`${url}/v1/models`, { signal }).catch((error: unknown) => {
-    if (signal.aborted) return undefined
-    throw error
-  })
+  const response = await reach(`${url}/v1/models`, { signal, headers: credentials() }).catch(
+    (error: unknown) => {
+      if (signal.aborted) return undefined
+      throw error
+    },
+  )
   if (response === undefined || response.status === 503) return undefined
   await refuseFailure(response)
   const { data } = (await response.json()) as { readonly data: readonly { readonly id: string }[] }
@@ -61,7 +75,7 @@ interface Chunk {
 export async function* streamChat(chat: ChatRequest): AsyncGenerator<string> {
   const response = await reach(`${chat.url}/v1/chat/completions`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', ...credentials() },
     signal: chat.signal,
     body: JSON.stringify({
       model: chat.model,
@@ -111,7 +125,10 @@ const reach = async (url: string, init: RequestInit): Promise<Response> => {
 const refuseFailure = async (response: Response): Promise<void> => {
   if (response.ok) return
   const body = (await response.json().catch(() => ({}))) as Chunk
-  throw failed(body.error?.message ?? `The gateway answered ${response.status}.`)
+  const message = body.error?.message ?? `The gateway answered ${response.status}.`
+  if (isRefused(response))
+    throw new CliError(EXIT.failed, message, 'Put a key that may do this into BERTH_API_KEY.')
+  throw failed(message)
 }
 
 const failed = (message: string) =>

@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { chat, type ChatContext } from './chat.ts'
 import { down } from './down.ts'
+import { addKeysCommands } from './keys.ts'
 import type { Paths } from './paths.ts'
 import { ENGINES } from './prepare-pools.ts'
 import { runCommand } from './run-command.ts'
@@ -55,6 +56,7 @@ export const createProgram = (paths: Paths): Command => {
     .action((options: TestContext['options']) =>
       runCommand((context) => test({ ...context, paths, options })),
     )
+  addKeysCommands(program)
   program.command('version').description('print the version').action(version(paths))
   return program
 }
