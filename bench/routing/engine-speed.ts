@@ -48,10 +48,10 @@ export const H100: StepCost = {
  */
 export const A100: StepCost = {
   fixedMs: 18,
-  promptTokenMs: 0.147,
-  attendedTokenMs: 3.1e-6,
+  promptTokenMs: 0.15,
+  attendedTokenMs: 2.9e-6,
   sequenceMs: 0.02,
-  kvTokenMs: 1.35e-4,
+  kvTokenMs: 1.7e-4,
 }
 
 /**

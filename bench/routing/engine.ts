@@ -138,7 +138,7 @@ export class Engine {
     let budget = this.spec.maxBatchedTokens - decoding
     let attended = 0
     const plan = (job: number) => {
-      const chunk = Math.min(target[job]! - computed[job]!, Math.max(0, budget))
+      const chunk = Math.max(0, Math.min(target[job]! - computed[job]!, budget))
       budget -= chunk
       attended += chunk * (computed[job]! + chunk / 2)
       this.#chunks.push(chunk)
