@@ -10,6 +10,7 @@ import type { HttpCaller } from './http/http-caller.ts'
 import { serveHttp } from './http/http-server.ts'
 import { createBodyReader } from './http/read-body.ts'
 import { openAccess } from './open-access.ts'
+import { createPlacementClient } from './placement-client.ts'
 import { createSessionClient } from './session-client.ts'
 import { createSessionsClient } from './sessions-client.ts'
 import { createUndiciIngress } from './undici-ingress.ts'
@@ -58,6 +59,7 @@ export const startOrchestratord = async (
   const leader = () => (session.state.kind === 'up' ? session.state.address : undefined)
   const fleet = scope.use(createFleetClient({ addresses, leader }))
   const sessions = scope.use(createSessionsClient({ addresses, leader }))
+  const placement = scope.use(createPlacementClient({ addresses, leader }))
   const callers = new Set<HttpCaller>()
   scope.defer(() => whenNone(callers, clock))
   const app = createApp({
@@ -65,6 +67,7 @@ export const startOrchestratord = async (
     ingress: ingress.send,
     fleet,
     sessions,
+    placement,
     keys,
     metricsNeed,
     clock,

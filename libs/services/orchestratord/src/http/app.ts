@@ -1,6 +1,7 @@
 import { BerthError, type Rng } from '@berth/kernel'
 import type { Metrics } from '@berth/runtime'
 import express, { type Express, type RequestHandler } from 'express'
+import type { Placement } from '../placement-client.ts'
 import type { Sessions } from '../sessions-client.ts'
 import type { Need } from './access.ts'
 import { authorize } from './authorize.ts'
@@ -8,6 +9,7 @@ import { correlate } from './correlate.ts'
 import { inference, type InferenceDeps } from './inference.ts'
 import { getModel, listModels } from './models.ts'
 import { observe } from './observe.ts'
+import { explainPlacement, getDecision } from './placement.ts'
 import { getPool, getPoolHealth, listHosts, listPools } from './pools.ts'
 import { contextOf } from './request-context.ts'
 import { errorHandler } from './send-error.ts'
@@ -18,6 +20,7 @@ export interface AppDeps extends InferenceDeps {
   readonly rng: Rng
   readonly registry: Metrics
   readonly sessions: Sessions
+  readonly placement: Placement
   readonly metricsNeed: Need
   isDraining(): boolean
 }
@@ -42,6 +45,8 @@ export const createApp = (deps: AppDeps): Express => {
     ['get', '/v1/pools/:id', 'operator', getPool(fleet)],
     ['get', '/v1/pools/:id/health', 'operator', getPoolHealth(fleet)],
     ['get', '/v1/hosts', 'operator', listHosts(fleet)],
+    ['post', '/v1/placement/explain', 'operator', explainPlacement(deps)],
+    ['get', '/v1/placement/decisions/:id', 'operator', getDecision(deps)],
     ['get', '/v1/version', 'any', version],
     ['get', '/healthz', 'open', healthz],
     ['get', '/readyz', 'open', readyz(deps)],

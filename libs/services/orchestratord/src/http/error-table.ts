@@ -36,6 +36,7 @@ export const HTTP_OF_REASON: Readonly<Record<Reason, HttpError>> = {
   HOST_NOT_FOUND: notFound,
   OPERATION_NOT_FOUND: notFound,
   SESSION_NOT_FOUND: notFound,
+  DECISION_NOT_FOUND: notFound,
   UNSUPPORTED_ROUTE: notFound,
   METHOD_NOT_ALLOWED: row(405, 'invalid_request_error', false),
   OPERATION_IN_PROGRESS: conflict,

@@ -41,7 +41,8 @@ export const readRequest = (bytes: Uint8Array, shape: RequestShape): RequestFact
   }
 }
 
-const parseObject = (bytes: Uint8Array) => {
+/** A body as an object, and its text. Throws `INVALID_PARAMS` that names the position. */
+export const parseObject = (bytes: Uint8Array) => {
   if (nestsTooDeep(bytes))
     throw invalidParam('body', `The body nests deeper than ${MAX_JSON_DEPTH} levels.`)
   const text = decode(bytes)

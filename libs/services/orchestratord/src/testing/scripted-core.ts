@@ -6,9 +6,12 @@ import {
   SessionResponseSchema,
   type Acquire,
   type ClientFrame,
+  type ExplainResponseSchema,
   type FleetModelSchema,
   type FleetPoolSchema,
+  type GetDecisionResponseSchema,
   type Hello,
+  type Job,
   type Release,
   type SessionRequest,
   type SessionResponse,
@@ -33,6 +36,9 @@ export interface CoreScript {
   readonly models?: readonly MessageInitShape<typeof FleetModelSchema>[]
   readonly pools?: readonly MessageInitShape<typeof FleetPoolSchema>[]
   readonly port?: number
+  onExplain?(job: Job | undefined): MessageInitShape<typeof ExplainResponseSchema>
+  /** Throws `DECISION_NOT_FOUND` for what core does not remember. */
+  onGetDecision?(id: string): MessageInitShape<typeof GetDecisionResponseSchema>
 }
 
 /** A real gRPC server that plays core by a script and keeps all it was told. */
@@ -75,8 +81,8 @@ export const startScriptedCore = async (script: CoreScript) => {
         streams.delete(stream)
       }
     },
-    explain: async () => ({}),
-    getDecision: async () => ({}),
+    explain: async ({ job }) => script.onExplain?.(job) ?? {},
+    getDecision: async ({ jobId }) => script.onGetDecision?.(jobId) ?? {},
     getSession: async () => ({}),
     endSession: async () => ({}),
   })
