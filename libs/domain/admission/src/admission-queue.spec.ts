@@ -1,13 +1,10 @@
 import { describe, expect, it } from '@jest/globals'
 import type { JobId, ModelId } from '@berth/kernel'
-import {
-  createAdmissionQueue,
-  leave,
-  offer,
-  type AdmissionPolicy,
-  type AdmissionQueue,
-} from './admission-queue.ts'
+import type { AdmissionPolicy } from './admission-policy.ts'
+import { createAdmissionQueue, leave, offer, type AdmissionQueue } from './admission-queue.ts'
 import { depthAhead, expire, inOrder, jobsAhead, promote } from './order.ts'
+import { endService, serve } from './service-note.ts'
+import { jobOf } from './testing/job-of.ts'
 import type { JobClass } from './waiting-job.ts'
 
 const M = 'm' as ModelId
@@ -16,11 +13,7 @@ const queueOf = (policy: Partial<AdmissionPolicy> = {}): AdmissionQueue<null> =>
   createAdmissionQueue({ ...POLICY, ...policy })
 
 const add = (queue: AdmissionQueue<null>, id: string, jobClass: JobClass, arrivedAtMs = 0) =>
-  offer(queue, {
-    ...{ jobId: id as JobId, modelId: M, jobClass, arrivedAtMs },
-    expiresAtMs: arrivedAtMs + 10_000,
-    payload: null,
-  })
+  offer(queue, jobOf(id, { jobClass, arrivedAtMs, expiresAtMs: arrivedAtMs + 10_000 }))
 const order = (queue: AdmissionQueue<null>) => [...inOrder(queue, M)].map(({ jobId }) => jobId)
 
 describe('the queue', () => {
@@ -44,7 +37,9 @@ describe('the queue', () => {
   it('[004-05b] refuses the newcomer when its class is full, and changes nothing', () => {
     const queue = queueOf()
     for (const id of ['b1', 'b2']) add(queue, id, 'batch')
-    expect(add(queue, 'b3', 'batch')).toEqual({ kind: 'rejected', reason: 'queue_full' })
+    expect(add(queue, 'b3', 'batch')).toEqual({
+      ...{ kind: 'rejected', reason: 'queue_full', policyLabel: 'reject', retryAfterMs: 1 },
+    })
     expect(add(queue, 'i1', 'interactive')).toMatchObject({ kind: 'queued' })
     expect(order(queue)).toEqual(['i1', 'b1', 'b2'])
     expect(queue.outcomes.rejected).toBe(1)
@@ -53,7 +48,7 @@ describe('the queue', () => {
   it('refuses a job id that waits already', () => {
     const queue = queueOf()
     add(queue, 'i1', 'interactive')
-    expect(add(queue, 'i1', 'batch')).toEqual({ kind: 'rejected', reason: 'duplicate' })
+    expect(add(queue, 'i1', 'batch')).toMatchObject({ reason: 'duplicate' })
     expect(order(queue)).toEqual(['i1'])
   })
 
@@ -74,8 +69,11 @@ describe('the queue', () => {
     const queue = queueOf()
     add(queue, 'i1', 'interactive')
     expect(leave(queue, 'i1' as JobId, 'cancelled')?.jobId).toBe('i1')
-    expect(leave(queue, 'i1' as JobId, 'dispatched')).toBeUndefined()
-    expect(queue.outcomes).toMatchObject({ cancelled: 1, dispatched: 0 })
+    expect(leave(queue, 'i1' as JobId, 'expired')).toBeUndefined()
+    expect(serve(queue, 'i1' as JobId)).toBeUndefined()
+    expect(queue.outcomes).toEqual({
+      ...{ cancelled: 1, dispatched: 0, evicted: 0, expired: 0, rejected: 0 },
+    })
     expect(queue.models.size + queue.jobs.size).toBe(0)
   })
 
@@ -104,7 +102,7 @@ describe('the queue', () => {
     add(queue, 'b1', 'batch', 0)
     promote(queue, 1_000)
     expect(add(queue, 'b2', 'batch', 1_000)).toMatchObject({ kind: 'rejected' })
-    leave(queue, 'b1' as JobId, 'dispatched')
+    endService(queue, serve(queue, 'b1' as JobId)!)
     expect(add(queue, 'b2', 'batch', 1_000)).toMatchObject({ kind: 'queued' })
   })
 })
@@ -122,6 +120,8 @@ describe('the policy drop-lru', () => {
   it('never drops an interactive job, and refuses when there is no batch job to drop', () => {
     const queue = queueOf({ fullPolicy: 'drop-lru' })
     for (const id of ['i1', 'i2']) add(queue, id, 'interactive')
-    expect(add(queue, 'i3', 'interactive')).toEqual({ kind: 'rejected', reason: 'queue_full' })
+    expect(add(queue, 'i3', 'interactive')).toMatchObject({
+      ...{ kind: 'rejected', policyLabel: 'drop-lru' },
+    })
   })
 })

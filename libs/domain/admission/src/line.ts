@@ -1,4 +1,4 @@
-import type { WaitingJob } from './waiting-job.ts'
+import { compareAge, type WaitingJob } from './waiting-job.ts'
 
 /** A doubly linked list: a job leaves from anywhere in constant time. */
 export interface Line<Payload> {
@@ -20,7 +20,7 @@ export const createLine = <Payload>(): Line<Payload> => ({
  */
 export const insert = <Payload>(line: Line<Payload>, job: WaitingJob<Payload>): void => {
   let before = line.last
-  while (before && before.orderMs > job.orderMs) before = before.previous
+  while (before && compareAge(before, job) > 0) before = before.previous
   job.previous = before
   job.next = before ? before.next : line.first
   if (job.previous) job.previous.next = job

@@ -1,39 +1,73 @@
 import type { JobId, ModelId } from '@berth/kernel'
-import { leave, type AdmissionQueue } from './admission-queue.ts'
-import { insert, remove } from './line.ts'
-import type { JobClass, WaitingJob } from './waiting-job.ts'
+import { tenantWeight, type AdmissionPolicy } from './admission-policy.ts'
+import {
+  dequeue,
+  enqueue,
+  leave,
+  stand,
+  type AdmissionQueue,
+  type ClassQueue,
+} from './admission-queue.ts'
+import { take } from './fair-lines.ts'
+import { createHeap } from './heap.ts'
+import { compareAge, type JobClass, type JobOffer, type WaitingJob } from './waiting-job.ts'
 
-/** The jobs of a model in the order they will be served. Read it; take with `leave`. */
+/**
+ * The jobs of a model in the order they will be served when each goes as soon as it is its turn:
+ * every job counts as charged for those behind it. The queue must not change while this is read.
+ */
 export function* inOrder<Payload>(
   queue: AdmissionQueue<Payload>,
   modelId: ModelId,
 ): Generator<WaitingJob<Payload>, undefined> {
   const model = queue.models.get(modelId)
   if (!model) return undefined
-  for (const line of [model.interactive, model.batch]) {
-    for (let job = line.first; job;) {
-      // Taken first: the reader may remove the job it holds.
-      const next: WaitingJob<Payload> | undefined = job.next
-      yield job
-      job = next
-    }
+  const interactive = linesInOrder(queue.policy, model.interactive)
+  const batch = linesInOrder(queue.policy, model.batch)
+  const weights = queue.policy.priorityWeights
+  if (!weights) {
+    yield* interactive
+    yield* batch
+    return undefined
+  }
+  const counters = { interactive: model.interactive.counter, batch: model.batch.counter }
+  let [first, second] = [interactive.next(), batch.next()]
+  while (!first.done || !second.done) {
+    const isFirst = !first.done && (second.done || counters.interactive <= counters.batch)
+    const job = (isFirst ? first : second).value!
+    counters[job.line] += job.costTokens / weights[job.line]
+    yield job
+    if (isFirst) first = interactive.next()
+    else second = batch.next()
   }
   return undefined
 }
 
 /** How many jobs are really served before this one; undefined when it does not wait. */
-export const jobsAhead = <Payload>(
-  queue: AdmissionQueue<Payload>,
-  jobId: JobId,
-): number | undefined => {
+export const jobsAhead = (queue: AdmissionQueue<unknown>, jobId: JobId): number | undefined => {
   const job = queue.jobs.get(jobId)
   if (!job) return undefined
-  let ahead = job.line === 'batch' ? queue.models.get(job.modelId)!.interactive.length : 0
-  for (let before = job.previous; before; before = before.previous) ahead += 1
+  let ahead = 0
+  for (const before of inOrder(queue, job.modelId)) {
+    if (before === job) break
+    ahead += 1
+  }
   return ahead
 }
 
-/** Jobs that would be served before one of this class that arrived last. */
+/** How many jobs would be served before this one if it were queued. */
+export const jobsAheadOf = <Payload>(
+  queue: AdmissionQueue<Payload>,
+  candidate: JobOffer<Payload>,
+): number => {
+  if (!isWaitedFor(queue, candidate.modelId)) return 0
+  const job = enqueue(queue, candidate)
+  const ahead = jobsAhead(queue, job.jobId)!
+  dequeue(queue, job.jobId)
+  return ahead
+}
+
+/** Jobs that are served before this class gets to one that came last, tenants aside. */
 export const depthAhead = (
   queue: AdmissionQueue<unknown>,
   modelId: ModelId,
@@ -44,20 +78,42 @@ export const depthAhead = (
   return model.interactive.length + (jobClass === 'batch' ? model.batch.length : 0)
 }
 
+/** Whether a job waits for the model. */
+export const isWaitedFor = (queue: AdmissionQueue<unknown>, modelId: ModelId): boolean =>
+  depthOf(queue, modelId) > 0
+
+/** Jobs that wait for the model. */
+export const depthOf = (queue: AdmissionQueue<unknown>, modelId: ModelId): number => {
+  const model = queue.models.get(modelId)
+  return model ? model.interactive.length + model.batch.length : 0
+}
+
+/** The models somebody waits for. */
+export const modelsWaitedFor = (queue: AdmissionQueue<unknown>): ModelId[] =>
+  [...queue.models.keys()].filter((modelId) => isWaitedFor(queue, modelId))
+
+/** Since when somebody stands in this line of a model; Infinity when nobody does. */
+export const oldestMs = (
+  queue: AdmissionQueue<unknown>,
+  modelId: ModelId,
+  line: JobClass,
+): number => queue.models.get(modelId)?.[line].oldest.first?.first?.orderMs ?? Infinity
+
 /**
  * Moves every batch job that has waited `promoteAfterMs` to the interactive line, behind those
- * who stood there at that moment. Returns how many moved.
+ * of its tenant who stood there at that moment. Returns how many moved.
  */
 export const promote = (queue: AdmissionQueue<unknown>, now: number): number => {
   let promoted = 0
   for (const model of queue.models.values()) {
-    for (let job = model.batch.first; job; job = model.batch.first) {
+    for (;;) {
+      const job = model.batch.oldest.first?.first
+      if (!job) break
       const promotedAtMs = job.arrivedAtMs + queue.policy.promoteAfterMs
       if (promotedAtMs > now) break
-      remove(model.batch, job)
-      job.line = 'interactive'
+      take(model.batch, job)
       job.orderMs = promotedAtMs
-      insert(model.interactive, job)
+      stand(model, job, 'interactive')
       promoted += 1
     }
   }
@@ -83,4 +139,30 @@ export const depths = (queue: AdmissionQueue<unknown>): Record<JobClass, number>
     total.batch += counts.batch
   }
   return total
+}
+
+interface Cursor<Payload> {
+  job: WaitingJob<Payload>
+  /** The counter of its tenant when those of its line before it are served. */
+  key: number
+}
+
+function* linesInOrder<Payload>(
+  policy: AdmissionPolicy,
+  lines: ClassQueue<Payload>,
+): Generator<WaitingJob<Payload>, undefined> {
+  const cursors = createHeap<Cursor<Payload>>((a, b) => a.key - b.key || compareAge(a.job, b.job))
+  for (const { first, counter } of lines.next.items) cursors.put({ job: first!, key: counter })
+  for (let cursor = cursors.first; cursor; cursor = cursors.first) {
+    const { job } = cursor
+    yield job
+    if (!job.next) {
+      cursors.drop(cursor)
+      continue
+    }
+    cursor.key += job.costTokens / tenantWeight(policy, job.tenant)
+    cursor.job = job.next
+    cursors.put(cursor)
+  }
+  return undefined
 }

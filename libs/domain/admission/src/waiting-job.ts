@@ -8,6 +8,10 @@ export interface JobOffer<Payload> {
   readonly jobId: JobId
   readonly modelId: ModelId
   readonly jobClass: JobClass
+  /** Who shares the model fairly with others; empty where nobody signs in. */
+  readonly tenant: string
+  /** Prompt and expected tokens: what serving it is charged with until it is over. */
+  readonly costTokens: number
   /** When it first asked, on the caller's clock; before `now` for a job that is sent again. */
   readonly arrivedAtMs: number
   /** When it stops waiting. */
@@ -21,6 +25,12 @@ export interface WaitingJob<Payload> extends JobOffer<Payload> {
   line: JobClass
   /** Its place in time within the line; moves when it is promoted. */
   orderMs: number
+  /** Counts the jobs of a queue: decides between those of the same moment. */
+  readonly sequence: number
   previous: WaitingJob<Payload> | undefined
   next: WaitingJob<Payload> | undefined
 }
+
+/** Below 0 when `a` came before `b`. */
+export const compareAge = (a: WaitingJob<unknown>, b: WaitingJob<unknown>): number =>
+  a.orderMs - b.orderMs || a.sequence - b.sequence
