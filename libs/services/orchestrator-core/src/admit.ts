@@ -1,13 +1,34 @@
-import { countUnqueued, depthAhead, jobsAhead, offer } from '@berth/admission'
+import {
+  dequeue,
+  depthOf,
+  enqueue,
+  inOrder,
+  jobsAhead,
+  jobsAheadOf,
+  modelsWaitedFor,
+  offer,
+  serveAtOnce,
+  type JobOffer,
+  type WaitingJob,
+} from '@berth/admission'
 import type { GatewayId, JobId } from '@berth/kernel'
 import type { Decision } from '@berth/placement'
-import type { Core, Gateway } from './core-state.ts'
-import { decide } from './decide.ts'
+import type { Core, Gateway, Waiting } from './core-state.ts'
+import { decide, expectedTokensOf } from './decide.ts'
 import { dispatchModel, dispatchPool, isSettling } from './dispatch.ts'
+import { restartMs, startMsBy } from './estimate.ts'
 import { grant, voidLease } from './grant.ts'
 import { closeWait, endWait, factsOf, refuse, rejectAsk } from './job-end.ts'
 import type { Ask, JobSpec } from './job-spec.ts'
-import { refuseEvicted, refuseExpired, refuseFull, refuseImpossible } from './refusal.ts'
+import {
+  refuseDuplicate,
+  refuseEvicted,
+  refuseExpired,
+  refuseFull,
+  refuseImpossible,
+  refuseOutstanding,
+  type Refusal,
+} from './refusal.ts'
 
 /** No job says that it has waited longer: its place would be before everyone's, for ever. */
 const MAX_WAITED_MS = 3_600_000
@@ -20,46 +41,22 @@ export const admit = (core: Core, gateway: Gateway, ask: Ask): void => {
   if (known?.payload.gatewayId === gateway.gatewayId) {
     // Sent twice: it waits already, and its gateway wants to know where.
     known.payload.toldPosition = TELL_AGAIN
-    return tellQueued(core, ask.jobId)
+    return tellQueued(core, known, jobsAhead(core.queue, ask.jobId)!)
   }
   const refusal = refuseAtTheDoor(core, gateway, ask)
   if (refusal) return rejectAsk(core, gateway.gatewayId, ask, refusal)
 
-  const now = core.clock.now()
-  const arrivedAtMs = now - Math.min(ask.waitedMs, MAX_WAITED_MS)
-  const exclusionsEndMs = now + core.policy.exclusionMs
-  const ahead = depthAhead(core.queue, spec.modelId, spec.jobClass)
-  const decision = decide(core, ask, exclusionsEndMs, ahead)
+  const candidate = toOffer(core, gateway, ask)
+  const ahead = jobsAheadOf(core.queue, candidate)
+  const decision = decide(core, ask, candidate.payload.exclusionsEndMs, ahead)
   if (decision.kind === 'impossible' && !mayStillAppear(core, decision)) {
     return rejectAsk(core, gateway.gatewayId, ask, refuseImpossible(decision.reason, spec))
   }
-  if (decision.kind === 'assigned' && ahead === 0) {
-    countUnqueued(core.queue, 'dispatched')
-    const { pool, predictedEndMs } = decision
-    const queuedMs = Math.round(now - arrivedAtMs)
-    return grant(core, ask, { gatewayId: gateway.gatewayId, pool, predictedEndMs, queuedMs })
+  if (decision.kind === 'assigned') {
+    if (ahead === 0) return grantAtOnce(core, candidate, decision)
+    if (goesPast(core, gateway, candidate)) return
   }
-
-  const admission = offer(core.queue, {
-    ...{ jobId: ask.jobId, modelId: spec.modelId, jobClass: spec.jobClass, arrivedAtMs },
-    expiresAtMs: arrivedAtMs + waitLimitMs(core, spec),
-    payload: {
-      ...{ ask, gatewayId: gateway.gatewayId, exclusionsEndMs, toldPosition: 0 },
-      isModelInDoubt: !isKnown(core, spec),
-    },
-  })
-  const startMs = decision.kind === 'wait' ? decision.predictedStartMs : 1_000
-  if (admission.kind === 'rejected') {
-    return refuse(core, gateway.gatewayId, ask, refuseFull(spec, startMs))
-  }
-  gateway.waiting += 1
-  const { evicted } = admission
-  if (evicted) {
-    closeWait(core, evicted, 'evicted', refuseEvicted(evicted.payload.ask.spec, startMs))
-  }
-  // Whoever stands ahead may be held up by demands this job does not have.
-  if (decision.kind === 'assigned') dispatchModel(core, spec.modelId)
-  tellQueued(core, ask.jobId)
+  wait(core, gateway, candidate, startMsBy(core, decision, ahead))
 }
 
 /**
@@ -80,38 +77,114 @@ export const cancel = (core: Core, gatewayId: GatewayId, jobId: JobId): void => 
   if (pool) dispatchPool(core, pool)
 }
 
-/** Tells a gateway where its job stands, when that is news. */
-export const tellQueued = (core: Core, jobId: JobId): void => {
-  const job = core.queue.jobs.get(jobId)
-  if (!job) return
-  const { ask, gatewayId, exclusionsEndMs } = job.payload
-  const ahead = jobsAhead(core.queue, jobId)!
-  const position = ahead + 1
-  const key = core.gateways.get(gatewayId)?.key
-  if (key === undefined || position === job.payload.toldPosition) return
-  const isNew = job.payload.toldPosition === 0
-  job.payload.toldPosition = position
-  const decision = decide(core, ask, exclusionsEndMs, ahead)
-  const reason = decision.kind === 'assigned' ? 'NO_CAPACITY' : decision.reason
-  const unreadyMs = core.policy.placement.unreadyMs
-  const predictedStartMs = decision.kind === 'wait' ? decision.predictedStartMs : unreadyMs
-  core.effects.send(key, { kind: 'queued', jobId, position, predictedStartMs, reason })
-  if (!isNew) return
-  const facts = { position, predictedStartMs, reason }
-  core.effects.report({ kind: 'job_queued', job: factsOf(ask), ...facts })
+/** Tells every gateway where its jobs stand, in one pass over each model. */
+export const tellPositions = (core: Core): void => {
+  for (const modelId of modelsWaitedFor(core.queue)) {
+    let ahead = 0
+    for (const job of inOrder(core.queue, modelId)) tellQueued(core, job, ahead++)
+  }
 }
 
-const refuseAtTheDoor = (core: Core, gateway: Gateway, ask: Ask) => {
+/** Tells a gateway where its job stands, when that is news. */
+const tellQueued = (core: Core, job: WaitingJob<Waiting>, ahead: number): void => {
+  const { jobId, modelId, payload } = job
+  const { ask, gatewayId, exclusionsEndMs } = payload
+  const position = ahead + 1
+  const key = core.gateways.get(gatewayId)?.key
+  if (key === undefined || position === payload.toldPosition) return
+  const isNew = payload.toldPosition === 0
+  payload.toldPosition = position
+  const decision = decide(core, ask, exclusionsEndMs, ahead)
+  const reason = decision.kind === 'assigned' ? 'NO_CAPACITY' : decision.reason
+  const facts = { position, predictedStartMs: startMsBy(core, decision, ahead), reason }
+  const queueDepth = depthOf(core.queue, modelId)
+  core.effects.send(key, { kind: 'queued', jobId, ...facts, queueDepth })
+  if (isNew) core.effects.report({ kind: 'job_queued', job: factsOf(ask), ...facts })
+}
+
+/** What refuses a job whatever the fleet looks like. Nothing is held for it yet. */
+const refuseAtTheDoor = (core: Core, gateway: Gateway, ask: Ask): Refusal | undefined => {
   const { spec } = ask
-  if (core.queue.jobs.has(ask.jobId)) {
-    const message = `A job with the id ${ask.jobId} waits already.`
-    return { ...refuseFull(spec, 0), reason: 'DUPLICATE_TASK', message, policyLabel: '' } as const
-  }
+  if (core.queue.jobs.has(ask.jobId)) return refuseDuplicate(ask)
   if (gateway.waiting >= core.policy.maxOutstanding) {
-    return { ...refuseFull(spec, 1_000), policyLabel: 'gateway-outstanding' }
+    return refuseOutstanding(gateway.waiting, restartMs(core, ask))
   }
   const isOver = ask.waitedMs > 0 && ask.waitedMs >= waitLimitMs(core, spec)
-  return isOver ? refuseExpired(spec, ask.waitedMs) : undefined
+  return isOver ? refuseExpired(spec, ask.waitedMs, restartMs(core, ask)) : undefined
+}
+
+/** It is its turn and a slot is free: it never waits, and is charged as if it had. */
+const grantAtOnce = (
+  core: Core,
+  { arrivedAtMs, payload, ...job }: JobOffer<Waiting>,
+  { pool, predictedEndMs }: Extract<Decision, { kind: 'assigned' }>,
+): void => {
+  const { ask, gatewayId } = payload
+  const service = serveAtOnce(core.queue, job)
+  const queuedMs = Math.round(core.clock.now() - arrivedAtMs)
+  const queueDepth = depthOf(core.queue, job.modelId)
+  grant(core, ask, { gatewayId, pool, predictedEndMs, queuedMs, queueDepth, service })
+}
+
+/**
+ * Whoever stands ahead may be held up by demands this job does not have. It stands in line for one
+ * pass, also in a queue that is full: a slot nobody else can use is not refused. True when it left.
+ */
+const goesPast = (core: Core, gateway: Gateway, candidate: JobOffer<Waiting>): boolean => {
+  enqueue(core.queue, candidate)
+  gateway.waiting += 1
+  dispatchModel(core, candidate.modelId)
+  if (!dequeue(core.queue, candidate.jobId)) return true
+  gateway.waiting -= 1
+  return false
+}
+
+const wait = (
+  core: Core,
+  gateway: Gateway,
+  candidate: JobOffer<Waiting>,
+  predictedStartMs: number,
+): void => {
+  const { ask } = candidate.payload
+  const isReadmitted = wasAdmitted(gateway, candidate)
+  const admission = offer(core.queue, candidate, { predictedStartMs, isReadmitted })
+  if (admission.kind === 'rejected') {
+    const { policyLabel, retryAfterMs } = admission
+    const refusal = refuseFull(ask.spec, policyLabel, retryAfterMs)
+    return refuse(core, gateway.gatewayId, ask, refusal)
+  }
+  gateway.waiting += 1
+  const { job, evicted } = admission
+  if (evicted) {
+    const victim = evicted.payload.ask
+    closeWait(core, evicted, 'evicted', refuseEvicted(victim.spec, restartMs(core, victim)))
+  }
+  tellQueued(core, job, jobsAhead(core.queue, job.jobId)!)
+}
+
+/**
+ * It arrived before its gateway's session began, so it may have waited with the leader before this
+ * one; or it had a slot already, at a pool that failed it.
+ */
+const wasAdmitted = (gateway: Gateway, { arrivedAtMs, payload }: JobOffer<Waiting>): boolean =>
+  arrivedAtMs < gateway.openedAtMs || payload.ask.exclusions.length > 0
+
+const toOffer = (core: Core, { gatewayId }: Gateway, ask: Ask): JobOffer<Waiting> => {
+  const { jobId, spec } = ask
+  const now = core.clock.now()
+  const arrivedAtMs = now - Math.min(ask.waitedMs, MAX_WAITED_MS)
+  return {
+    ...{ jobId, modelId: spec.modelId, jobClass: spec.jobClass, tenant: spec.tenant },
+    costTokens: spec.promptTokens + expectedTokensOf(core, spec),
+    arrivedAtMs,
+    expiresAtMs: arrivedAtMs + waitLimitMs(core, spec),
+    payload: {
+      ...{ ask, gatewayId, exclusionsEndMs: now + core.policy.exclusionMs, toldPosition: 0 },
+      isModelInDoubt: !isKnown(core, spec),
+      lookedAtMs: 0,
+      demandKey: undefined,
+    },
+  }
 }
 
 /** Whether a host that was heard itself has the model. */

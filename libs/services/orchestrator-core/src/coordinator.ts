@@ -11,7 +11,8 @@ import {
 } from '@berth/fleet'
 import type { HostId, JobId, LeaseId } from '@berth/kernel'
 import type { Explanation } from '@berth/placement'
-import { admit, cancel, tellQueued } from './admit.ts'
+import { admit, cancel, tellPositions } from './admit.ts'
+import { createRestartEstimate } from './estimate.ts'
 import { createCore, type Core, type CoreOptions, type CorePolicy } from './core-state.ts'
 import { explainJob } from './decide.ts'
 import { dispatchAll, dispatchPool, isUnknown } from './dispatch.ts'
@@ -103,7 +104,7 @@ export const createCoordinator = (options: CoreOptions): Coordinator => {
       dispatchAll(core)
       if (now - positionsToldAtMs < TELL_POSITIONS_MS) return
       positionsToldAtMs = now
-      for (const jobId of core.queue.jobs.keys()) tellQueued(core, jobId)
+      tellPositions(core)
     },
     onPolicy: (policy) => {
       core.policy = policy
@@ -115,12 +116,13 @@ export const createCoordinator = (options: CoreOptions): Coordinator => {
 }
 
 const expireJobs = (core: Core, now: number) => {
+  const estimate = createRestartEstimate(core)
   for (const job of expire(core.queue, now)) {
     const waitedMs = Math.round(now - job.arrivedAtMs)
     const { spec } = job.payload.ask
     const refusal = isUnknown(core, job)
       ? refuseImpossible('MODEL_NOT_FOUND', spec)
-      : refuseExpired(spec, waitedMs)
+      : refuseExpired(spec, waitedMs, estimate(job))
     closeWait(core, job, 'expired', refusal)
   }
 }

@@ -17,6 +17,8 @@ export type Role =
 export interface Gateway {
   readonly gatewayId: GatewayId
   session: number
+  /** When its last session began. */
+  openedAtMs: number
   /** Its live stream. */
   key: SessionKey | undefined
   /** Jobs of it that wait. */
@@ -35,6 +37,10 @@ export interface Waiting {
   readonly isModelInDoubt: boolean
   /** What the gateway was told last. */
   toldPosition: number
+  /** When placement was asked last, and could not place it. */
+  lookedAtMs: number
+  /** See `demandKey`; made when it is first asked for. */
+  demandKey: string | undefined
 }
 
 /** The settings of the coordinator, in milliseconds where not said otherwise. */

@@ -43,6 +43,16 @@ export const learnExpectedTokens = (core: Core, modelId: JobSpec['modelId'], tok
   core.expectedTokens.set(modelId, known === undefined ? tokens : known * 0.9 + tokens * 0.1)
 }
 
+/** Tokens a job will probably produce: as its client says, or as its model does. At least 1. */
+export const expectedTokensOf = (core: Core, spec: JobSpec): number =>
+  Math.max(
+    1,
+    spec.expectedTokensHint ||
+      spec.maxTokens ||
+      core.expectedTokens.get(spec.modelId) ||
+      DEFAULT_EXPECTED_TOKENS,
+  )
+
 const isFallback = ({ preferPools }: PlacementJob, decision: Decision): boolean =>
   decision.kind === 'assigned' &&
   preferPools.length > 0 &&
@@ -59,13 +69,7 @@ const toPlacementJob = (core: Core, spec: JobSpec, moment: Moment): PlacementJob
   return {
     ...spec,
     ...(warmPoolId === undefined ? {} : { warmPoolId }),
-    expectedTokens: Math.max(
-      1,
-      spec.expectedTokensHint ||
-        spec.maxTokens ||
-        core.expectedTokens.get(spec.modelId) ||
-        DEFAULT_EXPECTED_TOKENS,
-    ),
+    expectedTokens: expectedTokensOf(core, spec),
     queueAhead: moment.queueAhead,
     exclusions: moment.ask?.exclusions ?? [],
     exclusionsEndMs: moment.exclusionsEndMs,

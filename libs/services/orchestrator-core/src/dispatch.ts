@@ -1,63 +1,134 @@
-import { inOrder, leave, type WaitingJob } from '@berth/admission'
+import {
+  candidates,
+  depthOf,
+  isWaitedFor,
+  modelsWaitedFor,
+  oldestMs,
+  serve,
+  type JobClass,
+  type WaitingJob,
+} from '@berth/admission'
 import type { PoolView } from '@berth/fleet'
 import type { ModelId } from '@berth/kernel'
 import type { Core, Waiting } from './core-state.ts'
 import { decide } from './decide.ts'
+import { demandKey } from './demand-key.ts'
 import { grant } from './grant.ts'
 import { endWait, noLongerWaiting } from './job-end.ts'
-import type { Ask } from './job-spec.ts'
 import { refuseImpossible } from './refusal.ts'
 
 /**
- * Decisions one pass may spend on jobs behind a head that cannot go. They are those with demands
- * of their own; plain ones share the head's answer.
+ * Decisions one pass may spend on jobs that cannot go, at the front of the queue and once more
+ * behind it. Jobs with equal demands share one answer.
  */
 const LOOK_AHEAD = 32
 
-/** Gives free slots to the jobs that wait for a model, in the order of the queue. */
-export const dispatchModel = (core: Core, modelId: ModelId): void => {
-  if (core.role.kind !== 'leader' || !core.queue.models.has(modelId)) return
-  const blockedRoutes = new Set<string>()
-  let looks = LOOK_AHEAD
-  let ahead = 0
-  for (const job of inOrder(core.queue, modelId)) {
-    const { ask } = job.payload
-    const isPlain = hasNoDemands(ask)
-    if (isPlain && blockedRoutes.has(ask.spec.route)) continue
-    const kind = tryJob(core, job, ahead)
-    if (kind !== 'wait') continue
-    ahead += 1
-    if (isPlain) blockedRoutes.add(ask.spec.route)
-    if ((looks -= 1) === 0) return
-  }
+/** How a pass over the jobs of a model is made. */
+export interface PassOptions {
+  /** Only this line. */
+  readonly line?: JobClass
+  /** Looks at jobs although no slot is free: some may have become impossible. */
+  readonly isSweep?: boolean
 }
 
-/** Gives the slots of a pool to whoever waits for one of its models, the oldest first. */
+/**
+ * Gives free slots to the jobs that wait for a model, in the order of the queue. A job that cannot
+ * go holds up nobody else. Of jobs with different demands no more than `LOOK_AHEAD` are looked at
+ * from the front, and as many of the others, those that were not looked at for longest: each has
+ * its look after a few passes, whatever stands before it.
+ */
+export const dispatchModel = (core: Core, modelId: ModelId, options: PassOptions = {}): void => {
+  if (core.role.kind !== 'leader' || !isWaitedFor(core.queue, modelId)) return
+  const pass: Pass = { blocked: new Map(), looks: LOOK_AHEAD }
+  const others: WaitingJob<Waiting>[] = []
+  for (const job of candidates(core.queue, modelId, options.line)) {
+    if (isBlocked(pass, job)) continue
+    if (pass.looks === 0) others.push(job)
+    else if (look(core, pass, job) === 'wait') {
+      if (!options.isSweep && !hasFreeSlot(core, modelId)) return
+    }
+  }
+  for (const job of longestUnseen(others)) if (!isBlocked(pass, job)) look(core, pass, job)
+}
+
+/**
+ * Gives the slots of a pool to whoever waits for one of its models: interactive jobs before batch
+ * jobs, the model that waits longest first.
+ */
 export const dispatchPool = (core: Core, pool: PoolView): void => {
-  const waiting = [...pool.residencies.keys()].filter((modelId) => core.queue.models.has(modelId))
-  waiting.sort((a, b) => oldestMs(core, a) - oldestMs(core, b))
-  for (const modelId of waiting) dispatchModel(core, modelId)
+  const models = [...pool.residencies.keys()].filter((modelId) => isWaitedFor(core.queue, modelId))
+  if (models.length === 1) return dispatchModel(core, models[0]!)
+  for (const line of ['interactive', 'batch'] as const) {
+    const since = (modelId: ModelId) => oldestMs(core.queue, modelId, line)
+    const waiting = models.filter((modelId) => since(modelId) < Infinity)
+    waiting.sort((a, b) => since(a) - since(b))
+    for (const modelId of waiting) dispatchModel(core, modelId, { line })
+  }
 }
 
 /** Looks at every model somebody waits for: for changes that no event announces. */
 export const dispatchAll = (core: Core): void => {
-  for (const modelId of [...core.queue.models.keys()]) dispatchModel(core, modelId)
+  for (const modelId of modelsWaitedFor(core.queue)) dispatchModel(core, modelId, { isSweep: true })
 }
 
 /** While a new leader still collects snapshots, "unknown" only means "not heard of yet". */
 export const isSettling = (core: Core): boolean =>
   core.role.kind === 'leader' && core.clock.now() - core.role.sinceMs < core.policy.settleMs
 
-const tryJob = (core: Core, job: WaitingJob<Waiting>, ahead: number): 'wait' | 'left' => {
+/**
+ * Nobody has the model of a waiting job, and nobody is likely to: a model that was known when the
+ * job came is of a host that restarts, and the time of the job decides.
+ */
+export const isUnknown = (core: Core, job: WaitingJob<Waiting>): boolean =>
+  job.payload.isModelInDoubt && !isSettling(core) && !core.view.poolsOfModel.has(job.modelId)
+
+/** What one pass has learned: slots only become fewer while it lasts. */
+interface Pass {
+  /** By demands, the least context that was told to wait. */
+  readonly blocked: Map<string, number>
+  looks: number
+}
+
+const isBlocked = ({ blocked }: Pass, { payload }: WaitingJob<Waiting>): boolean => {
+  if (blocked.size === 0) return false
+  const leastCtx = blocked.get((payload.demandKey ??= demandKey(payload.ask)))
+  return leastCtx !== undefined && payload.ask.spec.requiredCtx >= leastCtx
+}
+
+const look = (core: Core, pass: Pass, job: WaitingJob<Waiting>): 'wait' | 'left' => {
+  if (tryJob(core, job) === 'left') return 'left'
+  const { payload } = job
+  payload.lookedAtMs = core.clock.now()
+  // Not blocked before: its context is less than any that was told to wait.
+  pass.blocked.set((payload.demandKey ??= demandKey(payload.ask)), payload.ask.spec.requiredCtx)
+  pass.looks -= 1
+  return 'wait'
+}
+
+/** Those that were not looked at for longest, in the order of the queue. */
+const longestUnseen = (jobs: readonly WaitingJob<Waiting>[]): readonly WaitingJob<Waiting>[] => {
+  if (jobs.length <= LOOK_AHEAD) return jobs
+  const byLook = [...jobs].sort((a, b) => a.payload.lookedAtMs - b.payload.lookedAtMs)
+  const chosen = new Set(byLook.slice(0, LOOK_AHEAD))
+  return jobs.filter((job) => chosen.has(job))
+}
+
+const hasFreeSlot = (core: Core, modelId: ModelId): boolean =>
+  core.view.poolsOfModel
+    .get(modelId)
+    ?.some(({ isOpen, reserved, slotsTotal }) => isOpen && reserved < slotsTotal) ?? false
+
+const tryJob = (core: Core, job: WaitingJob<Waiting>): 'wait' | 'left' => {
   const { ask, gatewayId, exclusionsEndMs } = job.payload
-  const decision = decide(core, ask, exclusionsEndMs, ahead)
+  const decision = decide(core, ask, exclusionsEndMs, 0)
   switch (decision.kind) {
     case 'assigned': {
-      leave(core.queue, job.jobId, 'dispatched')
+      const service = serve(core.queue, job.jobId)
       noLongerWaiting(core, gatewayId)
       const queuedMs = Math.round(core.clock.now() - job.arrivedAtMs)
+      const queueDepth = depthOf(core.queue, job.modelId)
       const { pool, predictedEndMs } = decision
-      grant(core, ask, { gatewayId, pool, predictedEndMs, queuedMs })
+      grant(core, ask, { gatewayId, pool, predictedEndMs, queuedMs, queueDepth, service })
       return 'left'
     }
     case 'impossible':
@@ -68,27 +139,3 @@ const tryJob = (core: Core, job: WaitingJob<Waiting>, ahead: number): 'wait' | '
       return 'wait'
   }
 }
-
-/**
- * Nobody has the model of a waiting job, and nobody is likely to: a model that was known when the
- * job came is of a host that restarts, and the time of the job decides.
- */
-export const isUnknown = (core: Core, job: WaitingJob<Waiting>): boolean =>
-  job.payload.isModelInDoubt && !isSettling(core) && !core.view.poolsOfModel.has(job.modelId)
-
-const oldestMs = (core: Core, modelId: ModelId): number =>
-  inOrder(core.queue, modelId).next().value?.orderMs ?? Infinity
-
-/** Jobs without demands of their own that want the same route get the same answer. */
-const hasNoDemands = ({ spec, exclusions }: Ask): boolean =>
-  exclusions.length === 0 &&
-  spec.pinPoolId === undefined &&
-  spec.preferPools.length === 0 &&
-  spec.avoidPools.length === 0 &&
-  spec.requireDeviceMask.length === 0 &&
-  spec.requiredCtx === 0 &&
-  spec.minVramBytes === 0 &&
-  spec.minComputeCap === 0 &&
-  spec.quantization === '' &&
-  spec.requiredExtensions.length === 0 &&
-  spec.engine === ''

@@ -31,6 +31,7 @@ export const welcome = (core: Core, key: SessionKey, hello: Hello): void => {
   }
   const gateway = core.gateways.get(hello.gatewayId) ?? addGateway(core, hello.gatewayId)
   gateway.session = hello.session
+  gateway.openedAtMs = core.clock.now()
   gateway.key = key
   core.sessions.set(key, gateway)
   const revokedLeaseIds = redeclare(core, hello)
@@ -104,7 +105,7 @@ const honour = (core: Core, gatewayId: GatewayId, live: LiveLease): boolean => {
 }
 
 const addGateway = (core: Core, gatewayId: GatewayId): Gateway => {
-  const gateway: Gateway = { gatewayId, session: 0, key: undefined, waiting: 0 }
+  const gateway: Gateway = { gatewayId, session: 0, openedAtMs: 0, key: undefined, waiting: 0 }
   core.gateways.set(gatewayId, gateway)
   return gateway
 }

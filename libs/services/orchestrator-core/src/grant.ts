@@ -1,9 +1,10 @@
+import { endService, type ServiceNote } from '@berth/admission'
 import { release, reserve, reserveInUse, type PoolView } from '@berth/fleet'
 import { assert, parseLeaseId, randomUuid, type GatewayId, type LeaseId } from '@berth/kernel'
 import type { LeaseVoidCause } from './core-event.ts'
 import type { Core } from './core-state.ts'
 import { learnExpectedTokens } from './decide.ts'
-import { factsOf } from './job-end.ts'
+import { factsOf, servedTokens } from './job-end.ts'
 import type { Ask, LeaseResult } from './job-spec.ts'
 import { addLease, removeLease, type Lease } from './lease-table.ts'
 
@@ -13,10 +14,18 @@ export interface Grant {
   readonly pool: PoolView
   readonly predictedEndMs: number
   readonly queuedMs: number
+  /** Jobs of the model that still wait. */
+  readonly queueDepth: number
+  /** What the queue charged for it. */
+  readonly service: ServiceNote | undefined
 }
 
 /** Reserves the slot, makes the lease and tells the gateway: assume, then bind. */
-export const grant = (core: Core, ask: Ask, { gatewayId, pool, ...times }: Grant): void => {
+export const grant = (
+  core: Core,
+  ask: Ask,
+  { gatewayId, pool, service, ...times }: Grant,
+): void => {
   const { role } = core
   assert(role.kind === 'leader', 'only a leader grants leases')
   assert(reserve(core.view, pool.poolId), 'placement chose a pool with a free slot')
@@ -30,6 +39,7 @@ export const grant = (core: Core, ask: Ask, { gatewayId, pool, ...times }: Grant
     instanceId: pool.snapshot.instanceId,
     sessionId: ask.spec.sessionId,
     gatewayId,
+    service,
     expiresAtMs: undefined,
   }
   addLease(core.leases, lease)
@@ -74,7 +84,7 @@ export const releaseLease = (
   const lease = core.leases.byId.get(leaseId)
   if (!lease) return undefined
   if (lease.gatewayId !== undefined && lease.gatewayId !== gatewayId) return undefined
-  endLease(core, lease)
+  endLease(core, lease, servedTokens(result))
   if (result.outcome === 'completed') {
     if (lease.modelId !== undefined && result.tokensOut > 0) {
       learnExpectedTokens(core, lease.modelId, result.tokensOut)
@@ -93,7 +103,8 @@ export const releaseLease = (
 
 /** Ends a lease without its gateway's word; `isTold` sends it Revoked. */
 export const voidLease = (core: Core, lease: Lease, cause: LeaseVoidCause, isTold = true): void => {
-  if (!endLease(core, lease)) return
+  // Lost ones were never used; of the others nobody knows what they took.
+  if (!endLease(core, lease, cause === 'lost' ? 0 : undefined)) return
   const { leaseId, poolId, gatewayId } = lease
   const key = gatewayId === undefined ? undefined : core.gateways.get(gatewayId)?.key
   if (isTold && key !== undefined) {
@@ -102,8 +113,9 @@ export const voidLease = (core: Core, lease: Lease, cause: LeaseVoidCause, isTol
   core.effects.report({ kind: 'lease_voided', leaseId, jobId: lease.jobId, poolId, cause })
 }
 
-const endLease = (core: Core, lease: Lease): boolean => {
+const endLease = (core: Core, lease: Lease, tokens: number | undefined): boolean => {
   if (!removeLease(core.leases, lease)) return false
+  if (lease.service) endService(core.queue, lease.service, tokens)
   release(core.view, lease.poolId)
   if (lease.gatewayId !== undefined) forgetIdleGateway(core, lease.gatewayId)
   return true

@@ -1,13 +1,13 @@
-import { countUnqueued, leave, type Departure, type WaitingJob } from '@berth/admission'
+import { countRejected, leave, type Departure, type WaitingJob } from '@berth/admission'
 import type { GatewayId, JobId } from '@berth/kernel'
 import type { JobFacts, JobOutcome } from './core-event.ts'
 import type { Core, Waiting } from './core-state.ts'
-import type { Ask } from './job-spec.ts'
+import type { Ask, LeaseResult } from './job-spec.ts'
 import type { Refusal } from './refusal.ts'
 
 /** Refuses a job that never waited. */
 export const rejectAsk = (core: Core, gatewayId: GatewayId, ask: Ask, refusal: Refusal): void => {
-  countUnqueued(core.queue, 'rejected')
+  countRejected(core.queue)
   refuse(core, gatewayId, ask, refusal)
 }
 
@@ -52,6 +52,25 @@ export const closeWait = (
 export const noLongerWaiting = (core: Core, gatewayId: GatewayId): void => {
   const gateway = core.gateways.get(gatewayId)
   if (gateway) gateway.waiting -= 1
+}
+
+/**
+ * What a lease took of its model, in tokens: fairness is charged with it. Undefined when nobody
+ * counted, as of a stream that broke off.
+ */
+export const servedTokens = (result: LeaseResult): number | undefined => {
+  switch (result.outcome) {
+    case 'refused':
+    case 'unreachable':
+    case 'unused':
+      return 0
+    case 'completed':
+    case 'engine_error':
+    case 'client_gone':
+    case 'broken':
+    case 'unknown':
+      return result.tokensIn + result.tokensOut || undefined
+  }
 }
 
 /** Facts of a job for events. */

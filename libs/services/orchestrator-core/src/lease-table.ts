@@ -1,3 +1,4 @@
+import type { ServiceNote } from '@berth/admission'
 import { assert, type GatewayId, type JobId, type LeaseId } from '@berth/kernel'
 import type { InstanceId, ModelId, PoolId } from '@berth/kernel'
 
@@ -11,6 +12,8 @@ export interface Lease {
   /** Absent for leases of an earlier leader, which did not hand it on. */
   readonly instanceId: InstanceId | undefined
   readonly sessionId: string
+  /** What its tenant was charged; absent for leases of an earlier leader. */
+  readonly service?: ServiceNote | undefined
   /** Absent until a gateway declares it. */
   gatewayId: GatewayId | undefined
   /** When it is reclaimed; absent while a live session holds it. */

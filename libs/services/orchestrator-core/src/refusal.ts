@@ -1,6 +1,6 @@
 import type { Reason } from '@berth/kernel'
 import type { PlacementReason } from '@berth/placement'
-import type { JobSpec } from './job-spec.ts'
+import type { Ask, JobSpec } from './job-spec.ts'
 
 /** What a gateway is told instead of getting a slot. */
 export interface Refusal {
@@ -10,6 +10,8 @@ export interface Refusal {
   readonly retryAfterMs: number
   readonly policyLabel: string
   readonly placementReason: string
+  /** When the job would have been over, from now, where that is why it is refused. */
+  readonly predictedEndMs?: number
 }
 
 /** Why a job that placement calls impossible is refused, in a client's words. */
@@ -20,12 +22,19 @@ export const refuseImpossible = (reason: PlacementReason, spec: JobSpec): Refusa
   return { reason: code, message, retryAfterMs, policyLabel: '', placementReason: reason }
 }
 
-/** Why a full queue refuses. `retryAfterMs` is when the last job in it is expected to start. */
-export const refuseFull = (spec: JobSpec, retryAfterMs: number): Refusal => ({
+/**
+ * Why a queue refuses a newcomer. `retryAfterMs` is when it would have started behind those who
+ * wait; the label is of the policy that decided.
+ */
+export const refuseFull = (spec: JobSpec, policyLabel: string, retryAfterMs: number): Refusal => ({
   reason: 'ADMISSION_REJECT',
-  message: `The ${spec.jobClass} queue of model ${spec.modelId} is full. Try again later.`,
+  message:
+    policyLabel === 'tenant-share'
+      ? `The ${spec.jobClass} queue of model ${spec.modelId} is nearly full, and what is left of ` +
+        'it is for others. Try again later.'
+      : `The ${spec.jobClass} queue of model ${spec.modelId} is full. Try again later.`,
   retryAfterMs,
-  policyLabel: 'reject',
+  policyLabel,
   placementReason: 'NO_CAPACITY',
 })
 
@@ -38,11 +47,41 @@ export const refuseEvicted = (spec: JobSpec, retryAfterMs: number): Refusal => (
   placementReason: 'NO_CAPACITY',
 })
 
-/** Why a job leaves whose time to wait is over. */
-export const refuseExpired = (spec: JobSpec, waitedMs: number): Refusal => ({
+/** Why a job id is refused that waits already, for another gateway. */
+export const refuseDuplicate = ({ jobId }: Ask): Refusal => ({
+  reason: 'DUPLICATE_TASK',
+  message: `A job with the id ${jobId} waits already.`,
+  retryAfterMs: 0,
+  policyLabel: '',
+  placementReason: '',
+})
+
+/** Why a gateway gets no further place: too many of its jobs wait. */
+export const refuseOutstanding = (gatewayJobs: number, retryAfterMs: number): Refusal => ({
+  reason: 'ADMISSION_REJECT',
+  message: `${gatewayJobs} jobs of this gateway wait already. Try again later.`,
+  retryAfterMs,
+  policyLabel: 'gateway-outstanding',
+  placementReason: 'NO_CAPACITY',
+})
+
+/** Why a job is refused at once that cannot be over in time. Both count from its arrival. */
+export const refuseLate = (spec: JobSpec, endMs: number, predictedEndMs: number): Refusal => ({
+  reason: 'DEADLINE_UNMET',
+  message:
+    `The answer is expected to be complete ${Math.round(endMs)} ms after the request came, ` +
+    `its deadline is ${spec.deadlineMs} ms.`,
+  retryAfterMs: 0,
+  policyLabel: 'deadline',
+  placementReason: '',
+  predictedEndMs,
+})
+
+/** Why a job leaves whose time to wait is over. `retryAfterMs` as of a full queue. */
+export const refuseExpired = (spec: JobSpec, waitedMs: number, retryAfterMs: number): Refusal => ({
   reason: 'QUEUE_TIMEOUT',
   message: `No slot for model ${spec.modelId} came free within ${waitedMs} ms.`,
-  retryAfterMs: 1_000,
+  retryAfterMs,
   policyLabel: 'max-wait',
   placementReason: '',
 })

@@ -41,14 +41,23 @@ export type SessionSignal =
       readonly term: number
       readonly queuedMs: number
       readonly predictedEndMs: number
+      /** Jobs of the model that still wait. */
+      readonly queueDepth: number
+      /** That it is over before its deadline, 0 to 1; absent without one. */
+      readonly onTimeProbability?: number
     }
   | {
       readonly kind: 'queued'
       readonly jobId: JobId
       /** 1 is next. */
       readonly position: number
+      /** From now; 0 only when it starts now. */
       readonly predictedStartMs: number
       readonly reason: string
+      /** Jobs of the model that wait, this one counted. */
+      readonly queueDepth: number
+      /** That it is over before its deadline, 0 to 1; absent without one. */
+      readonly onTimeProbability?: number
     }
   | {
       readonly kind: 'rejected'
@@ -58,6 +67,8 @@ export type SessionSignal =
       readonly retryAfterMs: number
       readonly policyLabel: string
       readonly placementReason: string
+      /** When it would have been over, from now, where that is why it is refused. */
+      readonly predictedEndMs?: number
     }
   | { readonly kind: 'revoked'; readonly leaseId: LeaseId; readonly reason: string }
   | { readonly kind: 'heartbeat'; readonly term: number }

@@ -46,7 +46,8 @@ export const toFrame = (signal: SessionSignal, terms: SessionTerms): ServerFrame
     }
     case 'rejected': {
       const { kind: _, ...rest } = signal
-      const value = { ...rest, retryAfterMs: toUint32(rest.retryAfterMs) }
+      const predictedEndMs = toUint32(rest.predictedEndMs ?? 0)
+      const value = { ...rest, predictedEndMs, retryAfterMs: toUint32(rest.retryAfterMs) }
       return { frame: { case: 'rejected', value } }
     }
     case 'revoked': {
