@@ -28,7 +28,7 @@ export interface NewKey {
 }
 
 const OWNER_ONLY = 0o600
-const HEADER = ' Who may use the fleet. Holds hashes, no keys. `berth keys new` adds to it.\n'
+const HEADER = ' Who may use the fleet. Holds hashes, no keys. `berth keys new` adds to it.'
 
 /**
  * Appends an entry for `key` to the file, which is made where there is none; comments stay. Readers
@@ -84,7 +84,8 @@ const readDocument = (path: string): Document => {
   const text = readIfThere(path)
   const document = parseDocument(text, { uniqueKeys: true })
   const [error] = document.errors
-  if (error) throw invalid(`${path}: ${error.message}`)
+  // The rest of the message quotes the file.
+  if (error) throw invalid(`${path}: ${error.message.split('\n')[0]}`)
   if (document.contents !== null) return document
   const fresh = new Document({ keys: [] })
   fresh.commentBefore = text.trim() === '' ? HEADER : document.commentBefore

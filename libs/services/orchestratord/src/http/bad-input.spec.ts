@@ -199,9 +199,7 @@ describe('bytes in flight', () => {
     held.on('error', () => undefined)
     held.write('x')
     await until('the first body is counted', async () =>
-      (await (await fetch(`${busy.url}/metrics`)).text()).match(
-        /berth_gateway_body_bytes 4000/,
-      ),
+      (await (await fetch(`${busy.url}/metrics`)).text()).match(/berth_gateway_body_bytes 4000/),
     )
 
     const refused = await busy.post(CHAT, 'x'.repeat(2_000))

@@ -6,9 +6,11 @@ import {
   SessionResponseSchema,
   type Acquire,
   type ClientFrame,
+  type EndSessionRequest,
   type ExplainResponseSchema,
   type FleetModelSchema,
   type FleetPoolSchema,
+  type GetSessionResponseSchema,
   type GetDecisionResponseSchema,
   type Hello,
   type Job,
@@ -35,6 +37,9 @@ export interface CoreScript {
   onHello?(hello: Hello): Frame
   readonly models?: readonly MessageInitShape<typeof FleetModelSchema>[]
   readonly pools?: readonly MessageInitShape<typeof FleetPoolSchema>[]
+  /** Of `tenant`; others have none. */
+  readonly sessions?: readonly MessageInitShape<typeof GetSessionResponseSchema>[]
+  readonly tenant?: string
   readonly port?: number
   onExplain?(job: Job | undefined): MessageInitShape<typeof ExplainResponseSchema>
   /** Throws `DECISION_NOT_FOUND` for what core does not remember. */
@@ -44,6 +49,7 @@ export interface CoreScript {
 /** A real gRPC server that plays core by a script and keeps all it was told. */
 export const startScriptedCore = async (script: CoreScript) => {
   const messages: SessionRequest[] = []
+  const ended: EndSessionRequest[] = []
   const streams = new Set<
     BidiStream<SessionRequest, MessageInitShape<typeof SessionResponseSchema>>
   >()
@@ -83,8 +89,15 @@ export const startScriptedCore = async (script: CoreScript) => {
     },
     explain: async ({ job }) => script.onExplain?.(job) ?? {},
     getDecision: async ({ jobId }) => script.onGetDecision?.(jobId) ?? {},
-    getSession: async () => ({}),
-    endSession: async () => ({}),
+    getSession: async (request) => {
+      const session = script.sessions?.find(({ sessionId }) => sessionId === request.sessionId)
+      if (session && request.tenant === script.tenant) return session
+      throw new BerthError('SESSION_NOT_FOUND', `There is no session ${request.sessionId}.`)
+    },
+    endSession: async (request) => {
+      ended.push(request)
+      return {}
+    },
   })
   const server = await serveRpc({
     host: '127.0.0.1',
@@ -97,6 +110,8 @@ export const startScriptedCore = async (script: CoreScript) => {
     port: server.port,
     address: `127.0.0.1:${server.port}`,
     messages,
+    /** The sessions it was asked to forget. */
+    ended,
     ...told(messages),
     /** Breaks every session as a crash would. */
     breakSessions: () => {
