@@ -80,6 +80,6 @@ const nameType = (json: Json): string => {
     case 'object':
       return 'map'
     default:
-      return json.type ?? 'text'
+      return typeof json.type === 'string' ? json.type : 'text'
   }
 }

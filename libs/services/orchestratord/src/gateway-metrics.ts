@@ -18,6 +18,8 @@ export const createGatewayMetrics = (metrics: Metrics) => {
     onRequest: () => inflight.inc(),
     onResponse: (route: string, code: number, ms: number) => {
       inflight.dec()
+      // Scraping changes nothing.
+      if (route === '/metrics') return
       requests.inc({ route, code: String(code) })
       duration.observe({ route }, ms / 1_000)
     },

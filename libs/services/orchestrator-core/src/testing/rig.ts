@@ -39,8 +39,15 @@ export interface Rig {
   pass(ms: number, ...freshHosts: readonly string[]): Promise<void>
 }
 
-/** A rig that leads under term 1 and has settled, unless `isLeader` is false. */
-export const createRig = (policy: Partial<CorePolicy> = {}, isLeader = true): Rig => {
+/**
+ * A rig that leads under term 1 and has settled, unless `isLeader` is false. `observe` sees each
+ * event while the state is as it was when it happened.
+ */
+export const createRig = (
+  policy: Partial<CorePolicy> = {},
+  isLeader = true,
+  observe?: (event: CoreEvent) => void,
+): Rig => {
   const clock = createSimClock()
   const told = new Map<SessionKey, SessionSignal[]>()
   const events: CoreEvent[] = []
@@ -62,7 +69,10 @@ export const createRig = (policy: Partial<CorePolicy> = {}, isLeader = true): Ri
         resigned.push(seenTerm)
         coordinator.onFollowing(seenTerm, '')
       },
-      report: (event) => void events.push(event),
+      report: (event) => {
+        events.push(event)
+        observe?.(event)
+      },
     },
   })
   if (isLeader) coordinator.onLeading(1)
