@@ -33,7 +33,7 @@ export const listPools = async (url: string): Promise<readonly PoolView[] | unde
 }
 
 /** `BERTH_API_KEY`, for gateways that ask for a key. */
-const credentials = (): Record<string, string> => {
+export const credentials = (): Record<string, string> => {
   const key = process.env['BERTH_API_KEY']
   return key ? { authorization: `Bearer ${key}` } : {}
 }
@@ -108,7 +108,8 @@ async function* linesOf(response: Response): AsyncGenerator<string> {
   if (rest !== '') yield rest
 }
 
-const reach = async (url: string, init: RequestInit): Promise<Response> => {
+/** Fetches. Rejects with a `CliError` (`notRunning`) where there is no gateway. */
+export const reach = async (url: string, init: RequestInit): Promise<Response> => {
   try {
     return await fetch(url, init)
   } catch (error) {
@@ -122,7 +123,8 @@ const reach = async (url: string, init: RequestInit): Promise<Response> => {
   }
 }
 
-const refuseFailure = async (response: Response): Promise<void> => {
+/** Rejects with a `CliError` that says what the gateway said, unless all is well. */
+export const refuseFailure = async (response: Response): Promise<void> => {
   if (response.ok) return
   const body = (await response.json().catch(() => ({}))) as Chunk
   const message = body.error?.message ?? `The gateway answered ${response.status}.`

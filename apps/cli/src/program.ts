@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { chat, type ChatContext } from './chat.ts'
 import { down } from './down.ts'
+import { addExplainCommand } from './explain-command.ts'
 import { addKeysCommands } from './keys.ts'
 import type { Paths } from './paths.ts'
 import { ENGINES } from './prepare-pools.ts'
@@ -56,6 +57,7 @@ export const createProgram = (paths: Paths): Command => {
     .action((options: TestContext['options']) =>
       runCommand((context) => test({ ...context, paths, options })),
     )
+  addExplainCommand(program, paths)
   addKeysCommands(program)
   program.command('version').description('print the version').action(version(paths))
   return program
