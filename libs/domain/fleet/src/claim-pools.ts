@@ -4,8 +4,9 @@ import type { DeviceKind, HostSnapshot } from './host-snapshot.ts'
 import { kvSlope, type KvSlope } from './kv-bytes.ts'
 import type { ModelResidency, PoolSnapshot } from './pool-snapshot.ts'
 import { readMemory } from './pool-memory.ts'
-import { createPoolEvidence } from './pool-evidence.ts'
+import { beginEvidence, createPoolEvidence } from './pool-evidence.ts'
 import { forgetPool } from './prefix-index.ts'
+import { beginRow, forgetRow } from './speed-rows.ts'
 import { routeMask } from './route-bits.ts'
 
 /** Why the work on a pool is void: its leases point at something that is no more. */
@@ -91,6 +92,7 @@ const addPool = (view: FleetView, host: HostView, snapshot: PoolSnapshot) => {
     life: ++view.numbers.lives,
     evidence: createPoolEvidence(),
   }
+  beginRow(view.speedRows, pool.number)
   view.pools.set(pool.poolId, pool)
   host.pools.set(pool.poolId, pool)
   indexModels(view, pool)
@@ -103,6 +105,7 @@ const replacePool = (view: FleetView, pool: PoolView, snapshot: PoolSnapshot): b
   pool.snapshot = snapshot
   Object.assign(pool, readFacts(view, pool.host.snapshot, snapshot))
   indexModels(view, pool)
+  forgetRow(view.speedRows, pool.number)
   if (before.instanceId !== snapshot.instanceId) beginLife(view, pool)
   else if (hasUnloaded(before, pool)) forgetPool(view.prefixes, pool.number)
   return before.instanceId !== undefined && before.instanceId !== snapshot.instanceId
@@ -111,7 +114,8 @@ const replacePool = (view: FleetView, pool: PoolView, snapshot: PoolSnapshot): b
 /** A new engine process: nothing cached, nothing to do. How fast it is stays known. */
 const beginLife = (view: FleetView, pool: PoolView) => {
   pool.life = ++view.numbers.lives
-  pool.evidence.backlogEndMs = 0
+  beginEvidence(pool.evidence)
+  beginRow(view.speedRows, pool.number)
   forgetPool(view.prefixes, pool.number)
 }
 

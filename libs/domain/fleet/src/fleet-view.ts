@@ -3,6 +3,7 @@ import type { DeviceKind, HostSnapshot } from './host-snapshot.ts'
 import type { KvSlope } from './kv-bytes.ts'
 import type { PoolEvidence } from './pool-evidence.ts'
 import type { ModelResidency, PoolSnapshot, Residency } from './pool-snapshot.ts'
+import { createSpeedRows, type SpeedRows } from './speed-rows.ts'
 import { createPrefixIndex, type PrefixIndex } from './prefix-index.ts'
 
 /** A host as folded from its snapshots. Read it freely; only this lib's functions change it. */
@@ -101,6 +102,8 @@ export interface FleetView {
   /** Which pools hold the beginning of which prompt. */
   readonly prefixes: PrefixIndex
   readonly numbers: PoolNumbers
+  /** By pool number: what scores read. */
+  readonly speedRows: SpeedRows
 }
 
 /** A view of no hosts. */
@@ -114,4 +117,5 @@ export const createFleetView = (): FleetView => ({
   routeBits: new Map(),
   prefixes: createPrefixIndex(),
   numbers: { free: [], taken: 0, lives: 0 },
+  speedRows: createSpeedRows(),
 })

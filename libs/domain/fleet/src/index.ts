@@ -51,4 +51,13 @@ export {
   type PrefixUse,
 } from './prefix-index.ts'
 export { heldBlocks, matchedBlocks, matchPrefix } from './prefix-match.ts'
-export type { PoolEvidence } from './pool-evidence.ts'
+export {
+  createModelSpeeds,
+  evidenceBytes,
+  MODELS_KNOWN,
+  OCCUPANCY_BANDS,
+  PROMPT_BANDS,
+  type ModelSpeeds,
+  type PoolEvidence,
+} from './pool-evidence.ts'
+export { BAND, forgetRow, ROW, type DefaultSpeeds, type SpeedRows } from './speed-rows.ts'

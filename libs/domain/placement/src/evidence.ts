@@ -1,15 +1,21 @@
 import {
+  BAND,
   chainBlocks,
-  CHAIN_BLOCKS_MAX,
   forgetPrefix,
+  forgetRow,
   heldBlocks,
   rememberPrefix,
+  ROW,
   type FleetView,
   type PoolView,
 } from '@berth/fleet'
 import type { PoolId } from '@berth/kernel'
+import { learnDecode, learnRead, promptBand } from './performance-cells.ts'
 import type { PlacementJob } from './placement-job.ts'
-import { blockTokensOf, modelSalt, uncachedFraction } from './warmth.ts'
+import { DEFAULT_PLACEMENT_POLICY } from './placement-policy.ts'
+import { bandOf, queueAheadMs } from './predict.ts'
+import { notePredictionError } from './prediction-errors.ts'
+import { blockTokensOf, modelKey, uncachedFraction } from './warmth.ts'
 
 /** What a grant expected; its lease keeps it until it is over. */
 export interface GrantNote {
@@ -20,7 +26,17 @@ export interface GrantNote {
   readonly grantedAtMs: number
   /** Blocks of the job's prefix that the pool held before. */
   readonly heldBlocks: number
-  readonly uncachedTokens: number
+  readonly uncachedFraction: number
+  /** Requests in flight, this one counted. */
+  readonly occupancy: number
+  /** Reading what was granted before. */
+  readonly queueMs: number
+  /** Reading this prompt, without what is cached. */
+  readonly prefillMs: number
+  /** When it should be over, on the caller's clock. */
+  readonly endMs: number
+  /** The pool's `grantedPrefillMs` with this one. */
+  readonly grantedPrefillMs: number
 }
 
 /** What was measured of a job that reached its engine. 0 where nothing was. */
@@ -35,53 +51,133 @@ export interface Measured {
   readonly isComplete: boolean
 }
 
-/** Notes that a job goes to a pool. Call it after the slot is reserved. */
+/** A surprise beyond this factor is a hiccup of something else. */
+const SURPRISE_MAX = 8
+/** Fewer new tokens than this say more of an engine's steps than of its reading. */
+const TELLING_TOKENS = 256
+/** Weight of the newest in the mean time a grant lasts. */
+const NEWEST = 0.1
+
+/** Notes that a job goes to a pool. Call it when its slot is reserved. */
 export const noteGrant = (
   view: FleetView,
   job: PlacementJob,
   pool: PoolView,
   nowMs: number,
 ): GrantNote => {
-  const salt = modelSalt(job.modelId)
-  const held = heldBlocks(view.prefixes, pool.number, job.prefix, salt)
-  if (job.prefix.length > 0) {
-    const blockTokens = Math.ceil(blockTokensOf(job))
-    const blocks = Math.min(CHAIN_BLOCKS_MAX, chainBlocks(job.prefix))
-    const tailTokens = Math.max(0, job.promptTokens - blocks * blockTokens) + job.expectedTokens
-    const use = { chain: job.prefix, salt, blockTokens, tailTokens, capacityTokens: Infinity }
-    rememberPrefix(view.prefixes, pool.number, use)
-  }
+  const { evidence } = pool
+  const model = modelKey(job.modelId)
+  const band = promptBand(job.promptTokens)
+  const defaults = view.speedRows.defaults ?? DEFAULT_PLACEMENT_POLICY.defaultSpeeds
+  const occupancy = Math.max(1, pool.reserved)
+  const at = bandOf({ view, job, model, band, defaults }, pool, occupancy)
+  const { values } = view.speedRows
+  const held = heldBlocks(view.prefixes, pool.number, job.prefix, model)
+  const uncached = uncachedFraction(job, pool, held)
+  const prefillMs = uncached * (values[at]! + job.promptTokens * values[at + BAND.readMs]!)
+  const queueMs = queueAheadMs(view, pool, nowMs)
+  const endMs = nowMs + queueMs + prefillMs + job.expectedTokens * values[at + BAND.decodeMs]!
+
+  values[backlogOf(pool)] = nowMs + queueMs + prefillMs
+  evidence.grantedPrefillMs += prefillMs
+  evidence.openGrants += 1
+  evidence.openEndsMs += endMs
+  remember(view, pool, job, model)
   return {
-    poolId: pool.poolId,
-    life: pool.life,
-    job,
-    grantedAtMs: nowMs,
-    heldBlocks: held,
-    uncachedTokens: Math.round(job.promptTokens * uncachedFraction(job, pool, held)),
+    ...{ poolId: pool.poolId, life: pool.life, job, grantedAtMs: nowMs, occupancy },
+    ...{ heldBlocks: held, uncachedFraction: uncached, queueMs, prefillMs, endMs },
+    grantedPrefillMs: evidence.grantedPrefillMs,
   }
 }
 
-/** Notes what became of a job that reached its engine. */
+/** Notes what became of a job that reached its engine. Call it when its slot is released. */
 export const noteRelease = (
   view: FleetView,
   note: GrantNote,
-  _measured: Measured,
-  _nowMs: number,
+  measured: Measured,
+  nowMs: number,
 ): void => {
-  void poolOf(view, note)
+  const pool = close(view, note)
+  if (!pool) return
+  const { evidence } = pool
+  learn(pool, note, measured, nowMs)
+  forgetRow(view.speedRows, pool.number)
+  // Engines read prompts in order: this one and those before it are read.
+  const sinceMs = evidence.grantedPrefillMs - note.grantedPrefillMs
+  const readAtMs = measured.firstTokenMs > 0 ? note.grantedAtMs + measured.firstTokenMs : 0
+  const leastMs = measured.isComplete ? readAtMs + sinceMs : 0
+  const { values } = view.speedRows
+  const backlogEndMs = Math.min(values[backlogOf(pool)]!, nowMs + sinceMs)
+  values[backlogOf(pool)] = Math.max(leastMs, backlogEndMs)
+  if (!measured.isComplete) return
+  const tookMs = Math.max(1, nowMs - note.grantedAtMs)
+  notePredictionError(evidence, tookMs, note.endMs - note.grantedAtMs)
+  evidence.meanServiceMs +=
+    (tookMs - evidence.meanServiceMs) * (evidence.meanServiceMs ? NEWEST : 1)
 }
 
 /** Notes that a job never reached its engine, or that nobody will say what became of it. */
-export const noteVoid = (view: FleetView, note: GrantNote, _nowMs: number): void => {
-  const pool = poolOf(view, note)
+export const noteVoid = (view: FleetView, note: GrantNote, nowMs: number): void => {
+  const pool = close(view, note)
   if (!pool) return
-  const { job } = note
-  const use = { chain: job.prefix, salt: modelSalt(job.modelId) }
+  const { job, prefillMs, queueMs, grantedAtMs } = note
+  const startsAtMs = Math.max(nowMs, grantedAtMs + queueMs)
+  const unreadMs = Math.max(0, grantedAtMs + queueMs + prefillMs - startsAtMs)
+  view.speedRows.values[backlogOf(pool)]! -= Math.min(unreadMs, prefillMs)
+  const use = { chain: job.prefix, salt: modelKey(job.modelId) }
   forgetPrefix(view.prefixes, pool.number, use, note.heldBlocks)
 }
 
-/** The pool of a note, while it lives the life the note was made in. */
-const poolOf = (view: FleetView, note: GrantNote): PoolView | undefined => {
+const backlogOf = ({ number }: PoolView): number => number * ROW.size + ROW.backlogEndMs
+
+/** The pool of a note with the grant taken off it; undefined when it lives another life. */
+const close = (view: FleetView, note: GrantNote): PoolView | undefined => {
   const pool = view.pools.get(note.poolId)
-  return pool?.life === note.life ? pool : undefined
+  if (pool?.life !== note.life) return undefined
+  const { evidence } = pool
+  evidence.openGrants -= 1
+  evidence.openEndsMs = evidence.openGrants === 0 ? 0 : evidence.openEndsMs - note.endMs
+  return pool
+}
+
+/** What a request says of its pool's speed goes into the cells of its kind. */
+const learn = (pool: PoolView, note: GrantNote, measured: Measured, nowMs: number) => {
+  const { evidence } = pool
+  const { job, uncachedFraction: uncached, prefillMs } = note
+  const model = modelKey(job.modelId)
+  const promptTokens = job.promptTokens || measured.tokensIn
+  const newTokens = promptTokens * uncached
+  const isTelling = newTokens > 0 && (uncached >= 0.5 || newTokens >= TELLING_TOKENS)
+  if (measured.firstTokenMs > 0 && isTelling) {
+    // The wait before it and its own reading are one duration: both were off by the same factor.
+    const surprise = measured.firstTokenMs / Math.max(1, note.queueMs + prefillMs)
+    const ms =
+      (prefillMs / newTokens) * Math.min(SURPRISE_MAX, Math.max(1 / SURPRISE_MAX, surprise))
+    learnRead(evidence, model, { promptTokens, occupancy: note.occupancy, ms, weight: 1 }, nowMs)
+  }
+  if (measured.tokensOut > 1 && measured.decodeMs > 0) {
+    const ms = measured.decodeMs / (measured.tokensOut - 1)
+    // Others came and went while it ran.
+    const occupancy = (note.occupancy + pool.reserved + 1) / 2
+    const weight = Math.min(1, measured.tokensOut / 16)
+    learnDecode(evidence, model, { promptTokens, occupancy, ms, weight }, nowMs)
+  }
+}
+
+const remember = (view: FleetView, pool: PoolView, job: PlacementJob, model: number) => {
+  const blocks = chainBlocks(job.prefix)
+  const blockTokens = Math.ceil(blockTokensOf(job))
+  const tailTokens = Math.max(0, job.promptTokens - blocks * blockTokens) + job.expectedTokens
+  const capacityTokens = capacityOf(pool, job)
+  if (blocks === 0 && (capacityTokens === Infinity || !view.prefixes.shelves[pool.number])) return
+  const use = { chain: job.prefix, salt: model, blockTokens, tailTokens, capacityTokens }
+  rememberPrefix(view.prefixes, pool.number, use)
+}
+
+/** Tokens the engine's cache has room for; `Infinity` when it does not say. */
+const capacityOf = (pool: PoolView, { modelId }: PlacementJob): number => {
+  const { kvTotalBytes } = pool.snapshot
+  const slope = pool.onlyKvSlope ?? pool.kvSlopes.get(modelId)
+  if (kvTotalBytes === undefined || !slope || slope.tokenBytes === 0) return Infinity
+  return kvTotalBytes / slope.tokenBytes
 }

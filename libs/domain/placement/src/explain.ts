@@ -6,10 +6,11 @@ import { ask, judge, type Question } from './judge.ts'
 import { place, type Decision } from './place.ts'
 import type { PlacementJob } from './placement-job.ts'
 import type { PlacementPolicy } from './placement-policy.ts'
-import { isDefaultSpeed, speedOf } from './predict.ts'
-import { endOf, scoreOf, type Score } from './score.ts'
+import { isDefaultSpeed, predictEndMs, scoreMs, speedOf } from './predict.ts'
+import { scoreOf, type Score } from './score.ts'
 import { breakTie } from './tie-break.ts'
 import { decidingTieBreak, type TieBreak } from './tie-break-name.ts'
+import { workloadOf, type Workload } from './workload.ts'
 import { VERDICTS, type PlacementReason, type Verdict } from './verdict.ts'
 
 /** One pool as the decision saw it. */
@@ -70,14 +71,16 @@ export const explain = (
   const question = ask(view, job, policy, now)
   const decision = place(view, job, policy, now)
   const chosen = decision.kind === 'assigned' ? decision.pool : undefined
-  const judged = [...view.pools.values()].map((pool) => look(question, pool, chosen))
-  judged.sort((a, b) => order(question, a, b))
+  // After `place`, which takes the job's work out of it for itself.
+  const work = workloadOf(view, job, policy, now)
+  const judged = [...view.pools.values()].map((pool) => look({ question, work, chosen }, pool))
+  judged.sort((a, b) => order(work, a, b))
   const obstacles = judged.map(({ pool, verdict }) => ({ pool, reason: verdict.reason }))
   return {
     decision,
     candidates: judged.map((seen, index) => describe(question, seen, index)),
     filters: countFilters(judged),
-    tieBreak: tieBreakOf(question, judged),
+    tieBreak: tieBreakOf(work, judged),
     isPinned: job.pinPoolId !== undefined,
     isFallback: isFallback(job, decision),
     advice: chosen ? [] : adviseOn(question, obstacles),
@@ -95,15 +98,25 @@ interface Seen {
   readonly verdict: Verdict
   readonly isChosen: boolean
   readonly score: Score
+  /** What pools were compared by. */
+  readonly scoreMs: number
   readonly endMs: number
 }
 
-const look = (question: Question, pool: PoolView, chosen: PoolView | undefined): Seen => {
-  const { view, job, policy } = question
-  const score = scoreOf(view, job, pool, policy)
-  const verdict = verdictOf(question, pool)
-  return { pool, verdict, isChosen: pool === chosen, score, endMs: endOf(score, policy) }
+interface Sight {
+  readonly question: Question
+  readonly work: Workload
+  readonly chosen: PoolView | undefined
 }
+
+const look = ({ question, work, chosen }: Sight, pool: PoolView): Seen => ({
+  pool,
+  verdict: verdictOf(question, pool),
+  isChosen: pool === chosen,
+  score: scoreOf(work, pool),
+  scoreMs: scoreMs(work, pool),
+  endMs: predictEndMs(work, pool),
+})
 
 /** A pool outside the pin or the preference is no candidate, however able it is. */
 const verdictOf = (question: Question, pool: PoolView): Verdict => {
@@ -119,12 +132,10 @@ const verdictOf = (question: Question, pool: PoolView): Verdict => {
 }
 
 /** The choice leads also where a preference beats a score. */
-const order = ({ job, policy }: Question, a: Seen, b: Seen): number =>
+const order = (work: Workload, a: Seen, b: Seen): number =>
   Number(b.isChosen) - Number(a.isChosen) ||
   b.verdict.rank - a.verdict.rank ||
-  (isFeasible(a)
-    ? a.endMs - b.endMs || breakTie(a.pool, b.pool, job, policy)
-    : byId(a.pool, b.pool))
+  (isFeasible(a) ? a.scoreMs - b.scoreMs || breakTie(a.pool, b.pool, work) : byId(a.pool, b.pool))
 
 const describe = (
   question: Question,
@@ -159,17 +170,17 @@ const countFilters = (judged: readonly Seen[]): FilterCount[] => {
   return filters.sort((a, b) => b.pools - a.pools || (a.reason < b.reason ? -1 : 1))
 }
 
-const tieBreakOf = (
-  { job, policy }: Question,
-  [first, second]: readonly Seen[],
-): TieBreak | undefined =>
+const tieBreakOf = (work: Workload, [first, second]: readonly Seen[]): TieBreak | undefined =>
   first?.isChosen &&
   second &&
   isFeasible(second) &&
-  first.endMs === second.endMs &&
-  job.preferPools.includes(first.pool.poolId) === job.preferPools.includes(second.pool.poolId)
-    ? decidingTieBreak(first.pool, second.pool, job, policy)
+  first.scoreMs === second.scoreMs &&
+  isPreferred(work, first) === isPreferred(work, second)
+    ? decidingTieBreak(first.pool, second.pool, work)
     : undefined
+
+const isPreferred = ({ job }: Workload, { pool }: Seen): boolean =>
+  job.preferPools.includes(pool.poolId)
 
 const isFeasible = ({ verdict }: Seen): boolean => verdict.when === 'now'
 

@@ -121,8 +121,9 @@ describe('what waits', () => {
     const view = fleet(poolSnapshot('p1', { slotsTotal: 3, performance }))
     for (let slot = 0; slot < 3; slot++) reserve(view, p('p1'))
     const decision = place(view, plainJob({ queueAhead: 1 }), POLICY, 0)
-    // 100 tokens at 100/s after 500 ms: three slots free one each 500 ms; this job is second.
-    expect(decision).toEqual({ kind: 'wait', reason: 'NO_CAPACITY', predictedStartMs: 1_000 })
+    // 2 ms, then 500 ms, then 100 tokens at 100/s: somewhere in 1,502 ms each of three leases ends,
+    // the second after two fourths of it. This job is second.
+    expect(decision).toEqual({ kind: 'wait', reason: 'NO_CAPACITY', predictedStartMs: 751 })
   })
 
   it('is a job excluded from its only pool, until the exclusion ends or the instance does', () => {

@@ -1,11 +1,13 @@
-import { matchedBlocks, matchPrefix, type FleetView, type PoolView } from '@berth/fleet'
+import { type FleetView, type PoolView } from '@berth/fleet'
 import { ask, isFeasible, judge, type Question } from './judge.ts'
 import type { PlacementJob } from './placement-job.ts'
 import type { PlacementPolicy } from './placement-policy.ts'
-import { predictEndMs, serviceMs } from './predict.ts'
+import { addBusyPool, newStart, readStart } from './predict-start.ts'
+import { predictEndMs, queueAheadMs, scoreMs } from './predict.ts'
+import { strictWeight } from './strict.ts'
 import { breakTie } from './tie-break.ts'
-import { modelSalt, uncachedFraction } from './warmth.ts'
 import { VERDICTS, type PlacementReason, type Verdict } from './verdict.ts'
+import { workloadOf, type Workload } from './workload.ts'
 
 /** Where a job goes, or why it goes nowhere. */
 export type Decision =
@@ -20,9 +22,9 @@ export type Decision =
   | { readonly kind: 'impossible'; readonly reason: PlacementReason }
 
 /**
- * Decides where a job runs: the feasible pool where it is over first. Pure, looks only at pools
- * that list the model, allocates nothing per pool, and gives the same answer for any order of
- * the pools. `now` is the clock of the view's ages.
+ * Decides where a job runs: the feasible pool with the least score, which is when it is over there.
+ * Pure, looks only at pools that list the model, allocates nothing per pool, and gives the same
+ * answer for any order of the pools. `now` is the clock of the view's ages.
  */
 export const place = (
   view: FleetView,
@@ -30,13 +32,13 @@ export const place = (
   policy: PlacementPolicy,
   now: number,
 ): Decision => {
-  const question = ask(view, job, policy, now)
-  if (job.pinPoolId !== undefined) return placePinned(question, view.pools.get(job.pinPoolId))
+  const sight = { question: ask(view, job, policy, now), work: workloadOf(view, job, policy, now) }
+  if (job.pinPoolId !== undefined) return placePinned(sight, view.pools.get(job.pinPoolId))
   const pools = view.poolsOfModel.get(job.modelId)
   if (!pools) return { kind: 'impossible', reason: 'MODEL_NOT_FOUND' }
   if (job.preferPools.length > 0) {
     const preferred = pools.filter(({ poolId }) => job.preferPools.includes(poolId))
-    const decision = decide(question, preferred)
+    const decision = decide(sight, preferred)
     if (decision.kind === 'assigned') return decision
     if (!job.allowFallback) {
       return decision.kind === 'wait'
@@ -44,65 +46,98 @@ export const place = (
         : { kind: 'impossible', reason: 'NO_PREFERRED_FEASIBLE' }
     }
   }
-  return decide(question, pools)
+  return decide(sight, pools)
+}
+
+interface Sight {
+  readonly question: Question
+  readonly work: Workload
 }
 
 /** A pin is kept or refused; it never falls back. */
-const placePinned = (question: Question, pool: PoolView | undefined): Decision => {
-  const decision: Decision = pool?.residencies.has(question.job.modelId)
-    ? decide(question, [pool])
+const placePinned = (sight: Sight, pool: PoolView | undefined): Decision => {
+  const decision: Decision = pool?.residencies.has(sight.work.job.modelId)
+    ? decide(sight, [pool])
     : { kind: 'impossible', reason: 'PINNED_POOL_INFEASIBLE' }
   return decision.kind === 'impossible'
     ? { kind: 'impossible', reason: 'PINNED_POOL_INFEASIBLE' }
     : decision
 }
 
-const decide = (question: Question, pools: readonly PoolView[]): Decision => {
-  const { view, job, policy } = question
-  const hasMatch =
-    job.prefix.length > 0 && matchPrefix(view.prefixes, job.prefix, modelSalt(job.modelId))
+const decide = (sight: Sight, pools: readonly PoolView[]): Decision => {
+  const { job } = sight.work
+  const reuse = job.kvHint === 'reuse' ? placeWhereWarm(sight, pools) : undefined
+  if (reuse) return reuse
+  const isByHash = job.isStrict && job.seed !== undefined
+  const best = isByHash ? highestOfHash(sight, pools) : leastOfScore(sight, pools)
+  return best
+    ? { kind: 'assigned', pool: best, predictedEndMs: predictEndMs(sight.work, best) }
+    : sayWhyNot(sight, pools)
+}
+
+const leastOfScore = ({ question, work }: Sight, pools: readonly PoolView[]) => {
   let best: PoolView | undefined
-  let bestEndMs = Infinity
+  let bestMs = Infinity
   for (const pool of pools) {
     if (!isFeasible(question, pool)) continue
-    const held = hasMatch ? matchedBlocks(view.prefixes, pool.number) : 0
-    const endMs = predictEndMs(job, pool, policy, uncachedFraction(job, pool, held))
-    if (!best || endMs < bestEndMs || (endMs === bestEndMs && isBetter(question, pool, best))) {
+    const ms = scoreMs(work, pool)
+    if (!best || ms < bestMs || (ms === bestMs && breakTie(pool, best, work) < 0)) {
       best = pool
-      bestEndMs = endMs
+      bestMs = ms
     }
   }
   return best
-    ? { kind: 'assigned', pool: best, predictedEndMs: bestEndMs }
-    : sayWhyNot(question, pools)
+}
+
+/** The same seed goes to the same pool, as long as that pool is there and free. */
+const highestOfHash = ({ question, work }: Sight, pools: readonly PoolView[]) => {
+  let best: PoolView | undefined
+  let highest = -1
+  for (const pool of pools) {
+    if (!isFeasible(question, pool)) continue
+    const weight = strictWeight(work.job, work.job.seed!, pool.poolId)
+    if (!best || weight > highest || (weight === highest && pool.poolId < best.poolId)) {
+      best = pool
+      highest = weight
+    }
+  }
+  return best
+}
+
+/** The session's pool, when it has a slot, or will have soon and nothing else is wrong with it. */
+const placeWhereWarm = ({ question, work }: Sight, pools: readonly PoolView[]) => {
+  const { job, view, policy, now } = work
+  const pool = job.warmPoolId === undefined ? undefined : view.pools.get(job.warmPoolId)
+  if (!pool || !pools.includes(pool)) return undefined
+  const verdict = judge(question, pool)
+  const leftMs = policy.reuseWaitMs - (job.waitedMs ?? 0)
+  if (verdict === VERDICTS.FEASIBLE && queueAheadMs(view, pool, now) <= policy.reuseWaitMs) {
+    const predictedEndMs = predictEndMs(work, pool)
+    return { kind: 'assigned', pool, predictedEndMs } as const
+  }
+  if (verdict !== VERDICTS.NO_CAPACITY) return undefined
+  const start = newStart()
+  addBusyPool(start, work, pool)
+  const predictedStartMs = readStart(start, 1)
+  if (predictedStartMs > leftMs) return undefined
+  return { kind: 'wait', reason: verdict.reason, predictedStartMs } as const
 }
 
 /** The verdict of the pool that came nearest: that is the one a caller can act on. */
-const sayWhyNot = (question: Question, pools: readonly PoolView[]): Decision => {
-  const { job, policy } = question
+const sayWhyNot = ({ question, work }: Sight, pools: readonly PoolView[]): Decision => {
   let nearest: Verdict = VERDICTS.MODEL_NOT_FOUND
-  // Slots that come free per millisecond over all pools that are merely busy.
-  let releasesPerMs = 0
+  const start = newStart()
   for (const pool of pools) {
     const verdict = judge(question, pool)
     if (verdict.rank > nearest.rank) nearest = verdict
-    if (verdict === VERDICTS.NO_CAPACITY) {
-      releasesPerMs += pool.slotsTotal / serviceMs(job, pool, policy)
-    }
+    if (isMerelyBusy(verdict)) addBusyPool(start, work, pool)
   }
   if (nearest.when === 'never') return { kind: 'impossible', reason: nearest.reason }
-  const predictedStartMs = predictStartMs(job.queueAhead, releasesPerMs, policy)
+  const predictedStartMs =
+    start.leases === 0 ? work.policy.unreadyMs : readStart(start, work.job.queueAhead + 1)
   return { kind: 'wait', reason: nearest.reason, predictedStartMs }
 }
 
-const isBetter = ({ job, policy }: Question, pool: PoolView, best: PoolView): boolean =>
-  breakTie(pool, best, job, policy) < 0
-
-const predictStartMs = (
-  queueAhead: number,
-  releasesPerMs: number,
-  policy: PlacementPolicy,
-): number => {
-  if (releasesPerMs === 0) return policy.unreadyMs
-  return Math.max(1, Math.round((queueAhead + 1) / releasesPerMs))
-}
+/** What its leases leave behind when they end is all that is missing. */
+const isMerelyBusy = (verdict: Verdict): boolean =>
+  verdict === VERDICTS.NO_CAPACITY || verdict === VERDICTS.CACHE_IN_USE

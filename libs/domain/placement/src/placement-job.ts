@@ -26,11 +26,15 @@ export interface PlacementJob {
   readonly maxTokens?: number
   /** Jobs that get a slot before this one. Moves the predicted start only. */
   readonly queueAhead: number
+  /** How long it has waited already, in milliseconds: bounds how long it waits for warmth. */
+  readonly waitedMs?: number
   readonly exclusions: readonly Exclusion[]
   /** When the exclusions end even if the instance lives on, on the caller's clock. */
   readonly exclusionsEndMs: number
   /** The pool where this job's session ran last. */
   readonly warmPoolId?: PoolId
+  /** Tokens of its prompt and answer there; absent: as many as this prompt has. */
+  readonly warmTokens?: number
   /** Whether warmth counts: `cold` ignores it, `reuse` waits for it within bounds. */
   readonly kvHint: KvHint
   /** This pool or an error, never another. */

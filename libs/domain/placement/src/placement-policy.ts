@@ -1,9 +1,22 @@
 import { DEFAULT_FRESHNESS, type DeviceKind, type FreshnessPolicy } from '@berth/fleet'
 
-/** How fast a pool is. */
+/** How fast a pool is. A default's first token is that of a prompt of 1,024 tokens. */
 export interface Speed {
   readonly tokensPerS: number
   readonly firstTokenMs: number
+}
+
+/**
+ * How much the terms of a prediction count in the comparison of pools. All 1: the pool where the
+ * job is over first. More for `queue` and `firstToken`: earlier first tokens, at the price of
+ * slower streams; more for `decode`: the reverse. 0 leaves a term out.
+ */
+export interface ScoringWeights {
+  /** Waiting for prompts that were granted before. */
+  readonly queue: number
+  /** Reading the prompt, as far as it is not cached. */
+  readonly firstToken: number
+  readonly decode: number
 }
 
 /** The settings of placement. */
@@ -17,6 +30,11 @@ export interface PlacementPolicy {
   readonly unreadyMs: number
   /** False: pools are told apart by the tie-breaks alone. */
   readonly isPerformanceAware: boolean
+  /** False: what a pool has cached counts in no score. */
+  readonly hasPrefixAffinity: boolean
+  readonly weights: ScoringWeights
+  /** A job with the hint `reuse` goes to its session's pool while it waits no longer than this there. */
+  readonly reuseWaitMs: number
 }
 
 /**
@@ -36,4 +54,7 @@ export const DEFAULT_PLACEMENT_POLICY: PlacementPolicy = {
   },
   unreadyMs: 5_000,
   isPerformanceAware: true,
+  hasPrefixAffinity: true,
+  weights: { queue: 1, firstToken: 1, decode: 1 },
+  reuseWaitMs: 5_000,
 }

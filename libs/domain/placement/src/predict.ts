@@ -1,38 +1,133 @@
-import type { PoolView } from '@berth/fleet'
-import type { PlacementJob } from './placement-job.ts'
+import {
+  BAND,
+  forgetRow,
+  ROW,
+  type DefaultSpeeds,
+  type FleetView,
+  type PoolView,
+} from '@berth/fleet'
+import { estimate, UNKNOWN_PROMPT } from './performance-cells.ts'
 import type { PlacementPolicy, Speed } from './placement-policy.ts'
+import { uncachedIn, type Workload } from './workload.ts'
+
+/** Tokens of the prompt that the default first token of a device class is meant for. */
+const NOMINAL_PROMPT_TOKENS = 1_024
+
+/**
+ * When a job granted now is over in a pool, as whole milliseconds from now, so that "equal" means
+ * something: `admission_latency + queue_ahead + first_token * uncached_fraction + tokens_out *
+ * ms_per_token`, at the occupancy the pool would have with it.
+ */
+export const predictEndMs = (work: Workload, pool: PoolView): number =>
+  Math.round(
+    work.policy.admissionLatencyMs +
+      queueAheadMs(work.view, pool, work.now) +
+      uncachedIn(work, pool) * firstTokenMs(work, pool) +
+      work.job.expectedTokens * msPerToken(work, pool),
+  )
+
+/**
+ * The score of a pool, the less the better: `predictEndMs` with its terms weighted as the policy
+ * says, or 0 where speed is not to count. Allocates nothing.
+ */
+export const scoreMs = (work: Workload, pool: PoolView): number => {
+  const { view, policy, job } = work
+  if (!policy.isPerformanceAware) return 0
+  const { weights } = policy
+  const at = bandOf(work, pool, pool.reserved + 1)
+  const { values } = view.speedRows
+  const firstMs = values[at]! + job.promptTokens * values[at + BAND.readMs]!
+  return Math.round(
+    policy.admissionLatencyMs +
+      weights.queue * queueAheadMs(view, pool, work.now) +
+      weights.firstToken * uncachedIn(work, pool) * firstMs +
+      weights.decode * job.expectedTokens * values[at + BAND.decodeMs]!,
+  )
+}
+
+/** Milliseconds until the engine has read the prompts granted before. */
+export const queueAheadMs = ({ speedRows }: FleetView, pool: PoolView, now: number): number => {
+  const endMs = speedRows.values[pool.number * ROW.size + ROW.backlogEndMs]!
+  return endMs > now ? endMs - now : 0
+}
+
+/** Milliseconds of reading a whole prompt, nothing of it cached and nothing before it. */
+export const firstTokenMs = (work: Workload, pool: PoolView): number => {
+  const at = bandOf(work, pool, pool.reserved + 1)
+  const { values } = work.view.speedRows
+  return values[at]! + work.job.promptTokens * values[at + BAND.readMs]!
+}
+
+/** Milliseconds between two tokens of a stream, in a pool with one request more. */
+export const msPerToken = (work: Workload, pool: PoolView): number =>
+  work.view.speedRows.values[bandOf(work, pool, pool.reserved + 1) + BAND.decodeMs]!
 
 /** True when a pool has no measurements and its device kind's default speed is used. */
-export const isDefaultSpeed = (pool: PoolView): boolean => pool.snapshot.performance === undefined
+export const isDefaultSpeed = ({ snapshot, evidence }: PoolView): boolean =>
+  snapshot.performance === undefined && evidence.speeds.length === 0
 
-/** Tokens a second of one stream, measured or by default. */
+/** A pool's speed as published, or by default: the same for every model and load. */
 export const speedOf = (pool: PoolView, policy: PlacementPolicy): Speed =>
   pool.snapshot.performance ?? policy.defaultSpeeds[pool.deviceKind]
 
-/** How long a job occupies its slot, in milliseconds. */
-export const serviceMs = (
-  job: PlacementJob,
-  pool: PoolView,
-  policy: PlacementPolicy,
-  uncached = 1,
-): number => {
-  if (pool.msPerToken > 0) {
-    return pool.firstTokenMs * uncached + job.expectedTokens * pool.msPerToken
-  }
-  const { tokensPerS, firstTokenMs } = policy.defaultSpeeds[pool.deviceKind]
-  return firstTokenMs * uncached + (job.expectedTokens / Math.max(tokensPerS, 0.001)) * 1_000
-}
+/** What a row is asked about. */
+export type SpeedQuestion = Pick<Workload, 'view' | 'job' | 'model' | 'band' | 'defaults'>
 
 /**
- * When a job that starts now is over, as whole milliseconds, so that "equal" means something:
- * `admission_latency + first_token + tokens_out / tokens_per_s * 1000`.
+ * Where in the view's rows the pool's speeds are, about this model at so many requests in flight
+ * and with this band filled. What is there follows from the view and the defaults alone: it saves
+ * work and changes no answer.
  */
-export const predictEndMs = (
-  job: PlacementJob,
-  pool: PoolView,
-  policy: PlacementPolicy,
-  uncached = 1,
-): number =>
-  policy.isPerformanceAware
-    ? Math.round(policy.admissionLatencyMs + serviceMs(job, pool, policy, uncached))
-    : 0
+export const bandOf = (asked: SpeedQuestion, pool: PoolView, occupancy: number): number => {
+  const { view, model, defaults, band } = asked
+  const { speedRows } = view
+  const { values } = speedRows
+  const row = pool.number * ROW.size
+  const at = row + ROW.bands + band * BAND.size
+  if (
+    values[row + ROW.occupancy] !== occupancy ||
+    values[row + ROW.model] !== model ||
+    speedRows.defaults !== defaults
+  ) {
+    if (speedRows.defaults !== defaults) forgetRows(view, defaults)
+    values[row + ROW.occupancy] = occupancy
+    values[row + ROW.model] = model
+    values.fill(NaN, row + ROW.bands, row + ROW.size)
+  }
+  if (Number.isNaN(values[at]!)) fillBand(asked, pool, { at, occupancy })
+  return at
+}
+
+const forgetRows = ({ pools, speedRows }: FleetView, defaults: DefaultSpeeds) => {
+  speedRows.defaults = defaults
+  for (const { number } of pools.values()) forgetRow(speedRows, number)
+}
+
+interface Place {
+  readonly at: number
+  readonly occupancy: number
+}
+
+const fillBand = (asked: SpeedQuestion, pool: PoolView, { at, occupancy }: Place) => {
+  const { view, job, defaults, band } = asked
+  const { values } = view.speedRows
+  const { performance } = pool.snapshot
+  const basis = performance ?? defaults[pool.deviceKind]
+  const { decodeMs, readMs } = estimate(pool, job.modelId, band, occupancy)
+  // A rate of zero is an agent's bug; it must not win or poison a comparison.
+  const basisMs = 1_000 / Math.max(basis.tokensPerS, 0.001)
+  values[at + BAND.decodeMs] = decodeMs > 0 ? decodeMs : basisMs
+  const prefillRate = performance?.prefillTokensPerS ?? 0
+  if (band === UNKNOWN_PROMPT) {
+    const isMeasuredHere = readMs > 0 && !performance
+    values[at] = isMeasuredHere ? readMs * NOMINAL_PROMPT_TOKENS : basis.firstTokenMs
+    values[at + BAND.readMs] = 0
+  } else if (readMs > 0 || prefillRate > 0) {
+    values[at] = 0
+    values[at + BAND.readMs] = readMs > 0 ? readMs : 1_000 / prefillRate
+  } else {
+    // What a pool measured is an average over its prompts; a default is meant for one length.
+    values[at] = performance ? basis.firstTokenMs : 0
+    values[at + BAND.readMs] = performance ? 0 : basis.firstTokenMs / NOMINAL_PROMPT_TOKENS
+  }
+}

@@ -1,8 +1,6 @@
-import { chainBlocks, heldBlocks, type FleetView, type PoolView } from '@berth/fleet'
-import type { PlacementJob } from './placement-job.ts'
-import type { PlacementPolicy } from './placement-policy.ts'
-import { speedOf } from './predict.ts'
-import { modelSalt, uncachedFraction } from './warmth.ts'
+import { chainBlocks, type PoolView } from '@berth/fleet'
+import { firstTokenMs, msPerToken, queueAheadMs } from './predict.ts'
+import { cachedBlocks, uncachedIn, type Workload } from './workload.ts'
 
 /** The terms a predicted end is made of; milliseconds, but for the fraction and the counts. */
 export interface Score {
@@ -19,30 +17,12 @@ export interface Score {
 }
 
 /** The terms by which `place` scores a job in a pool. Allocates: for people. */
-export const scoreOf = (
-  view: FleetView,
-  job: PlacementJob,
-  pool: PoolView,
-  policy: PlacementPolicy,
-): Score => {
-  const { tokensPerS, firstTokenMs } = speedOf(pool, policy)
-  const cachedBlocks = heldBlocks(view.prefixes, pool.number, job.prefix, modelSalt(job.modelId))
-  return {
-    admissionMs: policy.admissionLatencyMs,
-    queueAheadMs: 0,
-    firstTokenMs,
-    uncachedFraction: uncachedFraction(job, pool, cachedBlocks),
-    decodeMs: (job.expectedTokens / Math.max(tokensPerS, 0.001)) * 1_000,
-    cachedBlocks,
-    promptBlocks: chainBlocks(job.prefix),
-  }
-}
-
-/** The predicted end: `admission + queue_ahead + first_token * uncached + decode`, whole ms. */
-export const endOf = (score: Score, policy: PlacementPolicy): number =>
-  policy.isPerformanceAware
-    ? Math.round(
-        score.admissionMs +
-          (score.queueAheadMs + (score.firstTokenMs * score.uncachedFraction + score.decodeMs)),
-      )
-    : 0
+export const scoreOf = (work: Workload, pool: PoolView): Score => ({
+  admissionMs: work.policy.admissionLatencyMs,
+  queueAheadMs: queueAheadMs(work.view, pool, work.now),
+  firstTokenMs: firstTokenMs(work, pool),
+  uncachedFraction: uncachedIn(work, pool),
+  decodeMs: work.job.expectedTokens * msPerToken(work, pool),
+  cachedBlocks: cachedBlocks(work, pool),
+  promptBlocks: chainBlocks(work.job.prefix),
+})
