@@ -102,6 +102,17 @@ describe('headers that are refused', () => {
     ['X-Max-Wait-Ms', '99999999999'],
     ['X-Session-Id', 'no spaces'],
     ['X-KV-Hint', 'warm'],
+    ['X-Determinism', 'yes'],
+    ['X-Sampler-Profile-Version', 'no spaces'],
+    ['X-Expected-Tokens', '0'],
+    ['X-Expected-Tokens', '1.5'],
+    ['X-Required-Ctx', '-1'],
+    ['X-Budget-Tokens', '0'],
+    ['X-Budget-Tokens', '12345678901234'],
+    ['X-Budget-Time-Ms', 'soon'],
+    ['X-Budget-Cost', '0.000'],
+    ['X-Budget-Cost', '1.2345678'],
+    ['X-Budget-Cost', '-1'],
   ])('are a 400 that names %s (%s)', async (name, value) => {
     const answer = await gateway.post(CHAT, chat(), { headers: { [name]: value } })
     expect(answer.status).toBe(400)

@@ -66,8 +66,12 @@ export const createHttpCaller = (options: HttpCallerOptions): HttpCaller => {
     waits.stop()
     isEvents = String(head.headers['content-type'] ?? '').startsWith('text/event-stream')
     if (!res.headersSent) res.writeHead(head.status, answerHeaders(head) as Record<string, string>)
-    // The status is spent on the comments: the engine's own answer becomes an event.
-    else if (!isEvents) wrapped = []
+    else {
+      // Status and headers are spent on the comments: what Berth adds becomes one of them, and an
+      // engine's answer that is no stream an event.
+      res.write(berthComment(head))
+      if (!isEvents) wrapped = []
+    }
   }
   const write = (chunk: Uint8Array): Promise<void> | undefined => {
     if (wrapped) return void wrapped.push(Buffer.from(chunk))
@@ -142,6 +146,11 @@ const drained = ({ res, clock, slowReaderMs }: HttpCallerOptions, left: AbortCon
     gone.addEventListener('abort', onGone, { once: true })
     if (gone.aborted) onGone()
   })
+
+const berthComment = ({ berth }: AnswerHead) =>
+  `: ${Object.entries(berth)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(' ')}\n\n`
 
 const event = (data: string) => `data: ${data}\n\n`
 

@@ -5,6 +5,7 @@ import {
   ServerFrameSchema,
   SessionResponseSchema,
   type Acquire,
+  type AssignedSchema,
   type ClientFrame,
   type EndSessionRequest,
   type ExplainResponseSchema,
@@ -24,11 +25,14 @@ import { createSilentLogger } from '@berth/runtime'
 
 type Frame = MessageInitShape<typeof ServerFrameSchema>['frame']
 
+/** What core may say of a lease beside where it is. */
+export type Granted = MessageInitShape<typeof AssignedSchema>
+
 /** What a script may do with the session an `Acquire` came on. */
 export interface ScriptedSession {
   send(...frames: Frame[]): void
   /** Grants the job a lease `lease-<n>` on a pool behind `ingress`. */
-  assign(acquire: Acquire, ingress: string, poolId?: string): string
+  assign(acquire: Acquire, ingress: string, poolId?: string, more?: Granted): string
 }
 
 export interface CoreScript {
@@ -62,10 +66,16 @@ export const startScriptedCore = async (script: CoreScript) => {
     const send = (...out: Frame[]) => {
       if (!state.isSilent) stream.send(response(out))
     }
-    const assign = ({ jobId }: Acquire, ingressAddress: string, poolId = 'pool-a') => {
+    const assign: ScriptedSession['assign'] = (
+      { jobId },
+      ingressAddress,
+      poolId = 'pool-a',
+      more = {},
+    ) => {
       const leaseId = `lease-${++state.leases}`
       const where = { poolId, ingressAddress, instanceId: `${poolId}-1`, queuedMs: 7 }
-      const value = { jobId, leaseId, term: state.term, token: `token-${leaseId}`, ...where }
+      const token = `token-${leaseId}`
+      const value = { ...more, jobId, leaseId, term: state.term, token, ...where }
       send({ case: 'assigned', value })
       return leaseId
     }
