@@ -22,6 +22,8 @@ export interface FleetOptions {
   readonly gatewayFlags?: Flags
   readonly coreFlags?: Flags
   readonly agentFlags?: Flags
+  /** Sent by `get` and `chat`, where the gateway asks for a key. */
+  readonly key?: string
   /** How many of each; 1 when absent. */
   readonly cores?: number
   readonly gateways?: number
@@ -93,7 +95,9 @@ export const startFleet = async (options: FleetOptions): Promise<Fleet> => {
   )
   const urls = gateways.map(({ ports }) => `http://127.0.0.1:${ports['httpPort']}`)
   const url = urls[0]!
-  const get = async <T>(path: string) => (await (await fetch(url + path)).json()) as T
+  const auth = options.key === undefined ? {} : { authorization: `Bearer ${options.key}` }
+  const get = async <T>(path: string) =>
+    (await (await fetch(url + path, { headers: auth })).json()) as T
   const poolIsReady = async (poolId: string) => {
     await until(`pool ${poolId} is ready`, async () => {
       const pool = await get<PoolHealth>(`/v1/pools/${poolId}/health`)
@@ -125,7 +129,7 @@ export const startFleet = async (options: FleetOptions): Promise<Fleet> => {
         method: 'POST',
         body: JSON.stringify({ messages: [{ role: 'user', content: 'Hello' }], ...body }),
         ...init,
-        headers: { 'Content-Type': 'application/json', ...init.headers },
+        headers: { 'Content-Type': 'application/json', ...auth, ...init.headers },
       }),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
