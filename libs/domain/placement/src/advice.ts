@@ -13,7 +13,8 @@ const ADVICE_MAX = 6
 
 /**
  * What would have to change for a job to run: a sentence for each reason, in the order of the
- * obstacles, about the pool that comes nearest. None of the obstacles is `FEASIBLE`.
+ * obstacles, about the pool that comes nearest. A feasible one among them is a pool that the job
+ * passes over for its session's.
  */
 export const adviseOn = (question: Question, obstacles: readonly Obstacle[]): string[] => {
   const byReason = new Map<PlacementReason, PoolView[]>()
@@ -107,7 +108,8 @@ const SENTENCES: Readonly<Record<PlacementReason, Sentence>> = {
     return able.length === 0 ? '' : `Take the pin off: ${named(able)} could take the job.`
   },
   MODEL_NOT_FOUND: () => '',
-  FEASIBLE: () => '',
+  // Only of a job that waits for the pool its session is warm in.
+  FEASIBLE: (_, pools) => `Leave the hint reuse out: ${named(pools)} could take the job now.`,
 }
 
 /** The pool with the most; the first of the list where several have as much. */

@@ -2,16 +2,18 @@ import { estKvBytesOf, slotsFree, type FleetView, type PoolView } from '@berth/f
 import type { PoolId } from '@berth/kernel'
 import { adviseOn } from './advice.ts'
 import { detailOf } from './explain-detail.ts'
-import { ask, judge, type Question } from './judge.ts'
+import { judgeCandidate } from './candidacy.ts'
+import { ask, type Question } from './judge.ts'
 import { place, type Decision } from './place.ts'
 import type { PlacementJob } from './placement-job.ts'
 import type { PlacementPolicy } from './placement-policy.ts'
 import { isDefaultSpeed, predictEndMs, scoreMs, speedOf } from './predict.ts'
 import { scoreOf, type Score } from './score.ts'
 import { breakTie } from './tie-break.ts'
-import { decidingTieBreak, type TieBreak } from './tie-break-name.ts'
+import { listFilters, tieBreakBetween, type FilterCount } from './tally.ts'
+import type { TieBreak } from './tie-break-name.ts'
 import { workloadOf, type Workload } from './workload.ts'
-import { VERDICTS, type PlacementReason, type Verdict } from './verdict.ts'
+import type { PlacementReason, Verdict } from './verdict.ts'
 
 /** One pool as the decision saw it. */
 export interface Candidate {
@@ -34,12 +36,6 @@ export interface Candidate {
   readonly tokensPerS: number
   /** 1 is the best; 0 for pools that are not feasible. */
   readonly rank: number
-}
-
-/** How many pools a reason left out. */
-export interface FilterCount {
-  readonly reason: PlacementReason
-  readonly pools: number
 }
 
 /** A decision and everything that was looked at. */
@@ -111,25 +107,12 @@ interface Sight {
 
 const look = ({ question, work, chosen }: Sight, pool: PoolView): Seen => ({
   pool,
-  verdict: verdictOf(question, pool),
+  verdict: judgeCandidate(question, pool),
   isChosen: pool === chosen,
   score: scoreOf(work, pool),
   scoreMs: scoreMs(work, pool),
   endMs: predictEndMs(work, pool),
 })
-
-/** A pool outside the pin or the preference is no candidate, however able it is. */
-const verdictOf = (question: Question, pool: PoolView): Verdict => {
-  const { job } = question
-  // A pin decides alone.
-  if (job.pinPoolId !== undefined) {
-    return job.pinPoolId === pool.poolId ? judge(question, pool) : VERDICTS.PINNED_POOL_INFEASIBLE
-  }
-  const verdict = judge(question, pool)
-  const isOutside =
-    job.preferPools.length > 0 && !job.allowFallback && !job.preferPools.includes(pool.poolId)
-  return isOutside && verdict.when === 'now' ? VERDICTS.NO_PREFERRED_FEASIBLE : verdict
-}
 
 /** The choice leads also where a preference beats a score. */
 const order = (work: Workload, a: Seen, b: Seen): number =>
@@ -160,27 +143,19 @@ const describe = (
   }
 }
 
-const countFilters = (judged: readonly Seen[]): FilterCount[] => {
+const countFilters = (judged: readonly Seen[]): readonly FilterCount[] => {
   const counts = new Map<PlacementReason, number>()
   for (const { verdict } of judged) {
     if (verdict.when === 'now') continue
     counts.set(verdict.reason, (counts.get(verdict.reason) ?? 0) + 1)
   }
-  const filters = [...counts].map(([reason, pools]) => ({ reason, pools }))
-  return filters.sort((a, b) => b.pools - a.pools || (a.reason < b.reason ? -1 : 1))
+  return listFilters(counts)
 }
 
 const tieBreakOf = (work: Workload, [first, second]: readonly Seen[]): TieBreak | undefined =>
-  first?.isChosen &&
-  second &&
-  isFeasible(second) &&
-  first.scoreMs === second.scoreMs &&
-  isPreferred(work, first) === isPreferred(work, second)
-    ? decidingTieBreak(first.pool, second.pool, work)
+  first?.isChosen && second && isFeasible(second)
+    ? tieBreakBetween(work, first.pool, second.pool)
     : undefined
-
-const isPreferred = ({ job }: Workload, { pool }: Seen): boolean =>
-  job.preferPools.includes(pool.poolId)
 
 const isFeasible = ({ verdict }: Seen): boolean => verdict.when === 'now'
 
