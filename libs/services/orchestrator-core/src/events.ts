@@ -73,14 +73,32 @@ const logEvent = (log: RpcLog, event: Exclude<CoreEvent, { readonly kind: OfJob 
 }
 
 const reportDecision = (
-  { series }: Reporting,
-  event: Extract<CoreEvent, { readonly kind: 'decided' }>,
+  { series, log }: Reporting,
+  { entry, tookMs }: Extract<CoreEvent, { readonly kind: 'decided' }>,
 ) => {
   series.decisions.inc({
-    outcome: event.outcome === 'assigned' ? 'assigned' : 'no_capacity',
-    pinned: String(event.isPinned),
-    fallback: String(event.isFallback),
+    outcome: entry.kind === 'assigned' ? 'assigned' : 'no_capacity',
+    pinned: String(entry.isPinned),
+    fallback: String(entry.isFallback),
   })
-  series.candidates.set(event.candidates)
-  series.placeSeconds.observe({}, event.tookMs / 1_000)
+  series.candidates.set(entry.tally.candidates)
+  series.placeSeconds.observe({}, tookMs / 1_000)
+  log.debug(
+    {
+      job_id: entry.jobId,
+      correlation_id: entry.correlationId,
+      model_id: entry.modelId,
+      decision: entry.kind,
+      pool_id: entry.poolId,
+      reason: entry.reason,
+      predicted_end_ms: entry.predictedEndMs,
+      candidates_total: entry.tally.candidates,
+      candidates_feasible: entry.tally.feasible,
+      tie_break: entry.tally.tieBreak,
+      pinned: entry.isPinned,
+      fallback_used: entry.isFallback,
+      attempts: entry.attempts,
+    },
+    'decided',
+  )
 }

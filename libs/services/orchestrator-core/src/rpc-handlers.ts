@@ -1,12 +1,13 @@
 import { FleetService, SchedulerService } from '@berth/contract'
 import { BerthError, type PoolId } from '@berth/kernel'
 import { implement, type RpcService } from '@berth/rpc'
-import type { Candidate, Decision } from '@berth/placement'
 import type { Coordinator } from './coordinator.ts'
+import type { Core } from './core-state.ts'
+import { DECISIONS_MAX } from './decision-log.ts'
 import { reportHost, reportModels, reportPool, reportStatus } from './fleet-report.ts'
 import type { SessionServer } from './session-server.ts'
 import { toJobSpec } from './wire-job.ts'
-import { toUint32 } from './wire-signal.ts'
+import { fromDecisionEntry, fromExplanation } from './wire-explanation.ts'
 
 export interface RpcHandlerOptions {
   readonly coordinator: Coordinator
@@ -27,15 +28,34 @@ const schedulerService = ({ coordinator, sessions }: RpcHandlerOptions) =>
   implement(SchedulerService, {
     session: (stream, context) => sessions.accept(stream, context.log),
     explain: async ({ job }) => {
-      const { decision, candidates } = coordinator.explain(toJobSpec(job))
-      return { ...describeDecision(decision), candidates: candidates.map(describeCandidate) }
+      assertLeading(coordinator.core)
+      return fromExplanation(coordinator.explain(toJobSpec(job)))
     },
-    getDecision: async () => Promise.reject(notYet()),
+    getDecision: async ({ jobId, correlationId }) => {
+      assertLeading(coordinator.core)
+      const { decisions } = coordinator.core
+      const entry = decisions.ofJob(jobId) ?? decisions.ofCorrelation(correlationId)
+      if (!entry) throw notRemembered(jobId || correlationId)
+      return fromDecisionEntry(entry)
+    },
     getSession: async () => Promise.reject(notYet()),
     endSession: async () => Promise.reject(notYet()),
   })
 
 const notYet = () => new BerthError('UNSUPPORTED_OPERATION', 'not yet')
+
+/** Leases are the leader's: what another core would say of free slots is wrong. */
+const assertLeading = ({ role }: Readonly<Core>): void => {
+  if (role.kind === 'leader') return
+  throw new BerthError('NOT_LEADER', 'This core does not lead; ask the one that does.')
+}
+
+const notRemembered = (id: string) =>
+  new BerthError(
+    'DECISION_NOT_FOUND',
+    `No decision of ${id.slice(0, 80)} is remembered: the last ${DECISIONS_MAX} jobs are, ` +
+      'by the core that leads.',
+  )
 
 const fleetService = (options: RpcHandlerOptions) => {
   const { core } = options.coordinator
@@ -61,29 +81,6 @@ const fleetService = (options: RpcHandlerOptions) => {
         version: options.version,
       }),
   })
-}
-
-const describeDecision = (decision: Decision) => {
-  switch (decision.kind) {
-    case 'assigned':
-      return { decision: 'assigned', poolId: decision.pool.poolId }
-    case 'wait': {
-      const predictedStartMs = toUint32(decision.predictedStartMs)
-      return { decision: 'wait', reason: decision.reason, predictedStartMs }
-    }
-    case 'impossible':
-      return { decision: 'impossible', reason: decision.reason }
-  }
-}
-
-const describeCandidate = (candidate: Candidate) => {
-  const feasible = candidate.reason === 'FEASIBLE'
-  return {
-    ...candidate,
-    feasible,
-    reason: feasible ? '' : candidate.reason,
-    predictedEndMs: toUint32(candidate.predictedEndMs),
-  }
 }
 
 const byPoolId = (a: { readonly poolId: string }, b: { readonly poolId: string }): number =>
