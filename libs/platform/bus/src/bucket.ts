@@ -13,5 +13,9 @@ export const BUCKETS = {
   leader: { name: 'berth_leader', ttlMs: 2000, timeoutMs: 1000 },
   /** The highest term anyone took. Outlives the lease, so that no term is taken twice. */
   terms: { name: 'berth_terms', timeoutMs: 1000 },
+  /** What keys have spent, by day; a day is over for every gateway well before this. */
+  budgets: { name: 'berth_budgets', ttlMs: 3 * 24 * 3_600_000 },
+  /** Sessions of clients end by themselves; what their leader forgot to end leaves. */
+  sessions: { name: 'berth_sessions', ttlMs: 24 * 3_600_000 },
   operations: { name: 'berth_operations' },
 } as const satisfies Record<string, Bucket>

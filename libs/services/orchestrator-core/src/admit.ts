@@ -13,7 +13,9 @@ import {
 } from '@berth/admission'
 import type { GatewayId, JobId } from '@berth/kernel'
 import type { Decision } from '@berth/placement'
+import { reserveJob } from './charges.ts'
 import type { Core, Gateway, Waiting } from './core-state.ts'
+import { onTimeAfter, onTimeAt, refuseTooLate } from './deadline.ts'
 import { decide, expectedTokensOf } from './decide.ts'
 import { dispatchModel, dispatchPool, isSettling } from './dispatch.ts'
 import { restartMs, startMsBy } from './estimate.ts'
@@ -52,11 +54,18 @@ export const admit = (core: Core, gateway: Gateway, ask: Ask): void => {
   if (decision.kind === 'impossible' && !mayStillAppear(core, decision)) {
     return rejectAsk(core, gateway.gatewayId, ask, refuseImpossible(decision.reason, spec))
   }
+  const short = reserveJob(core, ask.jobId, spec, decision)
+  if (short) return rejectAsk(core, gateway.gatewayId, ask, short)
+  const startMs = startMsBy(core, decision, ahead)
+  const late = wasAdmitted(gateway, candidate)
+    ? undefined
+    : refuseTooLate(core, candidate, decision, startMs)
+  if (late) return rejectAsk(core, gateway.gatewayId, ask, late)
   if (decision.kind === 'assigned') {
     if (ahead === 0) return grantAtOnce(core, candidate, decision)
     if (goesPast(core, gateway, candidate)) return
   }
-  wait(core, gateway, candidate, startMsBy(core, decision, ahead))
+  wait(core, gateway, candidate, startMs)
 }
 
 /**
@@ -96,9 +105,11 @@ const tellQueued = (core: Core, job: WaitingJob<Waiting>, ahead: number): void =
   payload.toldPosition = position
   const decision = decide(core, ask, exclusionsEndMs, ahead)
   const reason = decision.kind === 'assigned' ? 'NO_CAPACITY' : decision.reason
-  const facts = { position, predictedStartMs: startMsBy(core, decision, ahead), reason }
+  const predictedStartMs = startMsBy(core, decision, ahead)
+  const facts = { position, predictedStartMs, reason }
+  const onTime = onTimeAfter(core, job, predictedStartMs)
   const queueDepth = depthOf(core.queue, modelId)
-  core.effects.send(key, { kind: 'queued', jobId, ...facts, queueDepth })
+  core.effects.send(key, { kind: 'queued', jobId, ...facts, queueDepth, ...onTime })
   if (isNew) core.effects.report({ kind: 'job_queued', job: factsOf(ask), ...facts })
 }
 
@@ -116,14 +127,15 @@ const refuseAtTheDoor = (core: Core, gateway: Gateway, ask: Ask): Refusal | unde
 /** It is its turn and a slot is free: it never waits, and is charged as if it had. */
 const grantAtOnce = (
   core: Core,
-  { arrivedAtMs, payload, ...job }: JobOffer<Waiting>,
+  job: JobOffer<Waiting>,
   { pool, predictedEndMs }: Extract<Decision, { kind: 'assigned' }>,
 ): void => {
-  const { ask, gatewayId } = payload
+  const { ask, gatewayId } = job.payload
   const service = serveAtOnce(core.queue, job)
-  const queuedMs = Math.round(core.clock.now() - arrivedAtMs)
+  const queuedMs = Math.round(core.clock.now() - job.arrivedAtMs)
   const queueDepth = depthOf(core.queue, job.modelId)
-  grant(core, ask, { gatewayId, pool, predictedEndMs, queuedMs, queueDepth, service })
+  const times = { predictedEndMs, queuedMs, ...onTimeAt(core, job, pool, predictedEndMs) }
+  grant(core, ask, { gatewayId, pool, ...times, queueDepth, service })
 }
 
 /**
@@ -146,6 +158,7 @@ const wait = (
   predictedStartMs: number,
 ): void => {
   const { ask } = candidate.payload
+  candidate.payload.lookedAtPass = core.passes
   const isReadmitted = wasAdmitted(gateway, candidate)
   const admission = offer(core.queue, candidate, { predictedStartMs, isReadmitted })
   if (admission.kind === 'rejected') {
@@ -175,13 +188,13 @@ const toOffer = (core: Core, { gatewayId }: Gateway, ask: Ask): JobOffer<Waiting
   const arrivedAtMs = now - Math.min(ask.waitedMs, MAX_WAITED_MS)
   return {
     ...{ jobId, modelId: spec.modelId, jobClass: spec.jobClass, tenant: spec.tenant },
-    costTokens: spec.promptTokens + expectedTokensOf(core, spec),
+    costTokens: Math.ceil(spec.promptTokens + expectedTokensOf(core, spec)),
     arrivedAtMs,
     expiresAtMs: arrivedAtMs + waitLimitMs(core, spec),
     payload: {
       ...{ ask, gatewayId, exclusionsEndMs: now + core.policy.exclusionMs, toldPosition: 0 },
       isModelInDoubt: !isKnown(core, spec),
-      lookedAtMs: 0,
+      lookedAtPass: -1,
       demandKey: undefined,
     },
   }

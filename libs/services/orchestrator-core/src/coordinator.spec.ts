@@ -430,6 +430,7 @@ describe('a core that does not lead', () => {
           gatewayId: 'late' as never,
           session: 1,
           liveLeases: [],
+          unsettled: [],
           term: 9,
         }),
     ],

@@ -11,20 +11,30 @@ import {
 } from '@berth/fleet'
 import type { HostId, JobId, LeaseId } from '@berth/kernel'
 import type { Explanation } from '@berth/placement'
-import { admit, cancel, tellPositions } from './admit.ts'
+import { cancel, tellPositions } from './admit.ts'
 import { createRestartEstimate } from './estimate.ts'
 import { createCore, type Core, type CoreOptions, type CorePolicy } from './core-state.ts'
 import { explainJob } from './decide.ts'
 import { dispatchAll, dispatchPool, isUnknown } from './dispatch.ts'
 import type { SessionKey } from './effects.ts'
-import { leave, reclaimLeases, welcome } from './gateways.ts'
-import { releaseLease } from './grant.ts'
+import { leave, reclaimLeases, takeRelease, welcome } from './gateways.ts'
+import { cancelHeld, receive, tickHeld } from './held-asks.ts'
 import { applySnapshot, dropSilentHosts, keyHost } from './hosts.ts'
 import { closeWait } from './job-end.ts'
 import type { Ask, JobSpec, LeaseResult } from './job-spec.ts'
 import { follow, lead } from './leadership.ts'
+import { takeOverLedger } from './ledger-load.ts'
+import type { LedgerEntry, LedgerOutcome } from './ledger-port.ts'
+import { endRound, storeLedger } from './ledger-rounds.ts'
 import { refuseExpired, refuseImpossible } from './refusal.ts'
 import type { Hello } from './session-signal.ts'
+import {
+  describeSession,
+  dropSessions,
+  endSession,
+  type SessionName,
+  type SessionReport,
+} from './sessions.ts'
 
 /**
  * The single writer of queue, leases and view. Events come in through `on...`, in any order and
@@ -46,12 +56,22 @@ export interface Coordinator {
   onHello(session: SessionKey, hello: Hello): void
   onAcquire(session: SessionKey, ask: Ask): void
   onCancel(session: SessionKey, jobId: JobId): void
-  onRelease(session: SessionKey, leaseId: LeaseId, result: LeaseResult): void
+  /** `sequence` counts the releases of the gateway from 1; 0: it does not count them. */
+  onRelease(session: SessionKey, leaseId: LeaseId, result: LeaseResult, sequence?: number): void
   onSessionClosed(session: SessionKey): void
   /** Everything that happens by time alone. */
   onTick(): void
   /** Other settings hold from now on, for jobs that wait too. */
   onPolicy(policy: CorePolicy): void
+  /** What earlier leaders stored of budgets and sessions. */
+  onLedgerLoaded(term: number, entries: readonly LedgerEntry[]): void
+  /** What became of each write of a round, in their order. */
+  onLedgerSaved(round: number, outcomes: readonly LedgerOutcome[]): void
+  /** Stores what has changed, when nothing else is being stored. */
+  storeLedger(): void
+  /** Undefined when there is no such session. */
+  describeSession(name: SessionName): SessionReport | undefined
+  endSession(name: SessionName): void
   explain(spec: JobSpec): Explanation
 }
 
@@ -81,15 +101,16 @@ export const createCoordinator = (options: CoreOptions): Coordinator => {
     onHello: (session, hello) => welcome(core, session, hello),
     onAcquire: (session, ask) => {
       const gateway = core.sessions.get(session)
-      if (gateway) admit(core, gateway, ask)
+      if (gateway) receive(core, gateway, ask)
     },
     onCancel: (session, jobId) => {
       const gateway = core.sessions.get(session)
-      if (gateway) cancel(core, gateway.gatewayId, jobId)
+      if (!gateway || cancelHeld(core, gateway.gatewayId, jobId)) return
+      cancel(core, gateway.gatewayId, jobId)
     },
-    onRelease: (session, leaseId, result) => {
+    onRelease: (session, leaseId, result, sequence = 0) => {
       const gateway = core.sessions.get(session)
-      const lease = gateway && releaseLease(core, gateway.gatewayId, leaseId, result)
+      const lease = gateway && takeRelease(core, gateway, { leaseId, result, sequence })
       const pool = lease && core.view.pools.get(lease.poolId)
       if (pool) dispatchPool(core, pool)
     },
@@ -101,6 +122,9 @@ export const createCoordinator = (options: CoreOptions): Coordinator => {
       expireJobs(core, now)
       promote(core.queue, now)
       reclaimLeases(core, now)
+      dropSessions(core, now)
+      tickHeld(core, now)
+      storeLedger(core)
       dispatchAll(core)
       if (now - positionsToldAtMs < TELL_POSITIONS_MS) return
       positionsToldAtMs = now
@@ -111,6 +135,14 @@ export const createCoordinator = (options: CoreOptions): Coordinator => {
       core.queue.policy = policy.admission
       dispatchAll(core)
     },
+    onLedgerLoaded: (term, entries) => {
+      takeOverLedger(core, term, entries)
+      storeLedger(core)
+    },
+    onLedgerSaved: (round, outcomes) => endRound(core, round, outcomes),
+    storeLedger: () => storeLedger(core),
+    describeSession: (name) => describeSession(core, name),
+    endSession: (name) => endSession(core, name),
     explain: (spec) => explainJob(core, spec, 0),
   }
 }

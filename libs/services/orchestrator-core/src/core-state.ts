@@ -1,10 +1,17 @@
-import { createAdmissionQueue, type AdmissionPolicy, type AdmissionQueue } from '@berth/admission'
+import {
+  createAdmissionQueue,
+  type AdmissionPolicy,
+  type AdmissionQueue,
+  type SessionPolicy,
+} from '@berth/admission'
 import type { HostSnapshot as PublishedHost } from '@berth/contract'
 import { createFleetView, type FleetView } from '@berth/fleet'
-import type { Clock, GatewayId, HostId, ModelId, PoolId, Rng } from '@berth/kernel'
+import type { Clock, GatewayId, HostId, ModelId, Rng } from '@berth/kernel'
 import type { PlacementPolicy } from '@berth/placement'
+import { createDecisionLog, type DecisionLog } from './decision-log.ts'
 import type { Effects, SessionKey } from './effects.ts'
 import type { Ask } from './job-spec.ts'
+import { createLedger, type BudgetPolicy, type KeyBudget, type Ledger } from './ledger.ts'
 import { createLeaseTable, type LeaseTable } from './lease-table.ts'
 import { createRecent, type Recent } from './recent.ts'
 
@@ -19,6 +26,9 @@ export interface Gateway {
   session: number
   /** When its last session began. */
   openedAtMs: number
+  /** The last of its releases that is counted, and the last it was told to be stored. */
+  sequence: number
+  settledTo: number
   /** Its live stream. */
   key: SessionKey | undefined
   /** Jobs of it that wait. */
@@ -37,8 +47,8 @@ export interface Waiting {
   readonly isModelInDoubt: boolean
   /** What the gateway was told last. */
   toldPosition: number
-  /** When placement was asked last, and could not place it. */
-  lookedAtMs: number
+  /** The pass in which placement was asked last, and could not place it; -1: never. */
+  lookedAtPass: number
   /** See `demandKey`; made when it is first asked for. */
   demandKey: string | undefined
 }
@@ -47,6 +57,8 @@ export interface Waiting {
 export interface CorePolicy {
   readonly placement: PlacementPolicy
   readonly admission: AdmissionPolicy
+  readonly session: SessionPolicy
+  readonly budgets: BudgetPolicy
   /** A lease no session renews lives this long. */
   readonly leaseTtlMs: number
   /** From minting to the ingress; generous, for clocks of two machines are compared. */
@@ -79,10 +91,15 @@ export interface Core {
   readonly firstSeen: Map<ModelId, number>
   /** Hosts whose snapshot this leadership has looked at for leases of the one before. */
   readonly met: Set<HostId>
+  /** What was decided of late, for people. */
+  readonly decisions: DecisionLog
   /** Moving average of produced tokens, by model. */
   readonly expectedTokens: Recent<ModelId, number>
-  /** Where a session ran last. */
-  readonly warmPools: Recent<string, PoolId>
+  /** What may be spent of each key, as the key file says now. */
+  readonly budgetOfKey?: (keyId: string) => KeyBudget | undefined
+  ledger: Ledger
+  /** Passes of the dispatcher over the jobs of a model. */
+  passes: number
   role: Role
 }
 
@@ -92,6 +109,8 @@ export interface CoreOptions {
   readonly rng: Rng
   readonly policy: CorePolicy
   readonly effects: Effects
+  /** Absent where there are no keys. */
+  readonly budgetOfKey?: (keyId: string) => KeyBudget | undefined
 }
 
 /** The state of a core that has heard nothing yet: a standby. */
@@ -105,7 +124,9 @@ export const createCore = (options: CoreOptions): Core => ({
   published: new Map(),
   firstSeen: new Map(),
   met: new Set(),
+  decisions: createDecisionLog(),
   expectedTokens: createRecent(4_096),
-  warmPools: createRecent(10_000),
+  ledger: createLedger(),
+  passes: 0,
   role: { kind: 'standby', term: 0, address: '' },
 })

@@ -1,7 +1,16 @@
-import { explain, place, type Decision, type Explanation } from '@berth/placement'
+import {
+  explain,
+  place,
+  prospectOf,
+  type Decision,
+  type Explanation,
+  type Prospect,
+} from '@berth/placement'
 import type { PlacementJob } from '@berth/placement'
 import type { Core } from './core-state.ts'
 import type { Ask, JobSpec } from './job-spec.ts'
+import { noteDecision } from './note-decision.ts'
+import { warmPoolOf } from './sessions.ts'
 
 /** Assumed output of a model nobody has finished a request of, in tokens. */
 const DEFAULT_EXPECTED_TOKENS = 256
@@ -17,13 +26,11 @@ export const decide = (
   const startedAtMs = clock.now()
   const job = toPlacementJob(core, ask.spec, { queueAhead, exclusionsEndMs, ask })
   const decision = place(view, job, policy.placement, startedAtMs)
+  const tookMs = clock.now() - startedAtMs
   effects.report({
     kind: 'decided',
-    outcome: decision.kind,
-    isPinned: job.pinPoolId !== undefined,
-    isFallback: isFallback(job, decision),
-    candidates: view.poolsOfModel.get(job.modelId)?.length ?? 0,
-    tookMs: clock.now() - startedAtMs,
+    entry: noteDecision(core, { ask, job, decision, atMs: startedAtMs }),
+    tookMs,
   })
   return decision
 }
@@ -36,6 +43,16 @@ export const explainJob = (core: Core, spec: JobSpec, queueAhead: number): Expla
     core.policy.placement,
     core.clock.now(),
   )
+
+/** What a job without a slot can expect of the pools it may go to. */
+export const prospectFor = (
+  core: Core,
+  ask: Ask,
+  exclusionsEndMs: number,
+): Prospect | undefined => {
+  const job = toPlacementJob(core, ask.spec, { queueAhead: 0, exclusionsEndMs, ask })
+  return prospectOf(core.view, job, core.policy.placement, core.clock.now())
+}
 
 /** Learns how much a model tends to produce. The weight of the newest is 0.1. */
 export const learnExpectedTokens = (core: Core, modelId: JobSpec['modelId'], tokens: number) => {
@@ -53,25 +70,31 @@ export const expectedTokensOf = (core: Core, spec: JobSpec): number =>
       DEFAULT_EXPECTED_TOKENS,
   )
 
-const isFallback = ({ preferPools }: PlacementJob, decision: Decision): boolean =>
-  decision.kind === 'assigned' &&
-  preferPools.length > 0 &&
-  !preferPools.includes(decision.pool.poolId)
-
 interface Moment {
   readonly queueAhead: number
   readonly exclusionsEndMs: number
   readonly ask?: Ask
 }
 
+/** A job as placement sees it now, whatever waits before it. */
+export const placementJobOf = (core: Core, ask: Ask): PlacementJob =>
+  toPlacementJob(core, ask.spec, { queueAhead: 0, exclusionsEndMs: 0, ask })
+
 const toPlacementJob = (core: Core, spec: JobSpec, moment: Moment): PlacementJob => {
-  const warmPoolId = spec.kvHint === 'cold' ? undefined : core.warmPools.get(spec.sessionId)
+  const warmPoolId = spec.kvHint === 'cold' ? undefined : warmPoolOf(core, spec)
   return {
     ...spec,
     ...(warmPoolId === undefined ? {} : { warmPoolId }),
     expectedTokens: expectedTokensOf(core, spec),
     queueAhead: moment.queueAhead,
+    waitedMs: waitedMsOf(core, moment.ask),
     exclusions: moment.ask?.exclusions ?? [],
     exclusionsEndMs: moment.exclusionsEndMs,
   }
+}
+
+const waitedMsOf = (core: Core, ask: Ask | undefined): number => {
+  if (!ask) return 0
+  const waiting = core.queue.jobs.get(ask.jobId)
+  return waiting ? core.clock.now() - waiting.arrivedAtMs : ask.waitedMs
 }

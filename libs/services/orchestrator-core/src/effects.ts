@@ -1,6 +1,7 @@
 import type { BerthError, HostId } from '@berth/kernel'
 import type { LeaseClaims } from '@berth/lease'
 import type { CoreEvent } from './core-event.ts'
+import type { LedgerWrite } from './ledger-port.ts'
 import type { SessionSignal } from './session-signal.ts'
 
 /** One stream of a gateway, for as long as it lives. */
@@ -31,4 +32,8 @@ export interface Effects {
   /** A higher term was seen: somebody else leads. */
   resign(seenTerm: number): void
   report(event: CoreEvent): void
+  /** Reads the ledger, for as long as it takes; then `onLedgerLoaded`. */
+  loadLedger(term: number): void
+  /** Stores entries of the ledger; then `onLedgerSaved` with what became of each. */
+  saveLedger(round: number, writes: readonly LedgerWrite[]): void
 }

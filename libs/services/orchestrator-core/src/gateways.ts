@@ -1,10 +1,13 @@
 import { BerthError, type GatewayId, type LeaseId } from '@berth/kernel'
+import { readoptCharge, refundGateway, settleLease, type SettledRelease } from './charges.ts'
 import type { Core, Gateway } from './core-state.ts'
 import { dispatchAll } from './dispatch.ts'
 import type { SessionKey } from './effects.ts'
-import { adoptLease, forgetIdleGateway, voidLease } from './grant.ts'
+import { adoptLease, forgetIdleGateway, releaseLease, voidLease } from './grant.ts'
+import { leaveHeld, sendsAgain } from './held-asks.ts'
 import { endWait } from './job-end.ts'
 import { holdLease, leasesOf, orphanLease, type Lease } from './lease-table.ts'
+import { storeLedger } from './ledger-rounds.ts'
 import type { Hello, LiveLease } from './session-signal.ts'
 
 /**
@@ -32,14 +35,39 @@ export const welcome = (core: Core, key: SessionKey, hello: Hello): void => {
   const gateway = core.gateways.get(hello.gatewayId) ?? addGateway(core, hello.gatewayId)
   gateway.session = hello.session
   gateway.openedAtMs = core.clock.now()
+  gateway.settledTo = 0
   gateway.key = key
   core.sessions.set(key, gateway)
+  core.ledger.awaited.delete(gateway.gatewayId)
+  for (const { live, ...release } of hello.unsettled) {
+    takeRelease(core, gateway, { ...release, leaseId: live.leaseId }, live)
+  }
   const revokedLeaseIds = redeclare(core, hello)
   const { term } = core.role
   effects.send(key, { kind: 'welcome', term, leaderId: core.coreId, revokedLeaseIds })
   const leases = core.leases.byGateway.get(gateway.gatewayId)?.size ?? 0
   effects.report({ kind: 'gateway_joined', gatewayId: gateway.gatewayId, leases })
   dispatchAll(core)
+  storeLedger(core)
+}
+
+/**
+ * Ends a lease by its gateway's word, and charges what it took: once, however often the gateway
+ * tells it. `live` says whose it was where this leader never heard of it.
+ */
+export const takeRelease = (
+  core: Core,
+  gateway: Gateway,
+  release: SettledRelease,
+  live?: LiveLease,
+): Lease | undefined => {
+  const { sequence, leaseId, result } = release
+  // 0: a gateway of a version that does not count them.
+  if (sequence > 0 && sequence <= gateway.sequence) return undefined
+  gateway.sequence = Math.max(gateway.sequence, sequence)
+  const lease = releaseLease(core, gateway.gatewayId, leaseId, result)
+  settleLease(core, gateway.gatewayId, release, live)
+  return lease
 }
 
 /**
@@ -53,8 +81,10 @@ export const leave = (core: Core, key: SessionKey): void => {
   gateway.key = undefined
   const jobs = gateway.waiting
   for (const job of [...core.queue.jobs.values()]) {
-    if (job.payload.gatewayId === gateway.gatewayId) endWait(core, job, 'cancelled')
+    if (job.payload.gatewayId !== gateway.gatewayId) continue
+    if (endWait(core, job, 'cancelled')) sendsAgain(core, job.payload.ask.spec, job.arrivedAtMs)
   }
+  leaveHeld(core, gateway.gatewayId)
   const expiresAtMs = core.clock.now() + core.policy.leaseTtlMs
   for (const lease of leasesOf(core.leases.byGateway, gateway.gatewayId)) {
     orphanLease(core.leases, lease, expiresAtMs)
@@ -81,6 +111,8 @@ const redeclare = (core: Core, { gatewayId, liveLeases }: Hello): LeaseId[] => {
   for (const lease of leasesOf(core.leases.byGateway, gatewayId)) {
     if (!declared.has(lease.leaseId)) voidLease(core, lease, 'lost', false)
   }
+  // What it neither holds nor tells the end of, it never got.
+  refundGateway(core, gatewayId, declared)
   return liveLeases.filter((lease) => !honour(core, gatewayId, lease)).map((lease) => lease.leaseId)
 }
 
@@ -90,6 +122,7 @@ const honour = (core: Core, gatewayId: GatewayId, live: LiveLease): boolean => {
   if (known) {
     if (known.gatewayId !== undefined && known.gatewayId !== gatewayId) return false
     holdLease(core.leases, known, gatewayId)
+    readoptCharge(core, gatewayId, known, live)
     return true
   }
   // A pool, or an agent life, that core has not heard of may still come; an earlier life is over.
@@ -97,15 +130,21 @@ const honour = (core: Core, gatewayId: GatewayId, live: LiveLease): boolean => {
   if (pool && pool.host.snapshot.epoch > live.epoch) return false
   const { leaseId, jobId, poolId, modelId, epoch } = live
   const instanceId = pool?.snapshot.instanceId
-  adoptLease(core, {
+  const { sessionId } = live
+  const lease: Lease = {
     ...{ leaseId, jobId, poolId, modelId, epoch, instanceId, gatewayId },
-    ...{ sessionId: '', expiresAtMs: undefined },
-  })
+    ...{ sessionId, expiresAtMs: undefined },
+  }
+  adoptLease(core, lease)
+  readoptCharge(core, gatewayId, lease, live)
   return true
 }
 
 const addGateway = (core: Core, gatewayId: GatewayId): Gateway => {
-  const gateway: Gateway = { gatewayId, session: 0, openedAtMs: 0, key: undefined, waiting: 0 }
+  const gateway: Gateway = {
+    ...{ gatewayId, session: 0, openedAtMs: 0, key: undefined, waiting: 0 },
+    ...{ sequence: 0, settledTo: 0 },
+  }
   core.gateways.set(gatewayId, gateway)
   return gateway
 }

@@ -1,11 +1,14 @@
 import { endService, type ServiceNote } from '@berth/admission'
 import { release, reserve, reserveInUse, type PoolView } from '@berth/fleet'
 import { assert, parseLeaseId, randomUuid, type GatewayId, type LeaseId } from '@berth/kernel'
+import { bindCharge, refundGateway, voidCharge } from './charges.ts'
+import { noteGrant } from '@berth/placement'
 import type { LeaseVoidCause } from './core-event.ts'
 import type { Core } from './core-state.ts'
-import { learnExpectedTokens } from './decide.ts'
+import { learnExpectedTokens, placementJobOf } from './decide.ts'
 import { factsOf, servedTokens } from './job-end.ts'
 import type { Ask, LeaseResult } from './job-spec.ts'
+import { isWarm, noteNoResult, noteResult, seedOf } from './lease-evidence.ts'
 import { addLease, removeLease, type Lease } from './lease-table.ts'
 
 /** Where and since when: what a lease is made of besides its job. */
@@ -16,6 +19,7 @@ export interface Grant {
   readonly queuedMs: number
   /** Jobs of the model that still wait. */
   readonly queueDepth: number
+  readonly onTimeProbability?: number
   /** What the queue charged for it. */
   readonly service: ServiceNote | undefined
 }
@@ -28,9 +32,12 @@ export const grant = (
 ): void => {
   const { role } = core
   assert(role.kind === 'leader', 'only a leader grants leases')
+  const job = placementJobOf(core, ask)
+  const seed = seedOf(core, job, pool)
   assert(reserve(core.view, pool.poolId), 'placement chose a pool with a free slot')
+  const note = noteGrant(core.view, job, pool, core.clock.now())
   const { hostId, snapshot: host } = pool.host
-  const lease: Lease = {
+  const lease: Lease & { gatewayId: GatewayId } = {
     leaseId: parseLeaseId(randomUuid(core.rng)),
     jobId: ask.jobId,
     poolId: pool.poolId,
@@ -39,7 +46,7 @@ export const grant = (
     instanceId: pool.snapshot.instanceId,
     sessionId: ask.spec.sessionId,
     gatewayId,
-    service,
+    ...{ service, note },
     expiresAtMs: undefined,
   }
   addLease(core.leases, lease)
@@ -59,10 +66,18 @@ export const grant = (
     kind: 'assigned',
     ...{ jobId: ask.jobId, leaseId, poolId, instanceId, token, epoch, term: role.term, ...times },
     ingressAddress: host.ingressAddress,
+    kvWarmth: isWarm(job, note),
+    engine: pool.snapshot.engine,
+    engineVersion: pool.snapshot.engineVersion,
+    ...seed,
+    ...bindCharge(core, ask.jobId, lease),
   })
-  const job = factsOf(ask)
-  const { queuedMs } = times
-  core.effects.report({ kind: 'job_ended', job, outcome: 'dispatched', queuedMs, poolId, leaseId })
+  core.effects.report({
+    kind: 'job_ended',
+    job: factsOf(ask),
+    outcome: 'dispatched',
+    ...{ queuedMs: times.queuedMs, poolId, leaseId, ...seed },
+  })
 }
 
 /** Takes over a lease somebody else granted: its slot is in use whatever the view says. */
@@ -85,11 +100,11 @@ export const releaseLease = (
   if (!lease) return undefined
   if (lease.gatewayId !== undefined && lease.gatewayId !== gatewayId) return undefined
   endLease(core, lease, servedTokens(result))
+  noteResult(core, lease, result)
   if (result.outcome === 'completed') {
     if (lease.modelId !== undefined && result.tokensOut > 0) {
       learnExpectedTokens(core, lease.modelId, result.tokensOut)
     }
-    if (lease.sessionId !== '') core.warmPools.set(lease.sessionId, lease.poolId)
   }
   const pool = core.view.pools.get(lease.poolId)?.snapshot
   core.effects.report({
@@ -105,7 +120,9 @@ export const releaseLease = (
 export const voidLease = (core: Core, lease: Lease, cause: LeaseVoidCause, isTold = true): void => {
   // Lost ones were never used; of the others nobody knows what they took.
   if (!endLease(core, lease, cause === 'lost' ? 0 : undefined)) return
+  noteNoResult(core, lease)
   const { leaseId, poolId, gatewayId } = lease
+  voidCharge(core, leaseId, gatewayId)
   const key = gatewayId === undefined ? undefined : core.gateways.get(gatewayId)?.key
   if (isTold && key !== undefined) {
     core.effects.send(key, { kind: 'revoked', leaseId, reason: REVOKED_BECAUSE[cause] })
@@ -124,7 +141,9 @@ const endLease = (core: Core, lease: Lease, tokens: number | undefined): boolean
 /** A gateway is known while it has a session or a lease, whichever way the last one ends. */
 export const forgetIdleGateway = (core: Core, gatewayId: GatewayId): void => {
   if (core.gateways.get(gatewayId)?.key !== undefined) return
-  if (!core.leases.byGateway.has(gatewayId)) core.gateways.delete(gatewayId)
+  if (core.leases.byGateway.has(gatewayId)) return
+  core.gateways.delete(gatewayId)
+  refundGateway(core, gatewayId)
 }
 
 const REVOKED_BECAUSE: Readonly<Record<LeaseVoidCause, string>> = {

@@ -1,6 +1,7 @@
 import { countRejected, leave, type Departure, type WaitingJob } from '@berth/admission'
 import type { GatewayId, JobId } from '@berth/kernel'
-import type { JobFacts, JobOutcome } from './core-event.ts'
+import { refundJob } from './charges.ts'
+import type { CancelCause, JobFacts, JobOutcome } from './core-event.ts'
 import type { Core, Waiting } from './core-state.ts'
 import type { Ask, LeaseResult } from './job-spec.ts'
 import type { Refusal } from './refusal.ts'
@@ -13,6 +14,7 @@ export const rejectAsk = (core: Core, gatewayId: GatewayId, ask: Ask, refusal: R
 
 /** Tells of a refusal that the queue has counted itself. */
 export const refuse = (core: Core, gatewayId: GatewayId, ask: Ask, refusal: Refusal): void => {
+  refundJob(core, ask.jobId)
   tellRejected(core, gatewayId, ask.jobId, refusal)
   reportEnd(core, ask, 'rejected', { reason: refusal.reason, queuedMs: ask.waitedMs })
 }
@@ -41,12 +43,18 @@ export const closeWait = (
 ): void => {
   const { ask, gatewayId } = job.payload
   noLongerWaiting(core, gatewayId)
+  refundJob(core, job.jobId)
   if (refusal) tellRejected(core, gatewayId, job.jobId, refusal)
   reportEnd(core, ask, departure, {
     ...(refusal ? { reason: refusal.reason } : {}),
+    ...(departure === 'cancelled' ? { cause: cancelCause(core, gatewayId) } : {}),
     queuedMs: core.clock.now() - job.arrivedAtMs,
   })
 }
+
+/** Jobs of a session that is over are cancelled with it. */
+const cancelCause = (core: Core, gatewayId: GatewayId): CancelCause =>
+  core.gateways.get(gatewayId)?.key === undefined ? 'session_lost' : 'client'
 
 /** Counts one waiting job of a gateway less. */
 export const noLongerWaiting = (core: Core, gatewayId: GatewayId): void => {
@@ -91,5 +99,9 @@ const reportEnd = (
   core: Core,
   ask: Ask,
   outcome: JobOutcome,
-  facts: { readonly reason?: Refusal['reason']; readonly queuedMs: number },
+  facts: {
+    readonly reason?: Refusal['reason']
+    readonly cause?: CancelCause
+    readonly queuedMs: number
+  },
 ) => core.effects.report({ kind: 'job_ended', job: factsOf(ask), outcome, ...facts })

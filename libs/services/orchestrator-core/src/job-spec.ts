@@ -1,4 +1,4 @@
-import type { JobClass } from '@berth/admission'
+import type { Budget, JobClass } from '@berth/admission'
 import type { JobId } from '@berth/kernel'
 import type { Exclusion, PlacementJob } from '@berth/placement'
 
@@ -24,22 +24,14 @@ export interface JobSpec extends Demand {
   readonly budget: Budget
 }
 
-/** The three amounts a budget limits. Cost in millionths of the unit prices are given in. */
-export interface Amounts {
-  readonly tokens: number
-  readonly timeMs: number
-  readonly costMicros: number
-}
-
-/** Limits, or what is left of them; an absent amount is not limited. */
-export type Budget = Partial<Amounts>
-
 /** A gateway asks for one slot. */
 export interface Ask {
   readonly jobId: JobId
   readonly spec: JobSpec
   /** How long the job has waited already, in milliseconds. */
   readonly waitedMs: number
+  /** 0 for the first try of a request; a retry is a job of its own. */
+  readonly attempt: number
   readonly exclusions: readonly Exclusion[]
 }
 

@@ -3,6 +3,7 @@ import type { Core } from './core-state.ts'
 import { dispatchAll } from './dispatch.ts'
 import { voidLease } from './grant.ts'
 import { leave } from './gateways.ts'
+import { dropLedger, openLedger } from './ledger.ts'
 import { deliverKey, meetHost } from './hosts.ts'
 
 /**
@@ -14,6 +15,7 @@ export const lead = (core: Core, term: number): void => {
   core.role = { kind: 'leader', term, sinceMs: core.clock.now() }
   clearKeyed(core.view)
   core.effects.report({ kind: 'leading', term })
+  openLedger(core, term)
   for (const host of core.view.hosts.values()) {
     deliverKey(core, host)
     meetHost(core, host)
@@ -38,6 +40,7 @@ export const follow = (core: Core, term: number, address: string): void => {
   }
   for (const lease of [...core.leases.byId.values()]) voidLease(core, lease, 'leadership', false)
   core.gateways.clear()
+  dropLedger(core)
   core.met.clear()
   for (const hostId of core.view.hosts.keys()) core.effects.forgetHost(hostId)
 }

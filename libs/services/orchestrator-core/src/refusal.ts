@@ -1,3 +1,4 @@
+import type { Budget, BudgetOwner } from '@berth/admission'
 import type { Reason } from '@berth/kernel'
 import type { PlacementReason } from '@berth/placement'
 import type { Ask, JobSpec } from './job-spec.ts'
@@ -10,6 +11,9 @@ export interface Refusal {
   readonly retryAfterMs: number
   readonly policyLabel: string
   readonly placementReason: string
+  /** Left of the budget that refuses, and whose that is. */
+  readonly remaining?: Budget
+  readonly budgetOwner?: BudgetOwner
   /** When the job would have been over, from now, where that is why it is refused. */
   readonly predictedEndMs?: number
 }

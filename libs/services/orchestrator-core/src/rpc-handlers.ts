@@ -8,6 +8,7 @@ import { reportHost, reportModels, reportPool, reportStatus } from './fleet-repo
 import type { SessionServer } from './session-server.ts'
 import { toJobSpec } from './wire-job.ts'
 import { fromDecisionEntry, fromExplanation } from './wire-explanation.ts'
+import { reportSession } from './wire-session.ts'
 
 export interface RpcHandlerOptions {
   readonly coordinator: Coordinator
@@ -38,11 +39,16 @@ const schedulerService = ({ coordinator, sessions }: RpcHandlerOptions) =>
       if (!entry) throw notRemembered(jobId || correlationId)
       return fromDecisionEntry(entry)
     },
-    getSession: async () => Promise.reject(notYet()),
-    endSession: async () => Promise.reject(notYet()),
+    getSession: async (name) => {
+      assertLeading(coordinator.core)
+      return reportSession(coordinator.core, name)
+    },
+    endSession: async (name) => {
+      assertLeading(coordinator.core)
+      coordinator.endSession(name)
+      return {}
+    },
   })
-
-const notYet = () => new BerthError('UNSUPPORTED_OPERATION', 'not yet')
 
 /** Leases are the leader's: what another core would say of free slots is wrong. */
 const assertLeading = ({ role }: Readonly<Core>): void => {

@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf'
 import { BUCKETS, subjects, type Bus } from '@berth/bus'
 import { EventSchema } from '@berth/contract'
-import { every, randomUuid, type Clock, type Rng } from '@berth/kernel'
+import { every, randomUuid, sleep, type Clock, type Rng } from '@berth/kernel'
 import type { RpcLog, RpcService } from '@berth/rpc'
 import type { Metrics, Readiness } from '@berth/runtime'
 import type { CoreConfig } from './config.ts'
@@ -16,6 +16,8 @@ import { registerGauges } from './gauges.ts'
 import { createRpcHostReader, startHostProbes, type ReadHost } from './host-probes.ts'
 import { createKeyRing, installKeyByRpc, type InstallKey } from './key-delivery.ts'
 import { startLeader, type Leader } from './leader.ts'
+import type { KeyBudget } from './ledger.ts'
+import { createLedgerStore, type LedgerStore } from './ledger-store.ts'
 import { createRpcServices } from './rpc-handlers.ts'
 import { createSeries } from './series.ts'
 import { createSessionServer, type SessionServer } from './session-server.ts'
@@ -26,6 +28,8 @@ const HEARTBEAT_INTERVAL_MS = 1_000
 const HEARTBEAT_TIMEOUT_MS = 5_000
 const RENEW_MS = 500
 const MAX_BUFFERED = 5_000
+const STORE_REST_MS = 1_000
+const STORE_POLL_MS = 20
 
 /** The ports of a core. Nothing here is touched before `start`. */
 export interface OrchestratorCoreDeps {
@@ -43,6 +47,8 @@ export interface OrchestratorCoreDeps {
    * where `installKey` replaces that way to the agents and this does not.
    */
   readonly readHost?: ReadHost
+  /** What may be spent of each key, as the key file says now. Absent: there are no keys. */
+  readonly budgetOfKey?: (keyId: string) => KeyBudget | undefined
   /** Told of each event of the coordinator as it happens. */
   readonly observe?: (event: CoreEvent) => void
 }
@@ -69,6 +75,7 @@ export const createOrchestratorCore = (deps: OrchestratorCoreDeps): Orchestrator
   const ends = new AsyncDisposableStack()
   let address = ''
   let leader: Leader | undefined
+  let ledger: LedgerStore | undefined
 
   const sessions = createSessionServer({
     clock,
@@ -100,7 +107,10 @@ export const createOrchestratorCore = (deps: OrchestratorCoreDeps): Orchestrator
       mintToken: keys.mint,
       resign: (seenTerm) => leader?.resign(seenTerm),
       report,
+      loadLedger: (term) => ledger?.load(term),
+      saveLedger: (round, writes) => ledger?.save(round, writes),
     },
+    ...(deps.budgetOfKey ? { budgetOfKey: deps.budgetOfKey } : {}),
   })
   registerGauges(metrics, coordinator.core)
   const services = createRpcServices({
@@ -121,6 +131,7 @@ export const createOrchestratorCore = (deps: OrchestratorCoreDeps): Orchestrator
       probeWhileBusIsDown(deps, coordinator, ends)
       const kv = await bus.openKv(BUCKETS.leader)
       const terms = await bus.openKv(BUCKETS.terms)
+      ledger = ends.use(await openLedgerStore(deps, coordinator))
       leader = startLeader({
         ...{ kv, terms, clock, log, coreId, address },
         ttlMs: BUCKETS.leader.ttlMs,
@@ -128,9 +139,32 @@ export const createOrchestratorCore = (deps: OrchestratorCoreDeps): Orchestrator
         events: coordinator,
       })
       ends.use(leader)
+      // What is not stored when it gives back the lead is only known to gateways.
+      ends.defer(() => storeRest(coordinator, clock))
     },
     ready: () => readiness(coordinator, bus),
     [Symbol.asyncDispose]: () => ends.disposeAsync(),
+  }
+}
+
+const openLedgerStore = async ({ bus, clock, log }: OrchestratorCoreDeps, events: Coordinator) =>
+  createLedgerStore({
+    kvs: {
+      budgets: await bus.openKv(BUCKETS.budgets),
+      sessions: await bus.openKv(BUCKETS.sessions),
+    },
+    ...{ clock, log },
+    onLoaded: events.onLedgerLoaded,
+    onSaved: events.onLedgerSaved,
+  })
+
+/** Stores what is left to store, for as long as a stop may wait for it. */
+const storeRest = async (coordinator: Coordinator, clock: Clock) => {
+  const endsAtMs = clock.now() + STORE_REST_MS
+  const { core } = coordinator
+  coordinator.storeLedger()
+  while (core.ledger.storing && !core.ledger.isStoreDown && clock.now() < endsAtMs) {
+    await sleep(clock, STORE_POLL_MS)
   }
 }
 

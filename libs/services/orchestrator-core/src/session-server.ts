@@ -155,7 +155,8 @@ const onFrame = (
       return coordinator.onCancel(key, parseJobId(frame.value.jobId))
     case 'release': {
       const leaseId = frame.value.leaseId as LeaseId
-      return coordinator.onRelease(key, leaseId, toLeaseResult(frame.value))
+      const sequence = Number(frame.value.sequence)
+      return coordinator.onRelease(key, leaseId, toLeaseResult(frame.value), sequence)
     }
     // A heartbeat has done its work by arriving; the task frames come with the task directory, and
     // a frame of a newer version is none of ours.

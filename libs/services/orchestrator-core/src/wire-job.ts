@@ -4,15 +4,18 @@ import {
   LeaseOutcome as WireOutcome,
   type Acquire,
   type Budget as WireBudget,
+  type Charge as WireCharge,
   type Hello as WireHello,
   type Job,
+  type LiveLease as WireLease,
   type Release,
 } from '@berth/contract'
 import { BerthError, parseGatewayId, parseJobId, parseModelId, parsePoolId } from '@berth/kernel'
-import type { InstanceId, LeaseId, PoolId } from '@berth/kernel'
+import type { InstanceId, LeaseId, ModelId, PoolId } from '@berth/kernel'
+import type { Amounts, Budget } from '@berth/admission'
 import type { KvHint } from '@berth/placement'
-import type { Ask, Budget, JobSpec, LeaseOutcome, LeaseResult } from './job-spec.ts'
-import type { Hello } from './session-signal.ts'
+import type { Ask, JobSpec, LeaseOutcome, LeaseResult } from './job-spec.ts'
+import type { Hello, LiveLease, UnsettledRelease } from './session-signal.ts'
 
 /** Pools a job may name in each of its lists. */
 const NAMED_POOLS_MAX = 64
@@ -29,7 +32,7 @@ export const toJobSpec = (job: Job | undefined): JobSpec => {
     requiredCtx: job.requiredCtx,
     maxWaitMs: job.maxWaitMs,
     deadlineMs: job.deadlineMs,
-    sessionId: job.sessionId,
+    sessionId: toSessionId(job.sessionId),
     correlationId: job.correlationId,
     kvHint: KV_HINTS[job.kvHint] ?? 'none',
     promptTokens: job.promptTokens,
@@ -62,6 +65,7 @@ export const toAsk = (wire: Acquire): Ask => ({
   jobId: parseJobId(wire.jobId),
   spec: toJobSpec(wire.job),
   waitedMs: wire.waitedMs,
+  attempt: wire.attempt,
   exclusions: wire.exclusions.slice(0, NAMED_POOLS_MAX).map(({ poolId, instanceId }) => ({
     poolId: poolId as PoolId,
     instanceId: instanceId as InstanceId,
@@ -82,14 +86,36 @@ export const toHello = (wire: WireHello): Hello => ({
   gatewayId: parseGatewayId(wire.gatewayId),
   session: Number(wire.session),
   term: Number(wire.term),
-  liveLeases: wire.liveLeases.map((lease) => ({
-    leaseId: lease.leaseId as LeaseId,
-    jobId: parseJobId(lease.jobId),
-    poolId: parsePoolId(lease.poolId),
-    modelId: parseModelId(lease.modelId),
-    epoch: Number(lease.epoch),
-    term: Number(lease.term),
-  })),
+  liveLeases: wire.liveLeases.map(toLiveLease),
+  unsettled: wire.unsettled.flatMap(({ lease, release }) =>
+    // One without a pool was never held: it cost nothing.
+    lease && release && lease.poolId !== '' ? [toUnsettled(lease, release)] : [],
+  ),
+})
+
+const toLiveLease = (lease: WireLease): LiveLease => ({
+  leaseId: lease.leaseId as LeaseId,
+  jobId: parseJobId(lease.jobId),
+  poolId: parsePoolId(lease.poolId),
+  modelId: lease.modelId as ModelId,
+  epoch: Number(lease.epoch),
+  term: Number(lease.term),
+  keyId: lease.keyId,
+  tenant: lease.tenant,
+  sessionId: lease.sessionId,
+  ...(lease.reserved ? { reserved: toAmounts(lease.reserved) } : {}),
+})
+
+const toUnsettled = (lease: WireLease, release: Release): UnsettledRelease => ({
+  live: toLiveLease(lease),
+  sequence: Number(release.sequence),
+  result: toLeaseResult(release),
+})
+
+const toAmounts = ({ tokens, timeMs, costMicros }: WireCharge): Amounts => ({
+  tokens: Number(tokens),
+  timeMs: Number(timeMs),
+  costMicros: Number(costMicros),
 })
 
 /** Bytes of the chain that count: 64 blocks, as the contract says. */
@@ -99,6 +125,14 @@ const PREFIX_BYTES_MAX = 64 * 8
 const toPrefix = (chain: Uint8Array): Uint32Array => {
   const length = Math.min(PREFIX_BYTES_MAX, chain.length - (chain.length % 8))
   return length === 0 ? NO_PREFIX : new Uint32Array(chain.slice(0, length).buffer)
+}
+
+/** The gateway has checked it; a longer one would not fit the store. */
+const SESSION_ID_MAX = 128
+
+const toSessionId = (sessionId: string): string => {
+  if (sessionId.length <= SESSION_ID_MAX) return sessionId
+  throw new BerthError('INVALID_PARAMS', `A session id has up to ${SESSION_ID_MAX} characters.`)
 }
 
 const NO_PREFIX = new Uint32Array()

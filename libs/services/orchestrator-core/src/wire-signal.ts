@@ -1,3 +1,4 @@
+import type { Budget } from '@berth/admission'
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { ServerFrameSchema } from '@berth/contract'
 import { unreachable } from '@berth/kernel'
@@ -28,9 +29,11 @@ export const toFrame = (signal: SessionSignal, terms: SessionTerms): ServerFrame
       return { frame: { case: 'notLeader', value: { address, term: BigInt(term) } } }
     }
     case 'assigned': {
-      const { kind: _, instanceId = '', epoch, term, ...rest } = signal
+      const { kind: _, instanceId = '', epoch, term, reserved, remaining, ...rest } = signal
       const value = {
         ...rest,
+        ...(reserved ? { reserved: toWhole(reserved) } : {}),
+        ...(remaining ? { remaining: toWhole(remaining) } : {}),
         instanceId,
         epoch: BigInt(epoch),
         term: BigInt(term),
@@ -45,11 +48,18 @@ export const toFrame = (signal: SessionSignal, terms: SessionTerms): ServerFrame
       return { frame: { case: 'queued', value } }
     }
     case 'rejected': {
-      const { kind: _, ...rest } = signal
-      const predictedEndMs = toUint32(rest.predictedEndMs ?? 0)
-      const value = { ...rest, predictedEndMs, retryAfterMs: toUint32(rest.retryAfterMs) }
+      const { kind: _, remaining, budgetOwner = '', ...rest } = signal
+      const value = {
+        ...rest,
+        budgetOwner,
+        ...(remaining ? { remaining: toWhole(remaining) } : {}),
+        predictedEndMs: toUint32(rest.predictedEndMs ?? 0),
+        retryAfterMs: toUint32(rest.retryAfterMs),
+      }
       return { frame: { case: 'rejected', value } }
     }
+    case 'settled':
+      return { frame: { case: 'settled', value: { sequence: BigInt(signal.sequence) } } }
     case 'revoked': {
       const { kind: _, ...value } = signal
       return { frame: { case: 'revoked', value } }
@@ -60,6 +70,13 @@ export const toFrame = (signal: SessionSignal, terms: SessionTerms): ServerFrame
       return unreachable(signal)
   }
 }
+
+/** Amounts for the wire, where each is an integer of its own. */
+export const toWhole = ({ tokens, timeMs, costMicros }: Budget) => ({
+  ...(tokens === undefined ? {} : { tokens: BigInt(tokens) }),
+  ...(timeMs === undefined ? {} : { timeMs: BigInt(timeMs) }),
+  ...(costMicros === undefined ? {} : { costMicros: BigInt(costMicros) }),
+})
 
 /** A count for a `uint32` field: whole, and the field's maximum when it is more. */
 export const toUint32 = (value: number): number =>

@@ -19,8 +19,10 @@ import type { CoreEvent } from '../core-event.ts'
 import type { CorePolicy } from '../core-state.ts'
 import type { KeyDelivery, SessionKey } from '../effects.ts'
 import type { Ask, JobSpec, LeaseResult } from '../job-spec.ts'
+import type { KeyBudget } from '../ledger.ts'
 import { toPolicy } from '../policy-config.ts'
 import type { LiveLease, SessionSignal } from '../session-signal.ts'
+import { createMemoryLedger, type MemoryLedger } from './memory-ledger.ts'
 
 /** A coordinator on a virtual clock whose effects are written down. */
 export interface Rig {
@@ -35,8 +37,18 @@ export interface Rig {
   /** A host becomes known and is keyed at once. */
   joinHost(hostId: string, pools: readonly PoolSnapshot[], draft?: Partial<HostSnapshot>): void
   joinGateway(session: SessionKey, id: string, leases?: readonly LiveLease[], count?: number): void
+  readonly store: MemoryLedger
+  /** Lets the store answer whatever it was asked, and what that makes it be asked. */
+  settleStore(): void
   /** Ticks every 200 ms for `ms`. The hosts named stay fresh. */
   pass(ms: number, ...freshHosts: readonly string[]): Promise<void>
+}
+
+/** What two rigs share when one takes over from the other. */
+export interface RigParts {
+  readonly clock?: SimClock
+  readonly store?: MemoryLedger
+  readonly budgetOfKey?: (keyId: string) => KeyBudget | undefined
 }
 
 /**
@@ -47,8 +59,9 @@ export const createRig = (
   policy: Partial<CorePolicy> = {},
   isLeader = true,
   observe?: (event: CoreEvent) => void,
+  { clock = createSimClock(), store = createMemoryLedger(), budgetOfKey }: RigParts = {},
 ): Rig => {
-  const clock = createSimClock()
+  const asked: (() => void)[] = []
   const told = new Map<SessionKey, SessionSignal[]>()
   const events: CoreEvent[] = []
   const deliveries: KeyDelivery[] = []
@@ -73,7 +86,12 @@ export const createRig = (
         events.push(event)
         observe?.(event)
       },
+      loadLedger: (term) =>
+        void asked.push(() => coordinator.onLedgerLoaded(term, [...store.entries.values()])),
+      saveLedger: (round, writes) =>
+        void asked.push(() => coordinator.onLedgerSaved(round, store.apply(writes))),
     },
+    ...(budgetOfKey ? { budgetOfKey } : {}),
   })
   if (isLeader) coordinator.onLeading(1)
   const hear = (hostId: string) => {
@@ -81,7 +99,10 @@ export const createRig = (
     coordinator.onHeartbeat(snapshot)
   }
   return {
-    ...{ clock, coordinator, events, deliveries, resigned, closed },
+    ...{ clock, coordinator, events, deliveries, resigned, closed, store },
+    settleStore: () => {
+      for (let answer = asked.shift(); answer; answer = asked.shift()) answer()
+    },
     take: (session) => {
       const signals = told.get(session) ?? []
       told.delete(session)
@@ -97,6 +118,7 @@ export const createRig = (
         gatewayId: id as GatewayId,
         session: count,
         liveLeases,
+        unsettled: [],
         term: 0,
       }),
     pass: async (ms, ...freshHosts) => {
@@ -116,6 +138,7 @@ export const pool = poolSnapshot
 export const ask = (jobId: string, spec: Partial<JobSpec> = {}, rest: Partial<Ask> = {}): Ask => ({
   jobId: jobId as JobId,
   waitedMs: 0,
+  attempt: 0,
   exclusions: [],
   ...rest,
   spec: {
@@ -160,6 +183,9 @@ export const liveLease = (leaseId: string, poolId: string, epoch = 1): LiveLease
   modelId: 'm' as ModelId,
   epoch,
   term: 1,
+  keyId: '',
+  tenant: '',
+  sessionId: '',
 })
 
 /** A result without surprises. */

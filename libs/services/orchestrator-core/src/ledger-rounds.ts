@@ -1,0 +1,144 @@
+import { beginStoring, endStoring, rebase, type BudgetAccount } from '@berth/admission'
+import type { GatewayId } from '@berth/kernel'
+import type { Core } from './core-state.ts'
+import { releaseHeld } from './held-asks.ts'
+import { awaitGateways } from './ledger-load.ts'
+import { markDirty, markRoster, nameOf, type ItemName, type StoringRound } from './ledger.ts'
+import {
+  decodeAccount,
+  decodeSession,
+  encodeAccount,
+  encodeRoster,
+  encodeSession,
+  keyIdOf,
+  ROSTER_KEY,
+  termOfEntry,
+} from './ledger-entry.ts'
+import type { LedgerEntry, LedgerOutcome, LedgerWrite } from './ledger-port.ts'
+
+/** Entries of one round; the others wait for the next. */
+const ROUND_MAX = 4_096
+/** Between tries while the store does not answer. */
+const RETRY_MS = 1_000
+
+/**
+ * Stores what has changed, in rounds, one at a time. A round that holds all there is settles, once
+ * it is stored, the releases that were counted before it began.
+ */
+export const storeLedger = (core: Core): void => {
+  const { ledger, role, clock } = core
+  if (role.kind !== 'leader' || ledger.storing) return
+  if (isRosterOld(core)) markRoster(core)
+  if (ledger.dirty.size === 0) return tellSettled(core, reachedNow(core))
+  if (ledger.state !== 'loaded' || clock.now() < ledger.retryAtMs) return
+  const names = [...ledger.dirty.values()].slice(0, ROUND_MAX)
+  const items: StoringRound['items'][number][] = []
+  const writes: LedgerWrite[] = []
+  const isWhole = names.length === ledger.dirty.size
+  for (const name of names) {
+    ledger.dirty.delete(nameOf(name))
+    const { value, account } = encodeItem(core, name, role.term)
+    const revision = ledger.revisions.get(nameOf(name)) ?? 0
+    // Ended before it was ever stored.
+    if (value === undefined && revision === 0) continue
+    items.push({ name, ...(account ? { account } : {}) })
+    writes.push({ ...name, value, revision })
+  }
+  const reached = isWhole ? reachedNow(core) : new Map<GatewayId, number>()
+  ledger.storing = { items, reached, roster: rosterNow(core) }
+  ledger.round += 1
+  core.effects.saveLedger(ledger.round, writes)
+}
+
+/** What became of each write of a round, in their order. */
+export const endRound = (core: Core, round: number, outcomes: readonly LedgerOutcome[]): void => {
+  const { ledger } = core
+  const { storing } = ledger
+  if (!storing || ledger.round !== round || core.role.kind !== 'leader') return
+  ledger.storing = undefined
+  let isStored = true
+  storing.items.forEach(({ name, account }, index) => {
+    const outcome = outcomes[index] ?? { kind: 'unavailable' }
+    if (account) endStoring(account, outcome.kind === 'stored')
+    if (outcome.kind === 'stored') {
+      ledger.revisions.set(nameOf(name), outcome.revision)
+      if (isRoster(name)) ledger.roster = storing.roster
+    } else {
+      isStored = false
+      markDirty(core, name)
+      if (outcome.kind === 'conflict') adoptFound(core, name, outcome.found)
+    }
+  })
+  const isDown = outcomes.some(({ kind }) => kind === 'unavailable')
+  ledger.isStoreDown = isDown
+  ledger.retryAtMs = isDown ? core.clock.now() + RETRY_MS : 0
+  // One of the conflicts may have shown a higher term.
+  if (!stillLeads(core)) return
+  if (isStored) tellSettled(core, storing.reached)
+  releaseHeld(core)
+}
+
+/** A gateway came or went: whoever leads next must know whom to wait for. */
+const isRosterOld = (core: Core): boolean => {
+  const wanted = rosterNow(core)
+  const { roster } = core.ledger
+  return wanted.size !== roster.size || [...wanted].some((gatewayId) => !roster.has(gatewayId))
+}
+
+const rosterNow = ({ gateways, ledger }: Core): ReadonlySet<string> =>
+  new Set<string>([...gateways.keys(), ...ledger.awaited])
+
+const isRoster = ({ bucket, key }: ItemName) => bucket === 'budgets' && key === ROSTER_KEY
+
+const encodeItem = (
+  core: Core,
+  { bucket, key }: ItemName,
+  term: number,
+): { readonly value: Uint8Array | undefined; readonly account?: BudgetAccount } => {
+  const { ledger, clock } = core
+  if (isRoster({ bucket, key })) return { value: encodeRoster(term, rosterNow(core)) }
+  if (bucket === 'budgets') {
+    const account = ledger.keys.get(keyIdOf(key) ?? '')
+    return account
+      ? { value: encodeAccount(term, beginStoring(account)), account }
+      : { value: undefined }
+  }
+  const session = ledger.sessions.get(key)
+  if (!session) return { value: undefined }
+  const { account, usedAtMs } = session
+  const usedAtWallMs = Math.round(clock.wall() - (clock.now() - usedAtMs))
+  return { value: encodeSession(term, session, beginStoring(account), usedAtWallMs), account }
+}
+
+/** Somebody wrote in between: an older leader, late, or one that we must make way for. */
+const adoptFound = (core: Core, name: ItemName, found: LedgerEntry | undefined) => {
+  const { ledger, role } = core
+  ledger.revisions.set(nameOf(name), found?.revision ?? 0)
+  if (!found || role.kind !== 'leader') return
+  const term = termOfEntry(found.value)
+  if (term > role.term) return core.effects.resign(term)
+  if (isRoster(name)) return awaitGateways(core, found.value)
+  const { account } = accountOf(core, name)
+  const stored =
+    name.bucket === 'sessions' ? decodeSession(found.value) : decodeAccount(found.value)
+  if (account && stored) rebase(account, stored.tally)
+}
+
+const accountOf = ({ ledger }: Core, { bucket, key }: ItemName) =>
+  bucket === 'sessions'
+    ? { account: ledger.sessions.get(key)?.account }
+    : { account: ledger.keys.get(keyIdOf(key) ?? '') }
+
+const stillLeads = (core: Core): boolean => core.role.kind === 'leader'
+
+const reachedNow = ({ gateways }: Core): Map<GatewayId, number> =>
+  new Map([...gateways.values()].map(({ gatewayId, sequence }) => [gatewayId, sequence]))
+
+const tellSettled = (core: Core, reached: ReadonlyMap<GatewayId, number>) => {
+  for (const [gatewayId, sequence] of reached) {
+    const gateway = core.gateways.get(gatewayId)
+    if (!gateway || gateway.key === undefined || sequence <= gateway.settledTo) continue
+    gateway.settledTo = sequence
+    core.effects.send(gateway.key, { kind: 'settled', sequence })
+  }
+}
