@@ -74,7 +74,7 @@ const files: readonly (readonly [string, string])[] = [
   ),
 ]
 
-mkdirSync(join(root, 'docs/schemas'), { recursive: true })
+if (!values.check) mkdirSync(join(root, 'docs/schemas'), { recursive: true })
 for (const [path, text] of files) {
   const target = join(root, path)
   const wanted = await format(text, {

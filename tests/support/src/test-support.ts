@@ -1,5 +1,5 @@
 export { startFleet, type Fleet, type FleetOptions, type HostOptions } from './fleet.ts'
 export { embeddedPool, simPool, type PoolEntry } from './pool-entries.ts'
-export { type ServiceProcess } from './service-process.ts'
+export { startService, type ServiceProcess } from './service-process.ts'
 export { simAdmin, type SimAdmin, type SimState } from './sim-admin.ts'
 export { until } from './until.ts'

@@ -26,7 +26,7 @@ export const describeSettings = (schema: z.ZodObject): SettingFacts[] =>
       variable: setting.variable,
       type: nameType(json),
       default: json.default === undefined ? undefined : JSON.stringify(json.default),
-      isRequired: isRequired(setting),
+      isRequired: !setting.mayBeAbsent && isRequired(setting),
       meaning: json.description ?? '',
     }
   })
@@ -69,9 +69,12 @@ const nameType = (json: Json): string => {
   switch (json.type) {
     case 'integer':
     case 'number': {
-      const least = json.minimum ?? json.exclusiveMinimum
-      const isOpen = json.minimum === undefined
-      const from = least === undefined ? '' : `${isOpen ? 'more than' : 'from'} ${least}`
+      // A number since JSON Schema draft 6; before, a flag.
+      const above = Number(json.exclusiveMinimum ?? NaN)
+      const isWhole = json.type === 'integer'
+      const least = json.minimum ?? (isWhole && !Number.isNaN(above) ? above + 1 : undefined)
+      const open = Number.isNaN(above) ? '' : `more than ${above}`
+      const from = least === undefined ? open : `from ${least}`
       const to = json.maximum === undefined ? '' : `to ${json.maximum}`
       return [json.type, [from, to].filter(Boolean).join(' ')].filter(Boolean).join(', ')
     }

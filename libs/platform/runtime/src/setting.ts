@@ -13,6 +13,8 @@ export interface Setting {
   readonly fileKey: string
   readonly kind: 'number' | 'boolean' | 'array' | 'record' | 'other'
   readonly schema: z.core.$ZodType
+  /** It stands in a group that may be left out as a whole. */
+  readonly mayBeAbsent: boolean
 }
 
 /** Settings of a schema that stand together in a file, with groups of their own. */
@@ -28,14 +30,22 @@ export const settingGroup = <Shape extends z.ZodRawShape>(shape: Shape) =>
   z.strictObject(shape).prefault({} as never)
 
 /** The settings of a schema as a file nests them. */
-export const groupOf = (schema: z.core.$ZodType, path: readonly string[] = []): SettingGroup => ({
+export const groupOf = (
+  schema: z.core.$ZodType,
+  path: readonly string[] = [],
+  mayBeAbsent = false,
+): SettingGroup => ({
   key: path.join('.'),
   members: new Map(
     Object.entries(shapeOf(schema) ?? {}).map(([key, field]) => {
       const isName = /^[a-z][A-Za-z0-9]*$/.test(key)
       assert(isName && (path.length > 0 || key !== 'config'), `setting ${key} is camelCase`)
       const inner = [...path, key]
-      return [snake(key), shapeOf(field) ? groupOf(field, inner) : settingOf(field, inner)]
+      const isInAbsent = mayBeAbsent || field._zod.def.type === 'optional'
+      return [
+        snake(key),
+        shapeOf(field) ? groupOf(field, inner, isInAbsent) : settingOf(field, inner, mayBeAbsent),
+      ]
     }),
   ),
 })
@@ -54,7 +64,11 @@ export const isGroup = (member: Setting | SettingGroup): member is SettingGroup 
 const flatten = (group: SettingGroup): Setting[] =>
   [...group.members.values()].flatMap((member) => (isGroup(member) ? flatten(member) : [member]))
 
-const settingOf = (schema: z.core.$ZodType, path: readonly string[]): Setting => {
+const settingOf = (
+  schema: z.core.$ZodType,
+  path: readonly string[],
+  mayBeAbsent: boolean,
+): Setting => {
   const names = path.map(snake)
   return {
     key: path.join('.'),
@@ -63,6 +77,7 @@ const settingOf = (schema: z.core.$ZodType, path: readonly string[]): Setting =>
     fileKey: names.join('.'),
     kind: kindOf(schema),
     schema,
+    mayBeAbsent,
   }
 }
 

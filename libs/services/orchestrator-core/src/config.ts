@@ -24,6 +24,13 @@ export const coreConfigSchema = z
       .refine((bytes) => bytes.length === 32, 'must be 32 bytes in base64 or hex')
       .optional()
       .describe('Secret. 32 bytes in base64 or hex. Default: drawn anew for each leadership.'),
+    keysFile: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        'The static key file of the gateways: tenants and budgets. Followed as it changes.',
+      ),
     ...policyConfigShape,
     drainTimeoutMs: z
       .number()

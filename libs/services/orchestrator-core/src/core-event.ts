@@ -1,14 +1,14 @@
 import type { JobClass } from '@berth/admission'
 import type { VoidedPool } from '@berth/fleet'
 import type { GatewayId, HostId, JobId, LeaseId, ModelId, PoolId, Reason } from '@berth/kernel'
-import type { Decision } from '@berth/placement'
+import type { DecisionEntry } from './decision-log.ts'
 import type { LeaseResult } from './job-spec.ts'
 
 /** How a job ended in admission. */
 export type JobOutcome = 'dispatched' | 'rejected' | 'evicted' | 'cancelled' | 'expired'
 
-/** Who ended a wait: the client, or the loss of the gateway that would have served it. */
-export type CancelCause = 'client' | 'gateway_lost'
+/** Who ended a wait: the client, or the end of the session it came by. */
+export type CancelCause = 'client' | 'session_lost'
 
 /** Facts of a job for the log. */
 export interface JobFacts {
@@ -23,11 +23,7 @@ export interface JobFacts {
 export type CoreEvent =
   | {
       readonly kind: 'decided'
-      readonly outcome: Decision['kind']
-      readonly isPinned: boolean
-      /** None of the preferred pools was chosen. */
-      readonly isFallback: boolean
-      readonly candidates: number
+      readonly entry: DecisionEntry
       readonly tookMs: number
     }
   | {
@@ -47,7 +43,7 @@ export type CoreEvent =
       /** Both with `dispatched`, and only then. */
       readonly poolId?: PoolId
       readonly leaseId?: LeaseId
-      /** Why it was cancelled. Absent: its client left. */
+      /** Of a job that was cancelled. */
       readonly cause?: CancelCause
       /** The seed of a strict job. */
       readonly seed?: bigint

@@ -26,6 +26,10 @@ const small = async (policy: Partial<CorePolicy> = {}): Promise<ToldRig> => {
   ends.push(told)
   told.rig.joinHost('h1', [pool('p1', { slotsTotal: 1, engine: 'sim', engineVersion: '1' })])
   told.rig.joinGateway(1, 'gw')
+  // Jobs of sessions wait until the ledger is read.
+  told.rig.settleStore()
+  await told.rig.pass(200, 'h1')
+  told.rig.settleStore()
   told.rig.take(1)
   await told.gains()
   return told
@@ -130,6 +134,19 @@ describe('a job and its series and lines', () => {
     ])
   })
 
+  it('[004-26a2][004-13a3] cancelled with the session it came by, says so', async () => {
+    const told = await small()
+    acquire(told, 'j1')
+    acquire(told, 'j2')
+    await told.gains()
+    told.rig.coordinator.onSessionClosed(1)
+    expect(await told.gains()).toEqual({
+      'berth_job_outcome_total{outcome="cancelled"}': 1,
+      [`tasks_canceled_total{${NOWHERE},reason="session_lost"}`]: 1,
+    })
+    expect(told.logged('job cancelled')).toMatchObject([{ job_id: 'j2', cause: 'session_lost' }])
+  })
+
   it('[004-26a2] expired, it is a refusal with its code', async () => {
     const told = await small()
     acquire(told, 'j1')
@@ -145,6 +162,7 @@ describe('a job and its series and lines', () => {
     ['a route no engine has', { route: '/v1/nothing' }, 'sim', 'UNSUPPORTED_ROUTE'],
     ['too long a context', { requiredCtx: 1_000_000_000 }, 'sim', 'CONTEXT_TOO_LONG'],
     ['a pool that is not there', { pinPoolId: 'p9' as PoolId }, 'sim', 'POOL_UNAVAILABLE'],
+    ['less than its budget', { budget: { tokens: 1 } }, 'sim', 'BUDGET_EXHAUSTED'],
   ])(
     '[004-26a2][004-13a4] impossible for %s, it is refused at once',
     async (_, spec, engine, code) => {
@@ -157,14 +175,14 @@ describe('a job and its series and lines', () => {
     },
   )
 
-  it.each<Reason>(['DEADLINE_UNMET', 'BUDGET_EXHAUSTED'])(
+  it.each<Reason>(['DEADLINE_UNMET'])(
     '[004-26a2][004-13a4] refused for %s, it is no back-pressure',
     async (reason) => {
       const told = await small()
       const job = {
-        ...{ jobId: 'j1' as JobId, modelId: 'm' as ModelId, jobClass: 'interactive' },
+        ...{ jobId: 'j1' as JobId, modelId: 'm' as ModelId, jobClass: 'interactive' as const },
         ...{ correlationId: 'c', sessionId: '' },
-      } as const
+      }
       told.report({ kind: 'job_ended', job, outcome: 'rejected', reason, queuedMs: 0 })
       expect(await told.gains()).toEqual(refused('sim', reason))
       expect(told.logged('job refused')).toMatchObject([{ reason, session_id: null }])
