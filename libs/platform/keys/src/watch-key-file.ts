@@ -12,6 +12,7 @@ export interface KeySource {
   readonly current: KeyRing
 }
 
+/** Which file to follow, with what clock, and who is told. */
 export interface WatchOptions {
   readonly path: string
   readonly clock: Clock

@@ -9,7 +9,8 @@ const SEED_MAX = 2n ** 63n - 1n
  */
 export const readSeed = (value: unknown, text: string): bigint | undefined => {
   if (value === undefined) return undefined
-  const digits = Number.isSafeInteger(value) ? String(value) : sourceOfSeed(text)
+  const isExact = typeof value === 'number' && Number.isSafeInteger(value)
+  const digits = isExact ? String(value) : sourceOfSeed(text)
   const seed = /^\d{1,19}$/.test(digits) ? BigInt(digits) : -1n
   if (seed >= 0n && seed <= SEED_MAX) return seed
   throw invalidParam(

@@ -20,7 +20,7 @@ import {
   type SessionResponse,
 } from '@berth/contract'
 import { BerthError } from '@berth/kernel'
-import { implement, serveRpc, type BidiStream } from '@berth/rpc'
+import { implement, serveRpc, type BidiStream, type Handlers, type RpcService } from '@berth/rpc'
 import { createSilentLogger } from '@berth/runtime'
 
 type Frame = MessageInitShape<typeof ServerFrameSchema>['frame']
@@ -97,25 +97,9 @@ export const startScriptedCore = async (script: CoreScript) => {
         streams.delete(stream)
       }
     },
-    explain: async ({ job }) => script.onExplain?.(job) ?? {},
-    getDecision: async ({ jobId }) => script.onGetDecision?.(jobId) ?? {},
-    getSession: async (request) => {
-      const session = script.sessions?.find(({ sessionId }) => sessionId === request.sessionId)
-      if (session && request.tenant === script.tenant) return session
-      throw new BerthError('SESSION_NOT_FOUND', `There is no session ${request.sessionId}.`)
-    },
-    endSession: async (request) => {
-      ended.push(request)
-      return {}
-    },
+    ...unaryOf(script, ended),
   })
-  const server = await serveRpc({
-    host: '127.0.0.1',
-    port: script.port ?? 0,
-    services: [scheduler, fleetOf(script)],
-    log: createSilentLogger(),
-    drainTimeoutMs: 0,
-  })
+  const server = await serve(scheduler, script)
   return {
     port: server.port,
     address: `127.0.0.1:${server.port}`,
@@ -137,6 +121,33 @@ export const startScriptedCore = async (script: CoreScript) => {
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   }
 }
+
+const serve = (scheduler: RpcService, script: CoreScript) =>
+  serveRpc({
+    host: '127.0.0.1',
+    port: script.port ?? 0,
+    services: [scheduler, fleetOf(script)],
+    log: createSilentLogger(),
+    drainTimeoutMs: 0,
+  })
+
+/** The calls beside the session. */
+const unaryOf = (
+  script: CoreScript,
+  ended: EndSessionRequest[],
+): Omit<Handlers<typeof SchedulerService>, 'session'> => ({
+  explain: async ({ job }) => script.onExplain?.(job) ?? {},
+  getDecision: async ({ jobId }) => script.onGetDecision?.(jobId) ?? {},
+  getSession: async (request) => {
+    const session = script.sessions?.find(({ sessionId }) => sessionId === request.sessionId)
+    if (session && request.tenant === script.tenant) return session
+    throw new BerthError('SESSION_NOT_FOUND', `There is no session ${request.sessionId}.`)
+  },
+  endSession: async (request) => {
+    ended.push(request)
+    return {}
+  },
+})
 
 export type ScriptedCore = Awaited<ReturnType<typeof startScriptedCore>>
 
