@@ -25,6 +25,7 @@ const showState = (engine: Engine, { url, response }: Call): void => {
     phase: engine.phase,
     port: engine.port,
     orphan_pid: engine.orphanPid ?? null,
+    device_mask: engine.host.deviceMask,
     knobs: shown(engine.knobs),
     counters: {
       requests: counters.requests,

@@ -6,6 +6,8 @@ import { createSlots, type Slots } from './slots.ts'
 /** What this process needs of the operating system, so that `main.ts` alone touches it. */
 export interface Host {
   readonly pid: number
+  /** The devices this process may see, by the variables that say so. */
+  readonly deviceMask: Readonly<Record<string, string>>
   out(line: string): void
   err(line: string): void
   exit(code: number): never

@@ -11,8 +11,15 @@ import { vllmDialect } from './vllm-dialect.ts'
 
 const LOG_CAPACITY = 10_000
 
+const MASK = /^(?:CUDA|HIP|ROCR)_VISIBLE_DEVICES$|^CUDA_DEVICE_ORDER$/
+
 const host: Host = {
   pid: process.pid,
+  deviceMask: Object.fromEntries(
+    Object.entries(process.env).flatMap(([name, value = '']) =>
+      MASK.test(name) ? [[name, value]] : [],
+    ),
+  ),
   out: (line) => void process.stdout.write(`${line}\n`),
   err: (line) => void process.stderr.write(`${line}\n`),
   exit: (code) => process.exit(code),

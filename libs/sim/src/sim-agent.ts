@@ -74,7 +74,7 @@ export const startSimAgent = async (
     epoch: machine.nextEpoch(clock.wall()),
     version: 'sim',
     specs: options.specs,
-    devices: [deviceOf(options.memoryBytes)],
+    devices: () => [deviceOf(options.memoryBytes)],
     ...{ bus, env, log, askProbe: ports.askProbe, metrics: METRICS },
   })
   const { ingress, accept } = createSimIngress({

@@ -44,6 +44,8 @@ export interface FoundDevice {
   readonly isPartitioned?: boolean
   /** The GPU a slice is part of. */
   readonly parentUuid?: string
+  /** The driver says itself when this GPU needs a reset: kernel messages add nothing. */
+  readonly reportsRecovery?: boolean
   /** Absent when it is well. */
   readonly fault?: DeviceFault
 }

@@ -50,6 +50,14 @@ describe('a mask', () => {
     expect(problems([])).toEqual([': names no device; leave it out for the cpu'])
   })
 
+  it('may name what is not there now while a driver does not answer', () => {
+    expect(resolveMask(['0', '1'], [cpu, gpu(1)], { isIncomplete: true })).toEqual({
+      devices: [gpu(1)],
+      unknown: ['0'],
+      problems: [],
+    })
+  })
+
   it('[002-22a2] holds devices that one engine can use together', () => {
     expect(problems(['cpu', '0'])).toEqual([': cpu and nvidia devices cannot serve one engine'])
     expect(problems(['0', '1'], [gpu(0), card(1)])).toHaveLength(1)

@@ -60,6 +60,7 @@ const sliceDevice = (gpu: GpuReading, slice: MigSlice, answers: NvidiaAnswers): 
 const shared = (gpu: GpuReading) => ({
   computeCapability: gpu.computeCapability,
   ...pick(gpu, ['driverVersion', 'pciBusId', 'fault']),
+  ...(gpu.recoveryAction === undefined ? {} : { reportsRecovery: true }),
 })
 
 /** The keys that are there: what is not known stays absent. */

@@ -4,26 +4,31 @@ import type { FoundDevice } from './device.ts'
 export interface ResolvedMask {
   /** Each device once, in the order of the mask. */
   readonly devices: readonly FoundDevice[]
+  /** Spellings that name nothing that was found. */
+  readonly unknown: readonly string[]
   /** With the place in the mask where there is one: `[1]: ...`. None: it can be used. */
   readonly problems: readonly string[]
 }
 
 /**
  * The devices a mask names: by index (`0`, `"0"`, `GPU0`), slice (`0:1`), UUID, or `cpu`. Two
- * spellings of one device are one device.
+ * spellings of one device are one device. While a driver does not answer (`isIncomplete`) a
+ * device that was not found may be there all the same: that is no problem of the mask.
  */
 export const resolveMask = (
   mask: readonly string[],
   found: readonly FoundDevice[],
+  { isIncomplete = false }: { readonly isIncomplete?: boolean } = {},
 ): ResolvedMask => {
   const named = mask.map((spelling) => deviceOf(spelling, found))
+  const unknown = mask.filter((_, at) => named[at] === undefined)
   const devices = [...new Set(named.filter((device) => device !== undefined))]
   const problems = mask.flatMap((spelling, at) => {
     const device = named[at]
-    if (device === undefined) return [`[${at}]: ${unknown(spelling, found)}`]
+    if (device === undefined) return isIncomplete ? [] : [`[${at}]: ${missing(spelling, found)}`]
     return device.isPartitioned ? [`[${at}]: ${partitioned(device, found)}`] : []
   })
-  return { devices, problems: [...problems, ...together(mask, devices)] }
+  return { devices, unknown, problems: [...problems, ...together(mask, devices)] }
 }
 
 const deviceOf = (spelling: string, found: readonly FoundDevice[]): FoundDevice | undefined => {
@@ -35,7 +40,7 @@ const deviceOf = (spelling: string, found: readonly FoundDevice[]): FoundDevice 
   )
 }
 
-const unknown = (spelling: string, found: readonly FoundDevice[]) =>
+const missing = (spelling: string, found: readonly FoundDevice[]) =>
   `this host has no device ${spelling.slice(0, 128)}, only ${nameAll(found)}`
 
 const partitioned = ({ deviceId, uuid }: FoundDevice, found: readonly FoundDevice[]) => {

@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { connectBus, natsAccess, type Bus } from '@berth/bus'
 import { drivers } from '@berth/drivers'
+import type { Clock } from '@berth/kernel'
 import {
   adoptProcess,
   createMetrics,
@@ -12,7 +13,12 @@ import {
   type Logger,
   type Scope,
 } from '@berth/runtime'
-import { cpuInventory } from './device/cpu-inventory.ts'
+import { cpuName, hostMemory } from './device/cpu-inventory.ts'
+import { createDevices, type Devices } from './device/devices.ts'
+import { openKernelLog } from './device/kernel-log.ts'
+import { createToolRunner } from './device/run-tool.ts'
+import { tellPools } from './device/tell-pools.ts'
+import { createStartTurns } from './engine/start-turns.ts'
 import { createHost } from './host.ts'
 import { createAgentMetrics } from './metrics.ts'
 import { openDoors, type OpenPorts } from './open-doors.ts'
@@ -59,9 +65,8 @@ export const startAgent = async (
   refuseOpenDoor({ setting: 'grpc_host', host: grpcHost, insecure })
   const clock = systemClock()
   const stateDir = resolve(settings.stateDir)
-  const devices = await cpuInventory()
-  const deviceIds = devices.map(({ deviceId }) => deviceId)
-  const file = loadPoolsFile({ path: resolve(settings.poolsFile), drivers, deviceIds })
+  const devices = await findDevices(surroundings, { scope, clock, log })
+  const file = loadPoolsFile({ path: resolve(settings.poolsFile), drivers, devices })
   const hostId = settings.hostId ?? file.hostId
 
   await mkdir(stateDir, { recursive: true })
@@ -78,7 +83,8 @@ export const startAgent = async (
   )
   const env = {
     ...stock,
-    ...{ clock, rng, stateDir },
+    ...{ clock, rng, stateDir, devices },
+    turns: createStartTurns(),
     spawn: spawnChild,
     adopt: adoptProcess,
     nodePath: surroundings.nodePath,
@@ -88,16 +94,34 @@ export const startAgent = async (
   }
   const { version } = surroundings
   const host = scope.use(
-    createHost({ hostId, epoch, version, specs, devices, bus, env, metrics, log }),
+    createHost({
+      ...{ hostId, epoch, version, specs, bus, env, metrics, log },
+      devices: () => devices.found,
+    }),
   )
-  watchPools(series, { ...host, devices })
+  watchPools(series, { ...host, devices: () => devices.found })
   const doors = await openDoors(settings, { scope, host, bus, clock, log, metrics, series })
   scope.defer(() =>
     shutDown(host, doors.ingress, { clock, log, drainTimeoutMs: settings.drainTimeoutMs }),
   )
+  scope.defer(tellPools(devices, { ...host, log }))
   await startPools([...host.pools.values()], adoptable, log)
   host.publisher.flush()
   return { hostId, epoch, ...doors.ports }
+}
+
+/** The devices of this host, looked at once. */
+const findDevices = async (
+  { env }: AgentSurroundings,
+  { scope, clock, log }: { readonly scope: Scope; readonly clock: Clock; readonly log: Logger },
+): Promise<Devices> => {
+  const { run } = scope.use(createToolRunner({ clock, env }))
+  const kernelLog = await openKernelLog(log)
+  const devices = scope.use(
+    createDevices({ clock, run, cpuName: cpuName(), hostMemory, kernelLog }),
+  )
+  await devices.look()
+  return devices
 }
 
 /** What the settings say of all engines wins over what a pool says of its own. */

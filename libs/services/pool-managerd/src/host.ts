@@ -1,10 +1,10 @@
 import type { Bus } from '@berth/bus'
 import type { Pool as PoolMessage } from '@berth/contract'
+import type { FoundDevice } from '@berth/devices'
 import { drivers } from '@berth/drivers'
 import { assert } from '@berth/kernel'
 import type { Logger } from '@berth/runtime'
 import { createOperations, type Operations } from './commands/operations.ts'
-import type { FoundDevice } from './device/inventory.ts'
 import { askOverHttp, type AskProbe } from './engine/ask-probe.ts'
 import type { LaunchEnv } from './engine/launch-instance.ts'
 import { createAuthority, type Authority } from './ingress/authority.ts'
@@ -25,6 +25,7 @@ export interface Host extends Disposable {
   readonly authority: Authority
   readonly operations: Operations
   readonly publisher: Publisher
+  readonly events: AgentEvents
   readonly describe: (pool: Pool) => PoolMessage
   /** Where core and gateways reach this host, once the doors are open. */
   advertise(addresses: { readonly grpc: string; readonly ingress: string }): void
@@ -38,7 +39,8 @@ export interface HostOptions {
   readonly epoch: number
   readonly version: string
   readonly specs: readonly PoolSpec[]
-  readonly devices: readonly FoundDevice[]
+  /** As they are now. */
+  readonly devices: () => readonly FoundDevice[]
   readonly bus: Bus
   readonly env: LaunchEnv
   /** How engines are asked. Default: over HTTP. */
@@ -58,7 +60,10 @@ export const createHost = (options: HostOptions): Host => {
   let isDraining = false
 
   const describe = (pool: Pool) =>
-    poolMessage(pool, { clock, isDraining, operation: operations.current(pool.spec.poolId) })
+    poolMessage(pool, {
+      ...{ clock, isDraining, devices: options.devices() },
+      operation: operations.current(pool.spec.poolId),
+    })
   const publisher = createPublisher({
     bus,
     clock,
@@ -68,6 +73,7 @@ export const createHost = (options: HostOptions): Host => {
       hostMessage(
         {
           ...options,
+          devices: options.devices(),
           revision,
           takenAtMs: clock.wall(),
           agentVersion: options.version,
@@ -94,6 +100,7 @@ export const createHost = (options: HostOptions): Host => {
     authority,
     operations,
     publisher,
+    events,
     describe,
     advertise: (given) => {
       addresses = given

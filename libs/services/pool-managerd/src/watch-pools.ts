@@ -1,12 +1,12 @@
 import type { Pool as PoolMessage } from '@berth/contract'
 import type { LabelsOf, Metrics } from '@berth/runtime'
-import type { FoundDevice } from './device/inventory.ts'
+import type { FoundDevice } from '@berth/devices'
 import type { Pool } from './pool/pool.ts'
 
 /** What the gauges are read from. */
 export interface Watched {
   readonly pools: ReadonlyMap<string, Pool>
-  readonly devices: readonly FoundDevice[]
+  devices(): readonly FoundDevice[]
   /** A pool as the snapshot shows it. */
   describe(pool: Pool): PoolMessage
 }
@@ -32,7 +32,7 @@ export const watchPools = (metrics: Metrics, { pools, devices, describe }: Watch
       }
     })
   const gpusOf = ({ spec }: Pool) =>
-    devices.filter(({ deviceId, kind }) => kind !== 'cpu' && spec.devices.includes(deviceId))
+    devices().filter(({ deviceId, kind }) => kind !== 'cpu' && spec.devices.includes(deviceId))
   const state = ({ supervised }: Pool) => supervised.state
 
   perPool('berth_pool_ready', (pool) => (describe(pool).ready ? 1 : 0))

@@ -1,6 +1,7 @@
 import { BerthError } from '@berth/kernel'
 import type { AdoptableEntry } from '../state/adoptable.ts'
 import type { Instance } from './instance.ts'
+import { grantedDevices } from './grant-devices.ts'
 import { roomOf, type LaunchEnv, type LaunchRequest } from './launch-instance.ts'
 import { LOOPBACK } from './loopback-port.ts'
 import { machineOf } from './machine.ts'
@@ -22,7 +23,7 @@ export const adoptInstance = async (
     host: LOOPBACK,
     port,
     apiKey,
-    devices: spec.devices,
+    ...grantedDevices(spec, env),
     nodePath: env.nodePath,
     enginesDir: env.enginesDir,
     embeddedRuntimeDir: env.embeddedRuntimeDir,

@@ -9,16 +9,19 @@ import type {
   LaunchGrant,
   LaunchPlan,
 } from '@berth/supervision'
+import type { Devices } from '../device/devices.ts'
 import type { PoolSpec } from '../pools-file/pool-spec.ts'
 import type { Journal } from '../state/journal.ts'
 import { AGENT_VARIABLE } from '../state/process-scan.ts'
 import { hashOfSpec } from '../state/spec-hash.ts'
 import { childEnv } from './child-env.ts'
+import { grantedDevices, maskedEnv, missingDevice } from './grant-devices.ts'
 import type { Instance } from './instance.ts'
 import type { LogRing } from './log-ring.ts'
 import { LOOPBACK } from './loopback-port.ts'
 import { machineOf, type Machine } from './machine.ts'
 import { instanceOfProcess } from './process-instance.ts'
+import type { StartTurns } from './start-turns.ts'
 import type { LogTail, TailOptions } from './tail-log.ts'
 
 /** What every launch of this agent needs of the world. */
@@ -33,6 +36,10 @@ export interface LaunchEnv {
   /** Default: the one the agent runs on. */
   readonly machine?: Machine
   readonly journal: Journal
+  /** Absent: masks are neither looked up nor exported. */
+  readonly devices?: Pick<Devices, 'resolve' | 'faultOf' | 'processes'>
+  /** Absent: starts wait for nobody. */
+  readonly turns?: StartTurns
   readonly stateDir: string
   readonly nodePath: string
   readonly enginesDir: string
@@ -60,7 +67,8 @@ export const launchInstance = async (
   env: LaunchEnv,
 ): Promise<LaunchResult> => {
   try {
-    const missing = await missingModel(request.spec, machineOf(env))
+    const missing =
+      missingDevice(request.spec, env) ?? (await missingModel(request.spec, machineOf(env)))
     if (missing) return { kind: 'refused', report: missing }
     const grant = await makeGrant(request.spec, env)
     const plan = request.driver.plan(request.spec.engine, grant)
@@ -91,7 +99,7 @@ const makeGrant = async (spec: PoolSpec, env: LaunchEnv): Promise<LaunchGrant> =
   return {
     host: LOOPBACK,
     port: spec.port || (isManaged ? await machineOf(env).findFreePort() : 0),
-    devices: spec.devices,
+    ...grantedDevices(spec, env),
     nodePath: env.nodePath,
     enginesDir: env.enginesDir,
     embeddedRuntimeDir: env.embeddedRuntimeDir,
@@ -131,11 +139,12 @@ const startProcess = async (
   const room = roomOf(env.stateDir, spec.poolId)
   const { cwd, logPath: path } = room
   await machine.makeRoom(room)
+  const { agentEnv, mask } = maskedEnv(spec, env)
   await journal.intend(spec.poolId, instanceId, hashOfSpec(spec))
   const child = await env
     .spawn({
       argv: plan.argv,
-      env: childEnv(env.agentEnv, { ...plan.env, ...agentMark(env) }, instanceId),
+      env: childEnv(agentEnv, { ...plan.env, ...mask, ...agentMark(env) }, instanceId),
       cwd,
       stdoutPath: path,
       stderrPath: path,

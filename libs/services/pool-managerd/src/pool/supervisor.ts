@@ -8,6 +8,7 @@ import {
   type EngineAccess,
   type EngineDriver,
   type EngineMetrics,
+  type PoolState,
   type ProbeResponse,
   type ProbeSpec,
   type Supervised,
@@ -17,8 +18,14 @@ import {
 import type { AskProbe } from '../engine/ask-probe.ts'
 import { adoptInstance } from '../engine/adopt-instance.ts'
 import type { Instance } from '../engine/instance.ts'
-import { launchInstance, type LaunchEnv, type LaunchRequest } from '../engine/launch-instance.ts'
+import {
+  launchInstance,
+  type LaunchEnv,
+  type LaunchRequest,
+  type LaunchResult,
+} from '../engine/launch-instance.ts'
 import type { LogRing } from '../engine/log-ring.ts'
+import type { StartTurn } from '../engine/start-turns.ts'
 import type { PoolSpec } from '../pools-file/pool-spec.ts'
 import type { AdoptableEntry } from '../state/adoptable.ts'
 import { judgeActivity, type Activity } from './activity.ts'
@@ -50,6 +57,11 @@ export interface SupervisorOptions {
   readonly hooks: SupervisorHooks
 }
 
+/** What a start is told that was given up before its turn. */
+const NOT_STARTED: LaunchResult = {
+  kind: 'refused',
+  report: { kind: 'stopped', message: 'It was stopped before its turn.', isRetriable: true },
+}
 /** As long as a probe may take. */
 const METRICS_TIMEOUT_MS = 5_000
 
@@ -63,6 +75,9 @@ export class Supervisor implements Disposable {
   #instance: Instance | undefined
   #stopAwaitingIdle: Cancel = () => {}
   #isBusy = false
+  /** The start that goes on, or waits, on the devices of the pool. */
+  #turn: StartTurn | undefined
+  #waiting: AbortController | undefined
   /** What is asked when the supervision ends is not waited for. */
   readonly #ask = (access: EngineAccess, probe: ProbeSpec): Promise<ProbeResponse> =>
     this.#options.askProbe(access, probe, this.#ended.signal)
@@ -86,6 +101,7 @@ export class Supervisor implements Disposable {
     const adopting = Promise.withResolvers<undefined>()
     const request = this.#request(entry.instanceId, adopting.promise)
     this.#instance = await adoptInstance(request, entry, this.#options.env)
+    this.#turn = this.#options.env.turns?.hold(this.#gpus())
     this.dispatch({ kind: 'adopt', adopted: entry })
     adopting.resolve(undefined)
   }
@@ -109,6 +125,8 @@ export class Supervisor implements Disposable {
   [Symbol.dispose](): void {
     this.#cancelTimers()
     this.#ended.abort()
+    this.#waiting?.abort()
+    this.#turn?.release()
   }
 
   #step(event: SupervisionEvent): void {
@@ -119,6 +137,7 @@ export class Supervisor implements Disposable {
     this.#supervised = pool
     for (const effect of effects) this.#perform(effect)
     if (this.#instance?.instanceId !== instanceOf(pool.state)) this.#instance = undefined
+    this.#settleTurn(pool.state)
     if (before !== pool) hooks.onChange()
   }
 
@@ -155,7 +174,9 @@ export class Supervisor implements Disposable {
   async #launch(instanceId: string): Promise<void> {
     const launching = Promise.withResolvers<undefined>()
     const request = this.#request(instanceId, launching.promise)
-    const result = await launchInstance(request, this.#options.env)
+    const result = (await this.#takeTurn())
+      ? await launchInstance(request, this.#options.env)
+      : NOT_STARTED
     if (result.kind === 'launched') this.#instance = result.instance
     this.dispatch(
       result.kind === 'launched'
@@ -163,6 +184,43 @@ export class Supervisor implements Disposable {
         : { kind: 'launch_failed', instanceId, report: result.report },
     )
     launching.resolve(undefined)
+  }
+
+  /** Waits for other starts on the GPUs of the pool. False: it is not to start any more. */
+  async #takeTurn(): Promise<boolean> {
+    const { env, spec, log } = this.#options
+    const gpus = this.#gpus()
+    // A restart follows its stop without a rest: it takes its turn anew, behind those who wait.
+    this.#turn?.release()
+    this.#turn = undefined
+    if (!env.turns || gpus.length === 0 || !spec.policy.hasProcess) return true
+    const waiting = (this.#waiting = new AbortController())
+    const startedAt = env.clock.now()
+    try {
+      const turn = await env.turns.take(gpus, waiting.signal)
+      const waitedMs = Math.round(env.clock.now() - startedAt)
+      if (waitedMs > 0)
+        log.info({ devices: gpus, waited_ms: waitedMs }, 'start waited for its turn')
+      if (!waiting.signal.aborted) this.#turn = turn
+      else turn.release()
+      return !waiting.signal.aborted
+    } catch {
+      // Nobody wants the start any more: its launch is answered, and nothing was made.
+      return false
+    }
+  }
+
+  /** RAM is not measured by who loads, so that starts on the CPU may go on side by side. */
+  #gpus(): readonly string[] {
+    return this.#options.spec.devices.filter((device) => device !== 'cpu')
+  }
+
+  /** A start ends when its engine serves, or when nothing is left of it. */
+  #settleTurn(state: PoolState): void {
+    if (state.kind !== 'preparing') this.#waiting?.abort()
+    if (state.kind !== 'ready' && state.kind !== 'draining' && instanceOf(state)) return
+    this.#turn?.release()
+    this.#turn = undefined
   }
 
   #request(instanceId: string, told: Promise<unknown>): LaunchRequest {

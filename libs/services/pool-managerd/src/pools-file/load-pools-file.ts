@@ -1,8 +1,11 @@
 import { statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
+import { checkBudgets, type BudgetClaim } from '@berth/devices'
 import { BerthError, parseModelId } from '@berth/kernel'
 import { listProblems, readYamlFile } from '@berth/runtime'
 import type { EngineDriver, EngineName } from '@berth/supervision'
+import type { Devices } from '../device/devices.ts'
+import { checkDevices, claimOf, withMask } from './check-devices.ts'
 import { fileSchema, poolSchema } from './pool-schema.ts'
 import type { PoolSpec, PoolsFile } from './pool-spec.ts'
 import { toPoolSpec } from './to-pool-spec.ts'
@@ -10,9 +13,12 @@ import { toPoolSpec } from './to-pool-spec.ts'
 export interface LoadPoolsOptions {
   readonly path: string
   readonly drivers: Readonly<Partial<Record<EngineName, EngineDriver>>>
-  /** Ids of the devices this host has. */
-  readonly deviceIds: readonly string[]
+  /** The devices this host has. */
+  readonly devices: KnownDevices
 }
+
+/** What a mask is checked against. */
+export type KnownDevices = Pick<Devices, 'resolve'>
 
 /**
  * The pools file, read and checked against this host. Throws one `CONFIG_INVALID` that lists
@@ -27,6 +33,7 @@ export const loadPoolsFile = (options: LoadPoolsOptions): PoolsFile => {
     (file.success ? file.data.model_root : undefined) ?? '.',
   )
   const pools: PoolSpec[] = []
+  const claims: BudgetClaim[] = []
   for (const [index, entry] of entriesOf(content).entries()) {
     const where = `pools[${index}]`
     const pool = poolSchema.safeParse(entry)
@@ -34,10 +41,18 @@ export const loadPoolsFile = (options: LoadPoolsOptions): PoolsFile => {
       problems.push(...listProblems(pool.error, where))
       continue
     }
-    const spec = toPoolSpec(pool.data, root)
-    problems.push(...checkPool(spec, where, options), ...checkUnique(spec, where, pools))
+    const written = toPoolSpec(pool.data, root)
+    const mask = options.devices.resolve(written.devices)
+    const spec = withMask(written, mask)
+    problems.push(
+      ...checkPool(spec, where, options),
+      ...checkDevices(spec, where, { mask, drivers: options.drivers }),
+      ...checkUnique(spec, where, pools),
+    )
     pools.push(spec)
+    claims.push({ ...{ where, poolId: spec.poolId }, ...claimOf(spec, mask) })
   }
+  problems.push(...checkBudgets(claims))
   if (problems.length > 0 || !file.success) throw invalid(options.path, problems)
   return { hostId: file.data.host, pools }
 }
@@ -61,23 +76,12 @@ const checkPool = (spec: PoolSpec, where: string, options: LoadPoolsOptions): st
     : [`${where}.engine: this version has no driver for ${spec.engine.engine}, only ${known}`]
   return [
     ...problems,
-    ...checkDevices(spec, where, options.deviceIds),
     ...checkModel(spec, where),
     ...(spec.isStrict && spec.engine.slots !== 1
       ? [`${where}.slots: determinism strict needs exactly 1`]
       : []),
   ]
 }
-
-const checkDevices = (spec: PoolSpec, where: string, deviceIds: readonly string[]): string[] =>
-  spec.devices.flatMap((device, index) =>
-    deviceIds.includes(device)
-      ? []
-      : [
-          `${where}.devices[${index}]: this host has no device ${device}, ` +
-            `only ${deviceIds.join(', ')}`,
-        ],
-  )
 
 const checkModel = (spec: PoolSpec, where: string): string[] => {
   const { modelPath, engine } = spec

@@ -40,6 +40,8 @@ export const poolSchema = z.strictObject({
   engine: z.enum(['vllm', 'llamacpp', 'ollama', 'openai', 'embedded', 'sim']),
   mode: z.enum(['managed', 'monitored', 'external']).optional(),
   devices: z.array(z.union([z.number().int().min(0), z.string().min(1)])).default(['cpu']),
+  /** What the pool may take of each GPU of its mask; pools that share one may promise no more. */
+  vram_budget_bytes: z.number().int().min(1).max(Number.MAX_SAFE_INTEGER).optional(),
   /** `hf:`, `file:`, `https:`, `oci:`, `ollama:`, or a plain path or name. */
   model: z.string().min(1).max(4_096).optional(),
   /** What clients send as `model`, when not the name in `model`. */

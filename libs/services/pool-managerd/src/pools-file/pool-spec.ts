@@ -4,7 +4,12 @@ import type { EngineSpec, SupervisionPolicy } from '@berth/supervision'
 export interface PoolSpec {
   readonly poolId: string
   readonly engine: EngineSpec
+  /** Ids of devices; as written where they are not known yet. */
   readonly devices: readonly string[]
+  /** The same over reboots. Absent: not all of them are known yet. */
+  readonly deviceUuids?: readonly string[]
+  /** What the pool may take of each GPU of its mask. */
+  readonly vramBudgetBytes?: number
   /** Where the model's files come from, as written; empty in a pool without a model. */
   readonly modelRef: string
   /** The model file, when the engine reads one of this machine. */

@@ -28,6 +28,7 @@ export const toPoolSpec = (pool: PoolDocument, root: string): PoolSpec => {
       ...(lifecycle.binary_path === undefined ? {} : { binaryPath: lifecycle.binary_path }),
     },
     devices: pool.devices.map(String),
+    ...(pool.vram_budget_bytes === undefined ? {} : { vramBudgetBytes: pool.vram_budget_bytes }),
     modelRef: pool.model ?? '',
     hasOwnSlots: pool.slots !== undefined || isStrict,
     port: lifecycle.port,

@@ -2,6 +2,7 @@ import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import type { Bus } from '@berth/bus'
 import { subjects } from '@berth/bus'
 import { EventSchema, type Operation } from '@berth/contract'
+import type { FoundDevice } from '@berth/devices'
 import { randomUuid, type Clock, type Rng } from '@berth/kernel'
 import type { Effect } from '@berth/supervision'
 import { POOL_STATE } from './wire.ts'
@@ -10,6 +11,8 @@ import { POOL_STATE } from './wire.ts'
 export interface AgentEvents {
   poolTransition(poolId: string, effect: Extract<Effect, { readonly kind: 'transitioned' }>): void
   instanceExited(poolId: string, effect: Extract<Effect, { readonly kind: 'instance_ended' }>): void
+  /** A device failed, or is well again. */
+  deviceChanged(device: FoundDevice, poolIds: readonly string[]): void
   operationChanged(operation: Operation, correlationId: string): void
 }
 
@@ -60,6 +63,14 @@ export const createAgentEvents = ({ bus, clock, rng, ...own }: AgentEventsOption
           message: report.message,
           willRestart: backoffMs !== undefined,
           backoffMs: BigInt(Math.round(backoffMs ?? 0)),
+        },
+      }),
+    deviceChanged: ({ deviceId, uuid, fault }, poolIds) =>
+      publish('device_changed', {
+        case: 'deviceChanged',
+        value: {
+          ...{ deviceId, uuid, poolIds: [...poolIds] },
+          ...{ faultKind: fault?.kind ?? '', fault: fault?.message ?? '' },
         },
       }),
     operationChanged: (operation, correlationId) =>

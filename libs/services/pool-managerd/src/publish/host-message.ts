@@ -1,6 +1,6 @@
 import { create } from '@bufbuild/protobuf'
 import { HostSnapshotSchema, type HostSnapshot, type Pool as PoolMessage } from '@berth/contract'
-import type { FoundDevice } from '../device/inventory.ts'
+import type { FoundDevice } from '@berth/devices'
 import type { Authority } from '../ingress/authority.ts'
 import { DEVICE_KIND } from './wire.ts'
 
@@ -43,6 +43,8 @@ const deviceMessage = (device: FoundDevice) => ({
   kind: DEVICE_KIND[device.kind],
   computeCapability: device.computeCapability,
   cores: device.cores,
+  fault: device.fault?.message ?? '',
+  driverVersion: device.driverVersion ?? '',
   ...bytes('memoryTotalBytes', device.memoryTotalBytes),
   ...bytes('memoryFreeBytes', device.memoryFreeBytes),
   ...(device.utilizationPercent === undefined

@@ -1,9 +1,11 @@
 import { create } from '@bufbuild/protobuf'
 import { PoolSchema, Residency, type Operation, type Pool as PoolMessage } from '@berth/contract'
+import { maskFacts, resolveMask, type FoundDevice } from '@berth/devices'
 import type { Clock } from '@berth/kernel'
 import { serviceStateOf, type PoolStateKind } from '@berth/supervision'
 import type { Check } from '../pool/ask-all.ts'
 import type { Pool } from '../pool/pool.ts'
+import type { PoolSpec } from '../pools-file/pool-spec.ts'
 import { POOL_MODE, POOL_STATE, SERVICE_STATE } from './wire.ts'
 
 const RESIDENCY = {
@@ -22,6 +24,7 @@ export interface PoolMessageContext {
   readonly clock: Clock
   /** The agent is stopping: no pool takes anything new. */
   readonly isDraining: boolean
+  readonly devices: readonly FoundDevice[]
   readonly operation: Operation | undefined
 }
 
@@ -49,6 +52,7 @@ export const poolMessage = (pool: Pool, context: PoolMessageContext): PoolMessag
     pid: instance?.pid ?? 0,
     upSinceMs: BigInt(instance?.upSinceMs ?? 0),
     deviceMask: [...spec.devices],
+    ...maskMessage(spec, context.devices),
     slotsTotal: slots.total,
     slotsFree: slots.free,
     activeLeases: slots.active,
@@ -69,6 +73,20 @@ export const poolMessage = (pool: Pool, context: PoolMessageContext): PoolMessag
     })),
     ...(context.operation ? { currentOperation: context.operation } : {}),
   })
+}
+
+const maskMessage = (
+  { devices, vramBudgetBytes }: PoolSpec,
+  found: readonly FoundDevice[],
+): Pick<PoolMessage, 'computeCapability' | 'vramTotalBytes' | 'vramFreeBytes'> => {
+  const mask = resolveMask(devices, found)
+  const facts = maskFacts(mask.unknown.length > 0 ? [] : mask.devices, vramBudgetBytes)
+  const { computeCapability, vramTotalBytes: total, vramFreeBytes: free } = facts
+  return {
+    computeCapability,
+    ...(total === undefined ? {} : { vramTotalBytes: BigInt(total) }),
+    ...(free === undefined ? {} : { vramFreeBytes: BigInt(free) }),
+  }
 }
 
 const modelsOf = ({ spec, supervised, slots }: Pool) => {

@@ -1,6 +1,6 @@
 import { DeviceKind, PoolMode, PoolState, ServiceState } from '@berth/contract'
 import type { PoolMode as Mode, PoolStateKind, ServiceState as Service } from '@berth/supervision'
-import type { DeviceKind as FoundKind } from '../device/inventory.ts'
+import type { DeviceKind as FoundKind } from '@berth/devices'
 
 // Our words to those on the wire; a word without a number does not compile.
 

@@ -29,11 +29,21 @@ describe('a running engine is what its pool wants', () => {
     ['context', { context_length: 128 }],
     ['options', { engine_options: { threads: 3, embeddings: true } }],
     ['devices', { devices: [0] }],
+    ['budget', { vram_budget_bytes: 1 }],
     ['port', { lifecycle: { port: 9_999 } }],
     ['program', { lifecycle: { binary_path: '/opt/engine' } }],
   ])('but not with another %s', (_what, change) => {
     expect(hash(change)).not.toBe(hash())
   })
+})
+
+it('an engine stays what its pool wants when its GPU gets another index, not when it is another GPU', () => {
+  const of = (devices: readonly string[], deviceUuids: readonly string[]) => {
+    const spec = toPoolSpec(poolSchema.parse(POOL), '/models')
+    return hashOfSpec({ ...spec, devices, deviceUuids })
+  }
+  expect(of(['1'], ['GPU-a'])).toBe(of(['0'], ['GPU-a']))
+  expect(of(['0'], ['GPU-b'])).not.toBe(of(['0'], ['GPU-a']))
 })
 
 it('an engine outlives its agent unless its pool says otherwise, and only one that is ours', () => {
