@@ -84,8 +84,9 @@ export const explain = (
 }
 
 /** Whether a job went elsewhere although it prefers pools. */
-export const isFallback = ({ preferPools }: PlacementJob, decision: Decision): boolean =>
+export const isFallback = ({ preferPools, pinPoolId }: PlacementJob, decision: Decision): boolean =>
   decision.kind === 'assigned' &&
+  pinPoolId === undefined &&
   preferPools.length > 0 &&
   !preferPools.includes(decision.pool.poolId)
 
