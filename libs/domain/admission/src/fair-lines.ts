@@ -9,6 +9,8 @@ export interface TenantLine<Payload> extends Line<Payload> {
   counter: number
   /** Jobs of it that were dispatched and are not over. */
   running: number
+  /** What the jobs of it that wait will be charged together, in tokens. */
+  costTokens: number
 }
 
 /**
@@ -51,6 +53,7 @@ export const compareTurn = (a: TenantLine<unknown>, b: TenantLine<unknown>): num
 export const put = <Payload>(lines: FairLines<Payload>, job: WaitingJob<Payload>): void => {
   const line = enter(lines, job.tenant)
   insert(line, job)
+  line.costTokens += job.costTokens
   lines.length += 1
   if (line.first === job) keepOrder(lines, line)
 }
@@ -60,6 +63,7 @@ export const take = <Payload>(lines: FairLines<Payload>, job: WaitingJob<Payload
   const line = lines.tenants.get(job.tenant)!
   const wasFirst = line.first === job
   remove(line, job)
+  line.costTokens -= job.costTokens
   lines.length -= 1
   if (line.length === 0) {
     lines.next.drop(line)
@@ -104,7 +108,7 @@ const enter = <Payload>(lines: FairLines<Payload>, tenant: string): TenantLine<P
 
 const addTenant = <Payload>(lines: FairLines<Payload>, tenant: string): TenantLine<Payload> => {
   if (lines.tenants.size >= lines.sweepAt) sweep(lines)
-  const line = { ...createLine<Payload>(), tenant, counter: 0, running: 0 }
+  const line = { ...createLine<Payload>(), tenant, counter: 0, running: 0, costTokens: 0 }
   lines.tenants.set(tenant, line)
   return line
 }

@@ -8,7 +8,7 @@ import {
   type AdmissionQueue,
   type ClassQueue,
 } from './admission-queue.ts'
-import { take } from './fair-lines.ts'
+import { take, type TenantLine } from './fair-lines.ts'
 import { createHeap } from './heap.ts'
 import { compareAge, type JobClass, type JobOffer, type WaitingJob } from './waiting-job.ts'
 
@@ -43,16 +43,27 @@ export function* inOrder<Payload>(
   return undefined
 }
 
-/** How many jobs are really served before this one; undefined when it does not wait. */
+/**
+ * How many jobs are really served before this one; undefined when it does not wait. Looks at jobs
+ * behind it of its own tenant, and at those before it of tenants that are served more slowly.
+ */
 export const jobsAhead = (queue: AdmissionQueue<unknown>, jobId: JobId): number | undefined => {
   const job = queue.jobs.get(jobId)
   if (!job) return undefined
-  let ahead = 0
-  for (const before of inOrder(queue, job.modelId)) {
-    if (before === job) break
-    ahead += 1
+  const model = queue.models.get(job.modelId)!
+  if (queue.policy.priorityWeights) return placeOf(job, inOrder(queue, job.modelId))
+  const lines = model[job.line]
+  const own = lines.tenants.get(job.tenant)!
+  let [ahead, costTokens] = [own.length - 1, own.costTokens - job.costTokens]
+  for (let behind = job.next; behind; behind = behind.next) {
+    ahead -= 1
+    costTokens -= behind.costTokens
   }
-  return ahead
+  const turn: Turn = { job, key: own.counter + costTokens / tenantWeight(queue.policy, job.tenant) }
+  for (const line of lines.next.items) {
+    if (line !== own) ahead += countBefore(line, tenantWeight(queue.policy, line.tenant), turn)
+  }
+  return ahead + (job.line === 'batch' ? model.interactive.length : 0)
 }
 
 /** How many jobs would be served before this one if it were queued. */
@@ -141,18 +152,53 @@ export const depths = (queue: AdmissionQueue<unknown>): Record<JobClass, number>
   return total
 }
 
-interface Cursor<Payload> {
-  job: WaitingJob<Payload>
-  /** The counter of its tenant when those of its line before it are served. */
+const placeOf = (job: WaitingJob<unknown>, order: Iterable<WaitingJob<unknown>>): number => {
+  let ahead = 0
+  for (const before of order) {
+    if (before === job) break
+    ahead += 1
+  }
+  return ahead
+}
+
+/** When a job is served: `key` is the counter of its tenant when those before it are. */
+interface Turn {
+  job: WaitingJob<unknown>
   key: number
+}
+
+const compareTurn = (a: Turn, b: Turn): number => a.key - b.key || compareAge(a.job, b.job)
+
+/** Jobs of another tenant that are served before a turn. */
+const countBefore = (line: TenantLine<unknown>, weight: number, turn: Turn): number => {
+  const { first, last, counter } = line
+  if (counter > turn.key) return 0
+  const lastTurn = { job: last!, key: counter + (line.costTokens - last!.costTokens) / weight }
+  if (compareTurn(lastTurn, turn) < 0) return line.length
+  let [count, costTokens] = [0, 0]
+  for (let job = first; job; job = job.next) {
+    if (compareTurn({ job, key: counter + costTokens / weight }, turn) > 0) break
+    count += 1
+    costTokens += job.costTokens
+  }
+  return count
+}
+
+interface Cursor<Payload> extends Turn {
+  job: WaitingJob<Payload>
+  readonly counter: number
+  /** What the jobs of the line before this one will be charged. */
+  costTokens: number
 }
 
 function* linesInOrder<Payload>(
   policy: AdmissionPolicy,
   lines: ClassQueue<Payload>,
 ): Generator<WaitingJob<Payload>, undefined> {
-  const cursors = createHeap<Cursor<Payload>>((a, b) => a.key - b.key || compareAge(a.job, b.job))
-  for (const { first, counter } of lines.next.items) cursors.put({ job: first!, key: counter })
+  const cursors = createHeap<Cursor<Payload>>(compareTurn)
+  for (const { first, counter } of lines.next.items) {
+    cursors.put({ job: first!, key: counter, counter, costTokens: 0 })
+  }
   for (let cursor = cursors.first; cursor; cursor = cursors.first) {
     const { job } = cursor
     yield job
@@ -160,7 +206,8 @@ function* linesInOrder<Payload>(
       cursors.drop(cursor)
       continue
     }
-    cursor.key += job.costTokens / tenantWeight(policy, job.tenant)
+    cursor.costTokens += job.costTokens
+    cursor.key = cursor.counter + cursor.costTokens / tenantWeight(policy, job.tenant)
     cursor.job = job.next
     cursors.put(cursor)
   }

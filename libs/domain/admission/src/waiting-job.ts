@@ -10,7 +10,7 @@ export interface JobOffer<Payload> {
   readonly jobClass: JobClass
   /** Who shares the model fairly with others; empty where nobody signs in. */
   readonly tenant: string
-  /** Prompt and expected tokens: what serving it is charged with until it is over. */
+  /** Prompt and expected tokens, a whole number: what serving it is charged with until it is over. */
   readonly costTokens: number
   /** When it first asked, on the caller's clock; before `now` for a job that is sent again. */
   readonly arrivedAtMs: number

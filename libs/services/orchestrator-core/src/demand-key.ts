@@ -18,13 +18,9 @@ export const demandKey = ({ jobId, spec, exclusions }: Ask): string =>
     spec.requiredExtensions,
     spec.engine,
     spec.estKvBytes,
-    // A strict job belongs to one replica by its seed; one that reuses a cache may wait for it.
-    spec.isStrict && [
-      String(spec.seed),
-      spec.samplerProfileVersion,
-      spec.engineVersion,
-      spec.modelDigest,
-    ],
+    // Not the seed: it chooses among the pools that are free.
+    spec.isStrict && [spec.samplerProfileVersion, spec.engineVersion, spec.modelDigest],
+    // May wait for its session's pool where others would not.
     spec.kvHint === 'reuse' && spec.sessionId,
     exclusions.length > 0 && jobId,
   ])

@@ -11,6 +11,7 @@ import {
 import type { PoolView } from '@berth/fleet'
 import type { ModelId } from '@berth/kernel'
 import type { Core, Waiting } from './core-state.ts'
+import { onTimeAt } from './deadline.ts'
 import { decide } from './decide.ts'
 import { demandKey } from './demand-key.ts'
 import { grant } from './grant.ts'
@@ -39,6 +40,7 @@ export interface PassOptions {
  */
 export const dispatchModel = (core: Core, modelId: ModelId, options: PassOptions = {}): void => {
   if (core.role.kind !== 'leader' || !isWaitedFor(core.queue, modelId)) return
+  core.passes += 1
   const pass: Pass = { blocked: new Map(), looks: LOOK_AHEAD }
   const others: WaitingJob<Waiting>[] = []
   for (const job of candidates(core.queue, modelId, options.line)) {
@@ -98,7 +100,7 @@ const isBlocked = ({ blocked }: Pass, { payload }: WaitingJob<Waiting>): boolean
 const look = (core: Core, pass: Pass, job: WaitingJob<Waiting>): 'wait' | 'left' => {
   if (tryJob(core, job) === 'left') return 'left'
   const { payload } = job
-  payload.lookedAtMs = core.clock.now()
+  payload.lookedAtPass = core.passes
   // Not blocked before: its context is less than any that was told to wait.
   pass.blocked.set((payload.demandKey ??= demandKey(payload.ask)), payload.ask.spec.requiredCtx)
   pass.looks -= 1
@@ -108,7 +110,7 @@ const look = (core: Core, pass: Pass, job: WaitingJob<Waiting>): 'wait' | 'left'
 /** Those that were not looked at for longest, in the order of the queue. */
 const longestUnseen = (jobs: readonly WaitingJob<Waiting>[]): readonly WaitingJob<Waiting>[] => {
   if (jobs.length <= LOOK_AHEAD) return jobs
-  const byLook = [...jobs].sort((a, b) => a.payload.lookedAtMs - b.payload.lookedAtMs)
+  const byLook = [...jobs].sort((a, b) => a.payload.lookedAtPass - b.payload.lookedAtPass)
   const chosen = new Set(byLook.slice(0, LOOK_AHEAD))
   return jobs.filter((job) => chosen.has(job))
 }
@@ -128,7 +130,8 @@ const tryJob = (core: Core, job: WaitingJob<Waiting>): 'wait' | 'left' => {
       const queuedMs = Math.round(core.clock.now() - job.arrivedAtMs)
       const queueDepth = depthOf(core.queue, job.modelId)
       const { pool, predictedEndMs } = decision
-      grant(core, ask, { gatewayId, pool, predictedEndMs, queuedMs, queueDepth, service })
+      const times = { predictedEndMs, queuedMs, ...onTimeAt(core, job, pool, predictedEndMs) }
+      grant(core, ask, { gatewayId, pool, ...times, queueDepth, service })
       return 'left'
     }
     case 'impossible':
