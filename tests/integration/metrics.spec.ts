@@ -58,6 +58,13 @@ const valueOf = async (name: string, labels: object) => {
   return sample?.value
 }
 
+/** A leader that is younger lets jobs for unknown models wait for hosts that may still come. */
+const SETTLED_MS = 3_500
+const coreHasSettled = async () => {
+  const leading = (await fleet.core.lines()).find(({ msg }) => msg === 'leading')
+  return leading !== undefined && Date.now() - Date.parse(String(leading['time'])) > SETTLED_MS
+}
+
 /** A success, one that waits, one that is refused, one cancelled in the queue, one while it runs. */
 const sendTraffic = async () => {
   const headers = { 'X-Session-Id': SESSION, 'X-Correlation-Id': CORRELATION }
@@ -92,6 +99,7 @@ beforeAll(async () => {
     hosts: [{ hostId: 'h1', pools }],
     coreFlags: { '--queue-capacity': 1 },
   })
+  await until('core has settled', coreHasSettled)
   await sendTraffic()
   await until('every lease is over', async () => (await valueOf('berth_leases', {})) === 0)
   scrapes = await scrapeAll()
