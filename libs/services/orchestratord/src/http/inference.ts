@@ -4,14 +4,11 @@ import type { RequestHandler, Response } from 'express'
 import { dispatch, type DispatchDeps, type DispatchRequest } from '../dispatch.ts'
 import type { Fleet } from '../fleet-client.ts'
 import type { GatewayMetrics } from '../gateway-metrics.ts'
-import type { JobFacts } from '../session.ts'
-import { admitModel, ANYONE, type Access, type AccessDeps } from './access.ts'
-import { estimateTokens } from './estimate-tokens.ts'
+import { ANYONE, type AccessDeps } from './access.ts'
 import { createHttpCaller, type HttpCaller } from './http-caller.ts'
 import type { Body, BodyReader } from './read-body.ts'
-import { createPromptMeter } from './prefix-chain.ts'
 import { readHeaders, type HeaderHints } from './read-headers.ts'
-import { readRequest } from './read-request.ts'
+import { createJobReader } from './read-job.ts'
 import { contextOf } from './request-context.ts'
 import { servedModels } from './served-models.ts'
 import { createTimeLimit } from './time-limit.ts'
@@ -32,36 +29,25 @@ export interface InferenceDeps extends DispatchDeps, AccessDeps {
 
 /** One relayed route: read what is needed, get a slot, pass the bytes on. */
 export const inference = (deps: InferenceDeps): RequestHandler => {
-  const measure = createPromptMeter()
+  const readJob = createJobReader(deps)
   return async (req, res) => {
     const hints = readHeaders(req.headers)
     using body = await deps.bodies.read(req)
-    const { correlationId, arrivedAtMs, route, access = ANYONE } = contextOf(res)
-    const facts = readRequest(body.bytes, { route, isStrict: hints.isStrict })
-    admitModel(deps, access, facts.modelId)
-    const measured = facts.prompt && measure(facts.prompt, access.tenant)
+    const context = contextOf(res)
+    const { correlationId, arrivedAtMs, route } = context
+    const job = readJob(body.bytes, hints, context)
     const request: DispatchRequest = {
-      job: {
-        ...jobOf(hints, access),
-        modelId: facts.modelId,
-        route,
-        maxTokens: facts.maxTokens,
-        promptTokens: estimateTokens(facts.prompt, measured?.utf8Bytes, body.bytes.length),
-        stream: facts.isStream,
-        correlationId,
-        ...(facts.seed === undefined ? {} : { seed: facts.seed }),
-        ...(measured === undefined ? {} : { prefixChain: measured.chain }),
-      },
+      job,
       maxWaitMs: hints.maxWaitMs ?? defaultWaitMs(deps, hints),
       path: upstreamPath(route, req.originalUrl),
       headers: upstreamHeaders(req.headers, correlationId),
-      lacksSeed: facts.seed === undefined && GENERATES.has(route),
+      lacksSeed: job.seed === undefined && GENERATES.has(route),
       get body() {
         return body.bytes
       },
       arrivedAtMs,
     }
-    const { isStream } = facts
+    const isStream = job.stream === true
     using limit = createTimeLimit(deps.clock, hints.deadlineMs, arrivedAtMs)
     using caller = createHttpCaller({ ...deps, res, isStream })
     deps.callers.add(caller)
@@ -72,22 +58,6 @@ export const inference = (deps: InferenceDeps): RequestHandler => {
     }
   }
 }
-
-/** What the headers and the key say of a job. */
-const jobOf = (hints: HeaderHints, access: Access): JobFacts => ({
-  class: hints.class,
-  deadlineMs: hints.deadlineMs,
-  sessionId: hints.sessionId,
-  kvHint: hints.kvHint,
-  isStrict: hints.isStrict,
-  samplerProfileVersion: hints.samplerProfileVersion,
-  expectedTokens: hints.expectedTokens,
-  // Only what the client says itself: an estimate of ours must never refuse a job.
-  requiredCtx: hints.requiredCtx,
-  ...(Object.keys(hints.budget).length === 0 ? {} : { budget: hints.budget }),
-  tenant: access.tenant,
-  keyId: access.keyId,
-})
 
 const defaultWaitMs = (deps: InferenceDeps, hints: HeaderHints) =>
   hints.class === JobClass.BATCH ? BATCH_WAIT_MS : deps.maxWaitMs
