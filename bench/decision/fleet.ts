@@ -1,7 +1,7 @@
 import { createFleetView, foldSnapshot, markKeyed, reserve, type FleetView } from '@berth/fleet'
 import { hostSnapshot, poolSnapshot } from '@berth/fleet/testing'
 import { randomInt, seededRng, type HostId, type ModelId, type PoolId } from '@berth/kernel'
-import type { PlacementJob } from '@berth/placement'
+import { noteGrant, noteRelease, type PlacementJob } from '@berth/placement'
 
 /** Pools on one host of the measured fleet. */
 const POOLS_PER_HOST = 8
@@ -30,6 +30,41 @@ export const buildFleet = (pools: number): FleetView => {
   }
   return view
 }
+
+/** Blocks of a long conversation, and of the system prompt that all conversations begin with. */
+const CHAIN_BLOCKS = 64
+const SYSTEM_BLOCKS = 8
+
+/**
+ * Lets each pool have read two conversations, so that its prefix index and its cells are what they
+ * are in a fleet at work: all have the system prompt, one in eight more of the measured job's.
+ */
+export const warmUp = (view: FleetView): void => {
+  const pools = [...view.pools.values()]
+  for (const [at, pool] of pools.entries()) {
+    const shared = at % 8 === 0 ? SYSTEM_BLOCKS + 1 + (at % (CHAIN_BLOCKS - SYSTEM_BLOCKS)) : 0
+    for (const prefix of [talk(at + 1, SYSTEM_BLOCKS), talk(0, shared)]) {
+      const job = { ...chatJob, prefix, promptTokens: prefix.length * 256 }
+      const note = noteGrant(view, job, pool, 0)
+      const measured = { tokensIn: 9, tokensOut: 90, firstTokenMs: 200 + at, decodeMs: 900 + at }
+      noteRelease(view, note, { ...measured, isComplete: true }, 1)
+    }
+  }
+}
+
+/** A conversation's chain: the first `shared` blocks are the measured job's, the rest its own. */
+const talk = (id: number, shared: number): Uint32Array =>
+  Uint32Array.from({ length: 2 * CHAIN_BLOCKS }, (_, word) => {
+    const isShared = id === 0 ? word < 2 * shared : word < 2 * SYSTEM_BLOCKS
+    return Math.imul((isShared ? 0 : id * 1_000_003) + word + 1, 0x9e37_79b1)
+  }).slice(0, id === 0 ? 2 * shared : undefined)
+
+/** The same with a long conversation behind it. */
+export const talkJob = (): PlacementJob => ({
+  ...chatJob,
+  prefix: talk(0, CHAIN_BLOCKS),
+  promptTokens: CHAIN_BLOCKS * 512,
+})
 
 /** A chat job without demands, as nearly all are. */
 export const chatJob: PlacementJob = {

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { DEFAULT_PLACEMENT_POLICY, place } from '@berth/placement'
-import { buildFleet, chatJob } from './fleet.ts'
+import { buildFleet, chatJob, talkJob, warmUp } from './fleet.ts'
 
 const SIZES = [10, 100, 1_000, 10_000]
 const WARM_UP_MS = 300
@@ -9,6 +9,8 @@ const MEASURE_MS = 1_500
 
 interface Row {
   readonly pools: number
+  /** The job has a long prompt, of which pools hold more or less. */
+  readonly affinity: boolean
   readonly decisions: number
   readonly p50_us: number
   readonly p99_us: number
@@ -16,9 +18,11 @@ interface Row {
 }
 
 /** Times single decisions, then the memory that many of them take. */
-const measure = (pools: number): Row => {
+const measure = (pools: number, affinity: boolean): Row => {
   const view = buildFleet(pools)
-  const decide = () => place(view, chatJob, DEFAULT_PLACEMENT_POLICY, 1)
+  warmUp(view)
+  const job = affinity ? talkJob() : chatJob
+  const decide = () => place(view, job, DEFAULT_PLACEMENT_POLICY, 1)
   repeatFor(WARM_UP_MS, decide)
   const samples: number[] = []
   repeatFor(MEASURE_MS, () => {
@@ -29,7 +33,7 @@ const measure = (pools: number): Row => {
   samples.sort((a, b) => a - b)
   const at = (share: number) => round(samples[Math.floor(share * (samples.length - 1))]!)
   return {
-    pools,
+    ...{ pools, affinity },
     decisions: samples.length,
     p50_us: at(0.5),
     p99_us: at(0.99),
@@ -57,12 +61,14 @@ const bytesPerDecision = (decide: () => unknown): number => {
 const round = (value: number) => Math.round(value * 10) / 10
 
 const { values } = parseArgs({ options: { json: { type: 'string' } } })
-const rows = SIZES.map(measure)
+const rows = SIZES.flatMap((pools) => [measure(pools, false), measure(pools, true)])
 process.stdout.write('place(): one decision where every pool has the model\n')
-process.stdout.write('   pools  decisions   p50 us   p99 us   bytes\n')
+process.stdout.write('   pools  affinity  decisions   p50 us   p99 us   bytes\n')
 for (const row of rows) {
-  const cells = [row.pools, row.decisions, row.p50_us, row.p99_us, row.bytes_per_decision]
-  const widths = [8, 10, 8, 8, 7]
+  const { pools, decisions, p50_us, p99_us, bytes_per_decision } = row
+  const affinity = row.affinity ? 'with' : 'without'
+  const cells = [pools, affinity, decisions, p50_us, p99_us, bytes_per_decision]
+  const widths = [8, 9, 10, 8, 8, 7]
   process.stdout.write(`${cells.map((cell, n) => String(cell).padStart(widths[n]!)).join(' ')}\n`)
 }
 if (values.json) writeFileSync(values.json, `${JSON.stringify({ bench: 'decision', rows })}\n`)
