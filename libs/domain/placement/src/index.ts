@@ -5,7 +5,7 @@ export {
   type ScoringWeights,
   type Speed,
 } from './placement-policy.ts'
-export type { PlacementReason, Verdict, When } from './verdict.ts'
+export { VERDICTS, type PlacementReason, type Verdict, type When } from './verdict.ts'
 export { isEligible } from './judge.ts'
 export { place, type Decision } from './place.ts'
 export { explain, isFallback, type Candidate, type Explanation } from './explain.ts'

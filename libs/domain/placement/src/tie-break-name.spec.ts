@@ -20,12 +20,12 @@ type Row = readonly [string, string, PoolDraft, PoolDraft, Partial<PlacementJob>
 describe('the tie-break that decided', () => {
   // Each row is tied in everything above it; `b` wins but by its id.
   it.each<Row>([
-    ['004-02b1', 'warmth', {}, {}, { warmPoolId: B }],
-    ['004-02b2', 'active_leases', { slotsTotal: 9 }, { slotsTotal: 2 }, {}, [A]],
-    ['004-02b2', 'slots_free', {}, { slotsTotal: 2 }],
-    ['004-02b3', 'vram_headroom', { vramFreeBytes: 1 }, { vramFreeBytes: 2 }],
-    ['004-02b4', 'perf_tokens_per_s', speed(1), speed(2)],
-  ])('[%s] is said to be %s', (...[, tieBreak, a, b, job, leases]: Row) => {
+    ['[004-02b1]', 'warmth', {}, {}, { warmPoolId: B }],
+    ['[004-02b2]', 'active_leases', { slotsTotal: 9 }, { slotsTotal: 2 }, {}, [A]],
+    ['[004-02b2]', 'slots_free', {}, { slotsTotal: 2 }],
+    ['[004-02b3]', 'vram_headroom', { vramFreeBytes: 1 }, { vramFreeBytes: 2 }],
+    ['[004-02b4]', 'perf_tokens_per_s', speed(1), speed(2)],
+  ])('%s is said to be %s', (...[, tieBreak, a, b, job, leases]: Row) => {
     const view = rigView(rigPool('a', a), rigPool('b', b))
     for (const poolId of leases ?? []) reserve(view, poolId)
     const said = explain(view, plainJob(job), TIED, 0)
