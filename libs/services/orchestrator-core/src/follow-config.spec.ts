@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals'
 import type { RpcLog } from '@berth/rpc'
 import { createMetrics } from '@berth/runtime'
-import { coreConfigSchema, type CoreConfig } from './config.ts'
+import { coreConfigSchema } from './config.ts'
 import { followConfig } from './follow-config.ts'
 import { toPolicy } from './policy-config.ts'
 import { createSeries } from './series.ts'
@@ -27,7 +27,7 @@ const running = () => {
   ends.push(metrics)
   const config = followConfig(rig.coordinator, createSeries(metrics), log)
   const change = (draft: object, ...changed: readonly string[]) =>
-    config.onChange({ config: coreConfigSchema.parse(draft) as CoreConfig, changed })
+    config.onChange({ config: coreConfigSchema.parse(draft), changed })
   return { rig, lines, config, change, metrics }
 }
 

@@ -62,7 +62,7 @@ export const createRig = (
   { clock = createSimClock(), store = createMemoryLedger(), budgetOfKey }: RigParts = {},
 ): Rig => {
   const asked: (() => void)[] = []
-  const told = new Map<SessionKey, SessionSignal[]>()
+  const inbox = createInbox()
   const events: CoreEvent[] = []
   const deliveries: KeyDelivery[] = []
   const resigned: number[] = []
@@ -73,7 +73,7 @@ export const createRig = (
     rng: seededRng(1),
     policy: { ...toPolicy(coreConfigSchema.parse({})), settleMs: 0, ...policy },
     effects: {
-      send: (session, signal) => void told.set(session, [...(told.get(session) ?? []), signal]),
+      send: inbox.send,
       close: (session, error) => void closed.push({ session, error }),
       installKey: (delivery) => void deliveries.push(delivery),
       forgetHost: () => undefined,
@@ -94,20 +94,14 @@ export const createRig = (
     ...(budgetOfKey ? { budgetOfKey } : {}),
   })
   if (isLeader) coordinator.onLeading(1)
-  const hear = (hostId: string) => {
-    const snapshot = coordinator.core.view.hosts.get(hostId as HostId)!.snapshot
-    coordinator.onHeartbeat(snapshot)
-  }
+  const hear = (hostId: string) =>
+    coordinator.onHeartbeat(coordinator.core.view.hosts.get(hostId as HostId)!.snapshot)
   return {
     ...{ clock, coordinator, events, deliveries, resigned, closed, store },
     settleStore: () => {
       for (let answer = asked.shift(); answer; answer = asked.shift()) answer()
     },
-    take: (session) => {
-      const signals = told.get(session) ?? []
-      told.delete(session)
-      return signals
-    },
+    take: inbox.take,
     joinHost: (hostId, pools, draft) => {
       const snapshot = hostSnapshot(hostId, pools, draft)
       coordinator.onSnapshot(snapshot, create(HostSnapshotSchema, { hostId }))
@@ -127,6 +121,20 @@ export const createRig = (
         for (const hostId of freshHosts) hear(hostId)
         coordinator.onTick()
       }
+    },
+  }
+}
+
+/** What sessions were told and nobody has taken yet. */
+const createInbox = () => {
+  const told = new Map<SessionKey, SessionSignal[]>()
+  return {
+    send: (session: SessionKey, signal: SessionSignal) =>
+      void told.set(session, [...(told.get(session) ?? []), signal]),
+    take: (session: SessionKey) => {
+      const signals = told.get(session) ?? []
+      told.delete(session)
+      return signals
     },
   }
 }
