@@ -108,6 +108,17 @@ describe('jobs that cannot go', () => {
     expect(outcomes(rig)).toEqual(['dispatched', 'rejected'])
   })
 
+  it('keep their place when another gateway sends their id', () => {
+    const rig = small()
+    rig.joinGateway(2, 'other')
+    for (const id of ['runs', 'j1']) acquire(rig, id)
+    rig.take(1)
+    rig.take(2)
+    rig.coordinator.onAcquire(2, ask('j1'))
+    expect(rig.take(2)).toMatchObject([{ kind: 'rejected', reason: 'DUPLICATE_TASK' }])
+    expect(serveNext(rig)).toBe('j1')
+  })
+
   it('of a model leave a slot of its pool to those of another, interactive ones first', () => {
     const rig = createRig()
     rig.joinHost('h1', [pool('p1', { models: ['m', 'n'] })])
@@ -268,6 +279,16 @@ describe('what a waiting job is told', () => {
     expect(rig.take(1)).toMatchObject([{ kind: 'queued', jobId: 'j3', position: 2, queueDepth: 2 }])
     await rig.pass(1_000, 'h1')
     expect(rig.take(1)).toEqual([])
+  })
+
+  it('is told again when what it waits for has changed', async () => {
+    const rig = small()
+    for (const id of ['runs', 'j1']) acquire(rig, id)
+    rig.take(1)
+    rig.joinHost('h1', [pool('p1', { isReady: false, state: 'starting' })], { revision: 2 })
+    await rig.pass(1_000, 'h1')
+    const told = rig.take(1).filter(({ kind }) => kind === 'queued')
+    expect(told).toMatchObject([{ jobId: 'j1', position: 1, reason: 'POOL_UNREADY' }])
   })
 
   it('never says that it starts now, and more with more before it', () => {

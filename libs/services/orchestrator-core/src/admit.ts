@@ -20,7 +20,7 @@ import { decide, expectedTokensOf } from './decide.ts'
 import { dispatchModel, dispatchPool, isSettling } from './dispatch.ts'
 import { restartMs, startMsBy } from './estimate.ts'
 import { grant, voidLease } from './grant.ts'
-import { closeWait, endWait, factsOf, refuse, rejectAsk } from './job-end.ts'
+import { closeWait, endWait, factsOf, refuse, rejectAsk, turnAway } from './job-end.ts'
 import type { Ask, JobSpec } from './job-spec.ts'
 import {
   refuseDuplicate,
@@ -35,6 +35,8 @@ import {
 /** No job says that it has waited longer: its place would be before everyone's, for ever. */
 const MAX_WAITED_MS = 3_600_000
 const TELL_AGAIN = -1
+/** Jobs of a model, from the front, that are told what they wait for though they did not move. */
+const TOLD_REASONS = 256
 
 /** Gives a job a slot, a place in the queue, or a refusal. */
 export const admit = (core: Core, gateway: Gateway, ask: Ask): void => {
@@ -46,7 +48,7 @@ export const admit = (core: Core, gateway: Gateway, ask: Ask): void => {
     return tellQueued(core, known, jobsAhead(core.queue, ask.jobId)!)
   }
   const refusal = refuseAtTheDoor(core, gateway, ask)
-  if (refusal) return rejectAsk(core, gateway.gatewayId, ask, refusal)
+  if (refusal) return turnAway(core, gateway.gatewayId, ask, refusal)
 
   const candidate = toOffer(core, gateway, ask)
   const ahead = jobsAheadOf(core.queue, candidate)
@@ -65,7 +67,7 @@ export const admit = (core: Core, gateway: Gateway, ask: Ask): void => {
     if (ahead === 0) return grantAtOnce(core, candidate, decision)
     if (goesPast(core, gateway, candidate)) return
   }
-  wait(core, gateway, candidate, startMs)
+  wait(core, gateway, candidate, { decision, ahead })
 }
 
 /**
@@ -90,21 +92,31 @@ export const cancel = (core: Core, gatewayId: GatewayId, jobId: JobId): void => 
 export const tellPositions = (core: Core): void => {
   for (const modelId of modelsWaitedFor(core.queue)) {
     let ahead = 0
-    for (const job of inOrder(core.queue, modelId)) tellQueued(core, job, ahead++)
+    for (const job of inOrder(core.queue, modelId)) {
+      const hasMoved = job.payload.toldPosition !== ahead + 1
+      if (hasMoved || ahead < TOLD_REASONS) tellQueued(core, job, ahead)
+      ahead += 1
+    }
   }
 }
 
-/** Tells a gateway where its job stands, when that is news. */
-const tellQueued = (core: Core, job: WaitingJob<Waiting>, ahead: number): void => {
+/** Tells a gateway where its job stands, why and until when, when place or reason is news. */
+const tellQueued = (
+  core: Core,
+  job: WaitingJob<Waiting>,
+  ahead: number,
+  decision = decide(core, job.payload.ask, job.payload.exclusionsEndMs, ahead),
+): void => {
   const { jobId, modelId, payload } = job
-  const { ask, gatewayId, exclusionsEndMs } = payload
+  const { ask, gatewayId } = payload
   const position = ahead + 1
   const key = core.gateways.get(gatewayId)?.key
-  if (key === undefined || position === payload.toldPosition) return
+  const reason = decision.kind === 'assigned' ? 'NO_CAPACITY' : decision.reason
+  const isNews = position !== payload.toldPosition || reason !== payload.toldReason
+  if (key === undefined || !isNews) return
   const isNew = payload.toldPosition === 0
   payload.toldPosition = position
-  const decision = decide(core, ask, exclusionsEndMs, ahead)
-  const reason = decision.kind === 'assigned' ? 'NO_CAPACITY' : decision.reason
+  payload.toldReason = reason
   const predictedStartMs = startMsBy(core, decision, ahead)
   const facts = { position, predictedStartMs, reason }
   const onTime = onTimeAfter(core, job, predictedStartMs)
@@ -155,9 +167,10 @@ const wait = (
   core: Core,
   gateway: Gateway,
   candidate: JobOffer<Waiting>,
-  predictedStartMs: number,
+  { decision, ahead }: Standing,
 ): void => {
   const { ask } = candidate.payload
+  const predictedStartMs = startMsBy(core, decision, ahead)
   candidate.payload.lookedAtPass = core.passes
   const isReadmitted = wasAdmitted(gateway, candidate)
   const admission = offer(core.queue, candidate, { predictedStartMs, isReadmitted })
@@ -172,7 +185,15 @@ const wait = (
     const victim = evicted.payload.ask
     closeWait(core, evicted, 'evicted', refuseEvicted(victim.spec, restartMs(core, victim)))
   }
-  tellQueued(core, job, jobsAhead(core.queue, job.jobId)!)
+  const isAsSeen = !evicted && decision.kind === 'wait'
+  if (isAsSeen) tellQueued(core, job, ahead, decision)
+  else tellQueued(core, job, jobsAhead(core.queue, job.jobId)!)
+}
+
+/** What was decided for a job in the place it would have. */
+interface Standing {
+  readonly decision: Decision
+  readonly ahead: number
 }
 
 /**
@@ -193,6 +214,7 @@ const toOffer = (core: Core, { gatewayId }: Gateway, ask: Ask): JobOffer<Waiting
     expiresAtMs: arrivedAtMs + waitLimitMs(core, spec),
     payload: {
       ...{ ask, gatewayId, exclusionsEndMs: now + core.policy.exclusionMs, toldPosition: 0 },
+      toldReason: '',
       isModelInDoubt: !isKnown(core, spec),
       lookedAtPass: -1,
       demandKey: undefined,

@@ -47,6 +47,8 @@ export interface Waiting {
   readonly isModelInDoubt: boolean
   /** What the gateway was told last. */
   toldPosition: number
+  /** Why it waits, as it was told last. */
+  toldReason: string
   /** The pass in which placement was asked last, and could not place it; -1: never. */
   lookedAtPass: number
   /** See `demandKey`; made when it is first asked for. */

@@ -6,6 +6,15 @@ import type { Core, Waiting } from './core-state.ts'
 import type { Ask, LeaseResult } from './job-spec.ts'
 import type { Refusal } from './refusal.ts'
 
+/**
+ * Refuses a job before anything was held for it. Its id may be that of another that waits, and
+ * whose charge stays.
+ */
+export const turnAway = (core: Core, gatewayId: GatewayId, ask: Ask, refusal: Refusal): void => {
+  countRejected(core.queue)
+  tellRefused(core, gatewayId, ask, refusal)
+}
+
 /** Refuses a job that never waited. */
 export const rejectAsk = (core: Core, gatewayId: GatewayId, ask: Ask, refusal: Refusal): void => {
   countRejected(core.queue)
@@ -15,6 +24,10 @@ export const rejectAsk = (core: Core, gatewayId: GatewayId, ask: Ask, refusal: R
 /** Tells of a refusal that the queue has counted itself. */
 export const refuse = (core: Core, gatewayId: GatewayId, ask: Ask, refusal: Refusal): void => {
   refundJob(core, ask.jobId)
+  tellRefused(core, gatewayId, ask, refusal)
+}
+
+const tellRefused = (core: Core, gatewayId: GatewayId, ask: Ask, refusal: Refusal): void => {
   tellRejected(core, gatewayId, ask.jobId, refusal)
   reportEnd(core, ask, 'rejected', { reason: refusal.reason, queuedMs: ask.waitedMs })
 }
