@@ -6,6 +6,7 @@ import type { ModelResidency, PoolSnapshot } from './pool-snapshot.ts'
 import { readMemory } from './pool-memory.ts'
 import { beginEvidence, createPoolEvidence } from './pool-evidence.ts'
 import { forgetPool } from './prefix-index.ts'
+import { joinClass, leaveClass } from './speed-class.ts'
 import { beginRow, forgetRow } from './speed-rows.ts'
 import { routeMask } from './route-bits.ts'
 
@@ -53,6 +54,7 @@ export const removePool = (view: FleetView, poolId: PoolId): void => {
   unindexModels(view, pool)
   forgetPool(view.prefixes, pool.number)
   view.numbers.free.push(pool.number)
+  leaveClass(view.speedClasses, pool.evidence.speeds)
   const claimants = view.conflicts.get(poolId)
   for (const hostId of claimants ?? []) {
     const host = view.hosts.get(hostId)
@@ -90,7 +92,7 @@ const addPool = (view: FleetView, host: HostView, snapshot: PoolSnapshot) => {
     reserved: view.reservations.get(snapshot.poolId) ?? 0,
     number: view.numbers.free.pop() ?? view.numbers.taken++,
     life: ++view.numbers.lives,
-    evidence: createPoolEvidence(),
+    evidence: createPoolEvidence(joinClass(view.speedClasses, host.snapshot, snapshot)),
   }
   beginRow(view.speedRows, pool.number)
   view.pools.set(pool.poolId, pool)
@@ -105,10 +107,19 @@ const replacePool = (view: FleetView, pool: PoolView, snapshot: PoolSnapshot): b
   pool.snapshot = snapshot
   Object.assign(pool, readFacts(view, pool.host.snapshot, snapshot))
   indexModels(view, pool)
-  forgetRow(view.speedRows, pool.number)
+  reclassify(view, pool)
   if (before.instanceId !== snapshot.instanceId) beginLife(view, pool)
   else if (hasUnloaded(before, pool)) forgetPool(view.prefixes, pool.number)
   return before.instanceId !== undefined && before.instanceId !== snapshot.instanceId
+}
+
+/** A snapshot may tell more of a pool's kind, or that it is another. */
+const reclassify = (view: FleetView, pool: PoolView) => {
+  const { evidence } = pool
+  const before = evidence.speeds
+  evidence.speeds = joinClass(view.speedClasses, pool.host.snapshot, pool.snapshot)
+  leaveClass(view.speedClasses, before)
+  forgetRow(view.speedRows, pool.number)
 }
 
 /** A new engine process: nothing cached, nothing to do. How fast it is stays known. */

@@ -3,6 +3,7 @@ import type { DeviceKind, HostSnapshot } from './host-snapshot.ts'
 import type { KvSlope } from './kv-bytes.ts'
 import type { PoolEvidence } from './pool-evidence.ts'
 import type { ModelResidency, PoolSnapshot, Residency } from './pool-snapshot.ts'
+import type { SpeedClass } from './speed-class.ts'
 import { createSpeedRows, type SpeedRows } from './speed-rows.ts'
 import { createPrefixIndex, type PrefixIndex } from './prefix-index.ts'
 
@@ -102,6 +103,8 @@ export interface FleetView {
   /** Which pools hold the beginning of which prompt. */
   readonly prefixes: PrefixIndex
   readonly numbers: PoolNumbers
+  /** Kinds of pools, by what makes them one. */
+  readonly speedClasses: Map<string, SpeedClass>
   /** By pool number: what scores read. */
   readonly speedRows: SpeedRows
 }
@@ -117,5 +120,6 @@ export const createFleetView = (): FleetView => ({
   routeBits: new Map(),
   prefixes: createPrefixIndex(),
   numbers: { free: [], taken: 0, lives: 0 },
+  speedClasses: new Map(),
   speedRows: createSpeedRows(),
 })

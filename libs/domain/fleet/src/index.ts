@@ -51,13 +51,14 @@ export {
   type PrefixUse,
 } from './prefix-index.ts'
 export { heldBlocks, matchedBlocks, matchPrefix } from './prefix-match.ts'
+export type { Bias, PoolEvidence } from './pool-evidence.ts'
 export {
   createModelSpeeds,
-  evidenceBytes,
   MODELS_KNOWN,
   OCCUPANCY_BANDS,
   PROMPT_BANDS,
+  speedClassBytes,
   type ModelSpeeds,
-  type PoolEvidence,
-} from './pool-evidence.ts'
+  type SpeedClass,
+} from './speed-class.ts'
 export { BAND, forgetRow, ROW, type DefaultSpeeds, type SpeedRows } from './speed-rows.ts'

@@ -1,5 +1,5 @@
 import type { DeviceKind } from './host-snapshot.ts'
-import { PROMPT_BANDS } from './pool-evidence.ts'
+import { PROMPT_BANDS } from './speed-class.ts'
 
 /** What a pool without measurements is taken for, by its first device. */
 export type DefaultSpeeds = Readonly<
@@ -16,6 +16,10 @@ export interface SpeedRows {
   values: Float64Array
   /** What the rows were made with. */
   defaults: DefaultSpeeds | undefined
+  /** Of the classes' tables: a row of another one is void. */
+  version: number
+  /** When that began, on the caller's clock. */
+  refreshedAtMs: number
 }
 
 /** Where a row has what. The bands follow: three numbers each, and one band more for unknown. */
@@ -26,8 +30,9 @@ export const ROW = {
   model: 1,
   /** Requests in flight. */
   occupancy: 2,
-  bands: 3,
-  size: 3 + 3 * (PROMPT_BANDS + 1),
+  version: 3,
+  bands: 4,
+  size: 4 + 3 * (PROMPT_BANDS + 1),
 } as const
 
 /** In a band: the first token of a whole prompt is `fixedMs + tokens * readMs`. */
@@ -37,6 +42,8 @@ export const BAND = { fixedMs: 0, readMs: 1, decodeMs: 2, size: 3 } as const
 export const createSpeedRows = (): SpeedRows => ({
   values: new Float64Array(0),
   defaults: undefined,
+  version: 0,
+  refreshedAtMs: 0,
 })
 
 /** Makes the row of a pool a new one. */

@@ -6,15 +6,25 @@ import {
   heldBlocks,
   rememberPrefix,
   ROW,
+  type Bias,
   type FleetView,
   type PoolView,
+  type SpeedClass,
 } from '@berth/fleet'
 import type { PoolId } from '@berth/kernel'
-import { learnDecode, learnRead, promptBand } from './performance-cells.ts'
+import {
+  learnDecode,
+  learnRead,
+  promptBand,
+  speedsOf,
+  speedsToLearn,
+  UNKNOWN_PROMPT,
+} from './performance-cells.ts'
 import type { PlacementJob } from './placement-job.ts'
 import { DEFAULT_PLACEMENT_POLICY } from './placement-policy.ts'
 import { bandOf, queueAheadMs } from './predict.ts'
 import { notePredictionError } from './prediction-errors.ts'
+import { readTable, refreshTables } from './speed-tables.ts'
 import { blockTokensOf, modelKey, uncachedFraction } from './warmth.ts'
 
 /** What a grant expected; its lease keeps it until it is over. */
@@ -33,6 +43,8 @@ export interface GrantNote {
   readonly queueMs: number
   /** Reading this prompt, without what is cached. */
   readonly prefillMs: number
+  /** That was learned from pools of its kind, not assumed. */
+  readonly isLearned: boolean
   /** When it should be over, on the caller's clock. */
   readonly endMs: number
   /** The pool's `grantedPrefillMs` with this one. */
@@ -53,6 +65,8 @@ export interface Measured {
 
 /** A surprise beyond this factor is a hiccup of something else. */
 const SURPRISE_MAX = 8
+/** A bias is the mean over about so many requests: slow, for luck is not speed. */
+const BIAS_WEIGHT_MAX = 128
 /** Fewer new tokens than this say more of an engine's steps than of its reading. */
 const TELLING_TOKENS = 256
 /** Weight of the newest in the mean time a grant lasts. */
@@ -86,6 +100,7 @@ export const noteGrant = (
   return {
     ...{ poolId: pool.poolId, life: pool.life, job, grantedAtMs: nowMs, occupancy },
     ...{ heldBlocks: held, uncachedFraction: uncached, queueMs, prefillMs, endMs },
+    isLearned: hasTables(evidence.speeds, model),
     grantedPrefillMs: evidence.grantedPrefillMs,
   }
 }
@@ -100,8 +115,7 @@ export const noteRelease = (
   const pool = close(view, note)
   if (!pool) return
   const { evidence } = pool
-  learn(pool, note, measured, nowMs)
-  forgetRow(view.speedRows, pool.number)
+  learn(view, note, measured, nowMs)
   // Engines read prompts in order: this one and those before it are read.
   const sinceMs = evidence.grantedPrefillMs - note.grantedPrefillMs
   const readAtMs = measured.firstTokenMs > 0 ? note.grantedAtMs + measured.firstTokenMs : 0
@@ -140,29 +154,51 @@ const close = (view: FleetView, note: GrantNote): PoolView | undefined => {
   return pool
 }
 
-/** What a request says of its pool's speed goes into the cells of its kind. */
-const learn = (pool: PoolView, note: GrantNote, measured: Measured, nowMs: number) => {
+/** What a request says of its pool's speed goes into the cells of its kind, and the pool's bias. */
+const learn = (view: FleetView, note: GrantNote, measured: Measured, nowMs: number) => {
+  const pool = view.pools.get(note.poolId)!
   const { evidence } = pool
   const { job, uncachedFraction: uncached, prefillMs } = note
-  const model = modelKey(job.modelId)
+  const speeds = speedsToLearn(evidence.speeds, modelKey(job.modelId), nowMs)
   const promptTokens = job.promptTokens || measured.tokensIn
   const newTokens = promptTokens * uncached
   const isTelling = newTokens > 0 && (uncached >= 0.5 || newTokens >= TELLING_TOKENS)
   if (measured.firstTokenMs > 0 && isTelling) {
     // The wait before it and its own reading are one duration: both were off by the same factor.
-    const surprise = measured.firstTokenMs / Math.max(1, note.queueMs + prefillMs)
-    const ms =
-      (prefillMs / newTokens) * Math.min(SURPRISE_MAX, Math.max(1 / SURPRISE_MAX, surprise))
-    learnRead(evidence, model, { promptTokens, occupancy: note.occupancy, ms, weight: 1 }, nowMs)
+    const surprise = bounded(measured.firstTokenMs / Math.max(1, note.queueMs + prefillMs))
+    const ms = ((prefillMs / newTokens) * surprise) / Math.exp(evidence.readBias.log)
+    learnRead(speeds, { promptTokens, occupancy: note.occupancy, ms, weight: 1 })
+    if (note.isLearned) learnBias(evidence.readBias, surprise)
   }
   if (measured.tokensOut > 1 && measured.decodeMs > 0) {
     const ms = measured.decodeMs / (measured.tokensOut - 1)
     // Others came and went while it ran.
     const occupancy = (note.occupancy + pool.reserved + 1) / 2
     const weight = Math.min(1, measured.tokensOut / 16)
-    learnDecode(evidence, model, { promptTokens, occupancy, ms, weight }, nowMs)
+    const expectedMs = readTable(speeds.decodeTable, promptBand(promptTokens), occupancy)
+    const factor = Math.exp(evidence.decodeBias.log)
+    learnDecode(speeds, { promptTokens, occupancy, ms: ms / factor, weight })
+    if (expectedMs > 0) learnBias(evidence.decodeBias, bounded(ms / (expectedMs * factor)))
   }
+  evidence.speeds.samples += 1
+  evidence.speeds.isStale = true
+  forgetRow(view.speedRows, pool.number)
+  refreshTables(view, evidence.speeds, nowMs)
 }
+
+const hasTables = (kind: SpeedClass, model: number): boolean => {
+  const speeds = speedsOf(kind, model)
+  return speeds !== undefined && readTable(speeds.readTable, UNKNOWN_PROMPT, 1) > 0
+}
+
+/** Moves a bias by how far a prediction that counted it was off. */
+const learnBias = (bias: Bias, surprise: number) => {
+  bias.weight = Math.min(BIAS_WEIGHT_MAX, bias.weight + 1)
+  bias.log += Math.log(surprise) / bias.weight
+}
+
+const bounded = (surprise: number): number =>
+  Math.min(SURPRISE_MAX, Math.max(1 / SURPRISE_MAX, surprise))
 
 const remember = (view: FleetView, pool: PoolView, job: PlacementJob, model: number) => {
   const blocks = chainBlocks(job.prefix)

@@ -6,8 +6,10 @@ import {
   type FleetView,
   type PoolView,
 } from '@berth/fleet'
-import { estimate, UNKNOWN_PROMPT } from './performance-cells.ts'
+import { speedsOf, UNKNOWN_PROMPT } from './performance-cells.ts'
 import type { PlacementPolicy, Speed } from './placement-policy.ts'
+import { readPublished } from './published-cells.ts'
+import { readTable } from './speed-tables.ts'
 import { uncachedIn, type Workload } from './workload.ts'
 
 /** Tokens of the prompt that the default first token of a device class is meant for. */
@@ -64,7 +66,7 @@ export const msPerToken = (work: Workload, pool: PoolView): number =>
 
 /** True when a pool has no measurements and its device kind's default speed is used. */
 export const isDefaultSpeed = ({ snapshot, evidence }: PoolView): boolean =>
-  snapshot.performance === undefined && evidence.speeds.length === 0
+  snapshot.performance === undefined && evidence.speeds.samples === 0
 
 /** A pool's speed as published, or by default: the same for every model and load. */
 export const speedOf = (pool: PoolView, policy: PlacementPolicy): Speed =>
@@ -87,11 +89,13 @@ export const bandOf = (asked: SpeedQuestion, pool: PoolView, occupancy: number):
   if (
     values[row + ROW.occupancy] !== occupancy ||
     values[row + ROW.model] !== model ||
+    values[row + ROW.version] !== speedRows.version ||
     speedRows.defaults !== defaults
   ) {
     if (speedRows.defaults !== defaults) forgetRows(view, defaults)
     values[row + ROW.occupancy] = occupancy
     values[row + ROW.model] = model
+    values[row + ROW.version] = speedRows.version
     values.fill(NaN, row + ROW.bands, row + ROW.size)
   }
   if (Number.isNaN(values[at]!)) fillBand(asked, pool, { at, occupancy })
@@ -109,14 +113,23 @@ interface Place {
 }
 
 const fillBand = (asked: SpeedQuestion, pool: PoolView, { at, occupancy }: Place) => {
-  const { view, job, defaults, band } = asked
+  const { view, job, model, defaults, band } = asked
   const { values } = view.speedRows
-  const { performance } = pool.snapshot
+  const { snapshot, evidence } = pool
+  const { performance } = snapshot
   const basis = performance ?? defaults[pool.deviceKind]
-  const { decodeMs, readMs } = estimate(pool, job.modelId, band, occupancy)
+  const speeds = speedsOf(evidence.speeds, model)
+  const published = readPublished(snapshot, job.modelId, [band, occupancy])
+  const learnedDecodeMs = speeds ? readTable(speeds.decodeTable, band, occupancy) : NaN
+  const learnedReadMs = speeds ? readTable(speeds.readTable, band, occupancy) : NaN
+  const decodeMs = firstKnown(
+    learnedDecodeMs * Math.exp(evidence.decodeBias.log),
+    published.decodeMs,
+  )
+  const readMs = firstKnown(learnedReadMs * Math.exp(evidence.readBias.log), published.readMs)
   // A rate of zero is an agent's bug; it must not win or poison a comparison.
   const basisMs = 1_000 / Math.max(basis.tokensPerS, 0.001)
-  values[at + BAND.decodeMs] = decodeMs > 0 ? decodeMs : basisMs
+  values[at + BAND.decodeMs] = firstKnown(decodeMs, basisMs)
   const prefillRate = performance?.prefillTokensPerS ?? 0
   if (band === UNKNOWN_PROMPT) {
     const isMeasuredHere = readMs > 0 && !performance
@@ -124,10 +137,12 @@ const fillBand = (asked: SpeedQuestion, pool: PoolView, { at, occupancy }: Place
     values[at + BAND.readMs] = 0
   } else if (readMs > 0 || prefillRate > 0) {
     values[at] = 0
-    values[at + BAND.readMs] = readMs > 0 ? readMs : 1_000 / prefillRate
+    values[at + BAND.readMs] = firstKnown(readMs, 1_000 / prefillRate)
   } else {
     // What a pool measured is an average over its prompts; a default is meant for one length.
     values[at] = performance ? basis.firstTokenMs : 0
     values[at + BAND.readMs] = performance ? 0 : basis.firstTokenMs / NOMINAL_PROMPT_TOKENS
   }
 }
+
+const firstKnown = (a: number, b: number): number => (a > 0 ? a : b)
