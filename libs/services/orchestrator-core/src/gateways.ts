@@ -82,7 +82,7 @@ export const leave = (core: Core, key: SessionKey): void => {
   const jobs = gateway.waiting
   for (const job of [...core.queue.jobs.values()]) {
     if (job.payload.gatewayId !== gateway.gatewayId) continue
-    if (endWait(core, job, 'cancelled')) sendsAgain(core, job.payload.ask.spec, job.arrivedAtMs)
+    if (endWait(core, job, 'cancelled')) sendsAgain(core, job.payload.ask, job.arrivedAtMs)
   }
   leaveHeld(core, gateway.gatewayId)
   const expiresAtMs = core.clock.now() + core.policy.leaseTtlMs

@@ -9,7 +9,7 @@ import type { GatewayId, JobId } from '@berth/kernel'
 import { admit } from './admit.ts'
 import type { Core, Gateway } from './core-state.ts'
 import { factsOf, rejectAsk } from './job-end.ts'
-import type { Ask, JobSpec } from './job-spec.ts'
+import type { Ask } from './job-spec.ts'
 import { keyAccount, type HeldAsk } from './ledger.ts'
 import { refuseRate } from './refuse-budget.ts'
 import { refuseOutstanding, type Refusal } from './refusal.ts'
@@ -90,14 +90,14 @@ export const leaveHeld = (core: Core, gatewayId: GatewayId): void => {
   for (const { ask, gatewayId: owner, sinceMs } of [...core.ledger.held.values()]) {
     if (owner !== gatewayId) continue
     cancelHeld(core, gatewayId, ask.jobId)
-    sendsAgain(core, ask.spec, sinceMs - ask.waitedMs)
+    sendsAgain(core, ask, sinceMs - ask.waitedMs)
   }
 }
 
 /** A job that will come again is not counted twice. */
-export const sendsAgain = (core: Core, { keyId }: JobSpec, arrivedAt: number): void => {
-  const rate = core.ledger.rates.get(keyId)
-  if (rate) uncountRequest(rate, arrivedAt)
+export const sendsAgain = (core: Core, { spec, attempt }: Ask, arrivedAt: number): void => {
+  const rate = core.ledger.rates.get(spec.keyId)
+  if (rate && attempt === 0) uncountRequest(rate, arrivedAt)
 }
 
 /**
