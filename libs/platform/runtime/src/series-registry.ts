@@ -179,6 +179,22 @@ const agent = {
     'Used memory of each GPU of a pool, by whomever. Absent where the host cannot tell.',
     [...PLACED, 'device'],
   ),
+  berth_device_memory_total_bytes: gauge(
+    'Memory of a device: video memory, RAM of the cpu. Absent where the host cannot tell.',
+    ['device'],
+  ),
+  berth_device_memory_free_bytes: gauge('Free memory of a device. Absent as its total is.', [
+    'device',
+  ]),
+  berth_device_utilization_percent: gauge(
+    'Utilization of a GPU. Absent where the host cannot tell, as under MIG.',
+    ['device'],
+  ),
+  berth_device_temperature_celsius: gauge(
+    'Temperature of a GPU. Absent where the host cannot tell.',
+    ['device'],
+  ),
+  berth_device_fault: gauge('1 while a device cannot be used.', ['device']),
   berth_pool_ready: gauge('1 while the pool takes requests.', ['pool_id']),
   berth_pool_slots_total: gauge('Requests the engine runs at once.', ['pool_id'], {
     isAdditive: true,

@@ -18,6 +18,7 @@ import { createDevices, type Devices } from './device/devices.ts'
 import { openKernelLog } from './device/kernel-log.ts'
 import { createToolRunner } from './device/run-tool.ts'
 import { tellPools } from './device/tell-pools.ts'
+import { watchDevices } from './device/watch-devices.ts'
 import { createStartTurns } from './engine/start-turns.ts'
 import { createHost } from './host.ts'
 import { createAgentMetrics } from './metrics.ts'
@@ -99,6 +100,7 @@ export const startAgent = async (
       devices: () => devices.found,
     }),
   )
+  watchDevices(series, () => devices.found)
   watchPools(series, { ...host, devices: () => devices.found })
   const doors = await openDoors(settings, { scope, host, bus, clock, log, metrics, series })
   scope.defer(() =>

@@ -48,8 +48,8 @@ export const watchPools = (metrics: Metrics, { pools, devices, describe }: Watch
     const now = state(pool)
     return now.kind === 'failed' && now.reason === 'breaker' ? 1 : 0
   })
-  perPool('berth_pool_vram_total_bytes', (pool) => sum(gpusOf(pool), 'memoryTotalBytes'))
-  perPool('berth_pool_vram_free_bytes', (pool) => sum(gpusOf(pool), 'memoryFreeBytes'))
+  perPool('berth_pool_vram_total_bytes', (pool) => bytesOf(describe(pool).vramTotalBytes))
+  perPool('berth_pool_vram_free_bytes', (pool) => bytesOf(describe(pool).vramFreeBytes))
 
   metrics.read('kv_cache_usage_ratio', (show) => {
     for (const pool of pools.values()) {
@@ -77,6 +77,8 @@ export const watchPools = (metrics: Metrics, { pools, devices, describe }: Watch
   )
 }
 
+const bytesOf = (bytes: bigint | undefined) => (bytes === undefined ? undefined : Number(bytes))
+
 const placed = ({
   poolId,
   engine,
@@ -87,15 +89,3 @@ const placed = ({
   pool_id: poolId,
   replica_id: poolId,
 })
-
-/** Undefined without a GPU, and where one of them cannot tell. */
-const sum = (
-  gpus: readonly FoundDevice[],
-  key: 'memoryTotalBytes' | 'memoryFreeBytes',
-): number | undefined => {
-  if (gpus.length === 0) return undefined
-  return gpus.reduce<number | undefined>((total, gpu) => {
-    const bytes = gpu[key]
-    return total === undefined || bytes === undefined ? undefined : total + bytes
-  }, 0)
-}

@@ -35,6 +35,8 @@ export interface AgentUnderTest extends AsyncDisposable {
 export interface SimState {
   readonly pid: number
   readonly orphan_pid: number | null
+  /** Variables that say which devices the process may see, as it has them. */
+  readonly device_mask: Readonly<Record<string, string>>
   readonly counters: {
     readonly running: number
     readonly aborted: number
@@ -46,6 +48,7 @@ export const startTestAgent = async (
   natsUrl: string,
   pools: readonly object[],
   more: Partial<Record<keyof typeof settingsSchema.shape, unknown>> = {},
+  moreEnv: Readonly<Record<string, string>> = {},
 ): Promise<AgentUnderTest> => {
   const folder = await makePoolsFolder({ host: 'h1', pools })
   const scope = createScope()
@@ -60,7 +63,8 @@ export const startTestAgent = async (
     stopEnginesOnExit: true,
     ...more,
   })
-  const { env, pid } = readProcessEnv()
+  const { env: ownEnv, pid } = readProcessEnv()
+  const env = { ...ownEnv, ...moreEnv }
   const nodePath = process.execPath
   const surroundings = { env, pid, nodePath, bundleDir: folder.dir, version: '0.0.0-test' }
   const agent = await startAgent(settings, surroundings, { scope, log: createSilentLogger() })
