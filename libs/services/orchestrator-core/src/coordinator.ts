@@ -1,4 +1,4 @@
-import { expire, promote } from '@berth/admission'
+import { depthAhead, expire, promote } from '@berth/admission'
 import type { HostSnapshot as PublishedHost } from '@berth/contract'
 import {
   foldHeartbeat,
@@ -143,7 +143,8 @@ export const createCoordinator = (options: CoreOptions): Coordinator => {
     storeLedger: () => storeLedger(core),
     describeSession: (name) => describeSession(core, name),
     endSession: (name) => endSession(core, name),
-    explain: (spec) => explainJob(core, spec, 0),
+    explain: (spec) =>
+      explainJob(core, spec, depthAhead(core.queue, spec.modelId, spec.jobClass)),
   }
 }
 
