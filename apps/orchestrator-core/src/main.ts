@@ -1,4 +1,5 @@
 import { connectBus, natsAccess } from '@berth/bus'
+import { watchKeyFile } from '@berth/keys'
 import { coreConfigSchema, createOrchestratorCore } from '@berth/orchestrator-core'
 import { serveRpc } from '@berth/rpc'
 import {
@@ -27,7 +28,11 @@ await run(NAME, async (scope, env) => {
   refuseOpenDoor({ setting: 'grpc_host', host: grpcHost, insecure })
   const bus = scope.use(await connectBus({ ...natsAccess(config), name: NAME, log }))
   const { version } = manifest
-  const core = createOrchestratorCore({ config, version, clock, rng, bus, metrics, log })
+  const path = config.keysFile
+  const keys = path === undefined ? undefined : scope.use(watchKeyFile({ path, clock, log }))
+  const budgets = keys ? { budgetOfKey: (id: string) => keys.current.budgetOfKey(id) } : {}
+  const parts = { version, clock, rng, bus, metrics, log, ...budgets }
+  const core = createOrchestratorCore({ config, ...parts })
   const { services, ready } = core
   const rpc = await serveRpc({ host: grpcHost, port: grpcPort, services, log, drainTimeoutMs })
   scope.use(rpc)
