@@ -35,12 +35,12 @@ interface Given {
 }
 
 /**
- * The settings of a service, frozen: flag over environment over YAML file over default. Texts
- * from flags and environment become numbers, booleans and (comma separated) arrays where the
- * schema asks for them, and JSON becomes a map; an empty variable counts as not set; unknown `BERTH_*` variables are left
- * to other services. `BERTH_NATS_PASSWORD_FILE` names a file that holds `natsPassword`, for
- * secrets that an orchestrator mounts; so for every setting. Throws one `CONFIG_INVALID` that
- * lists everything that is wrong.
+ * The settings of a service, frozen: flag over environment over YAML file over default. Texts from
+ * flags and environment become numbers, booleans and (comma separated) arrays where the schema
+ * asks for them, and JSON becomes a map; an empty variable counts as not set; unknown `BERTH_*`
+ * variables are left to other services. `BERTH_NATS_PASSWORD_FILE` names a file that holds
+ * `natsPassword`, for secrets that an orchestrator mounts; so for every setting. Throws one
+ * `CONFIG_INVALID` that lists everything that is wrong.
  */
 export const loadConfig = <S extends z.ZodObject>(
   options: LoadConfigOptions<S>,

@@ -46,6 +46,7 @@ export const LABEL_BUDGETS = {
   quantile: 4,
 } as const
 
+/** A label that some series has. */
 export type LabelName = keyof typeof LABEL_BUDGETS
 
 const VERSIONED = ['engine', 'engine_version', 'pool_id'] as const
