@@ -6,7 +6,16 @@ import { createAdmissionQueue, leave, offer, type AdmissionQueue } from './admis
 import { expire, inOrder, jobsAhead, promote } from './order.ts'
 import { endService, serve, type ServiceNote } from './service-note.ts'
 import { jobOf } from './testing/job-of.ts'
-import { createPlainQueue } from './testing/plain-queue.ts'
+import {
+  addPlain,
+  createPlainQueue,
+  findPlain,
+  plainOrder,
+  promotePlain,
+  servePlain,
+  takeOutPlain,
+  type PlainQueue,
+} from './testing/plain-queue.ts'
 import type { JobClass, JobOffer } from './waiting-job.ts'
 
 const CAPACITY = 4
@@ -27,7 +36,7 @@ const policies = fc
   }))
 
 interface Model {
-  readonly plain: ReturnType<typeof createPlainQueue>
+  readonly plain: PlainQueue
   readonly ends: Map<JobId, string[]>
   readonly services: ((tokens: number) => void)[]
   now: number
@@ -51,12 +60,12 @@ const step = (name: string, take: (model: Model, real: Real) => void): Step => (
 })
 
 const check = ({ plain, ends }: Model, { queue, trace }: Real) => {
-  const waiting = plain.jobs()
+  const waiting = plain.jobs
   expect(queue.jobs.size).toBe(waiting.length)
   for (const modelId of MODELS) {
     const order = [...inOrder(queue, modelId)].map(({ jobId }) => jobId)
     trace.push(order)
-    expect(order).toEqual(plain.order(modelId))
+    expect(order).toEqual(plainOrder(plain, modelId))
     expect(order.map((jobId) => jobsAhead(queue, jobId))).toEqual(order.map((_, ahead) => ahead))
     for (const jobClass of CLASSES) {
       const held = waiting.filter((job) => job.modelId === modelId && job.jobClass === jobClass)
@@ -100,32 +109,31 @@ const offerStep = fc
       expect(before < bound || admission.evicted !== undefined).toBe(true)
       expect(admission.evicted?.jobId).toBe(admission.evicted && oldest?.jobId)
       if (admission.evicted) {
-        model.plain.takeOut(model.plain.find(admission.evicted.jobId)!)
+        takeOutPlain(model.plain, findPlain(model.plain, admission.evicted.jobId)!)
         model.ends.get(admission.evicted.jobId)!.push('evicted')
       }
-      model.plain.add(candidate)
+      addPlain(model.plain, candidate)
     }),
   )
 
 const oldestBatch = ({ plain }: Model, modelId: ModelId) =>
-  plain
-    .jobs()
+  plain.jobs
     .filter((job) => job.modelId === modelId && job.line === 'batch')
     .sort((a, b) => a.orderMs - b.orderMs || a.sequence - b.sequence)[0]
 
 const held = ({ plain }: Model, modelId: ModelId, jobClass: JobClass): number =>
-  plain.jobs().filter((job) => job.modelId === modelId && job.jobClass === jobClass).length
+  plain.jobs.filter((job) => job.modelId === modelId && job.jobClass === jobClass).length
 
 const cancelStep = fc.nat(40).map((pick) =>
   step(`cancel j${pick}`, (model, { queue, trace }) => {
     const jobId = `j${pick}` as JobId
-    const waiting = model.plain.find(jobId)
+    const waiting = findPlain(model.plain, jobId)
     const left = leave(queue, jobId, 'cancelled')
     trace.push(left?.jobId)
     expect(left?.jobId).toBe(waiting?.jobId)
     expect(leave(queue, jobId, 'cancelled')).toBeUndefined()
     if (!waiting) return
-    model.plain.takeOut(waiting)
+    takeOutPlain(model.plain, waiting)
     model.ends.get(jobId)!.push('cancelled')
   }),
 )
@@ -138,7 +146,7 @@ const serveStep = fc
       const next = [...inOrder(queue, modelId)][skip]
       if (!next) return
       services.push(serve(queue, next.jobId)!)
-      model.services.push(model.plain.serve(model.plain.find(next.jobId)!))
+      model.services.push(servePlain(model.plain, findPlain(model.plain, next.jobId)!))
       model.ends.get(next.jobId)!.push('dispatched')
     }),
   )
@@ -160,12 +168,12 @@ const passStep = fc.integer({ min: 1, max: 60 }).map((ms) =>
   step(`pass ${ms}`, (model, { queue }) => {
     model.now += ms
     for (const { jobId } of expire(queue, model.now)) {
-      model.plain.takeOut(model.plain.find(jobId)!)
+      takeOutPlain(model.plain, findPlain(model.plain, jobId)!)
       model.ends.get(jobId)!.push('expired')
     }
-    expect(model.plain.jobs().every((job) => job.expiresAtMs > model.now)).toBe(true)
+    expect(model.plain.jobs.every((job) => job.expiresAtMs > model.now)).toBe(true)
     promote(queue, model.now)
-    model.plain.promote(model.now)
+    promotePlain(model.plain, model.now)
   }),
 )
 

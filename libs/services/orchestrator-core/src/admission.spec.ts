@@ -309,7 +309,7 @@ describe('what a waiting job is told', () => {
     expect(j1).toMatchObject({ kind: 'assigned', queueDepth: 0 })
     expect(j2).toMatchObject({ kind: 'queued', queueDepth: 1 })
     const probability = (signal: typeof j1) =>
-      signal && 'onTimeProbability' in signal ? signal.onTimeProbability! : NaN
+      signal && 'onTimeProbability' in signal ? signal.onTimeProbability : NaN
     expect(probability(j1)).toBeGreaterThan(probability(j2))
     expect(probability(j2)).toBeGreaterThanOrEqual(0)
     expect(probability(j1)).toBeLessThanOrEqual(1)

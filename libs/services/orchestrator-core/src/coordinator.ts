@@ -143,8 +143,7 @@ export const createCoordinator = (options: CoreOptions): Coordinator => {
     storeLedger: () => storeLedger(core),
     describeSession: (name) => describeSession(core, name),
     endSession: (name) => endSession(core, name),
-    explain: (spec) =>
-      explainJob(core, spec, depthAhead(core.queue, spec.modelId, spec.jobClass)),
+    explain: (spec) => explainJob(core, spec, depthAhead(core.queue, spec.modelId, spec.jobClass)),
   }
 }
 

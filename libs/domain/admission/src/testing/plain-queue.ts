@@ -25,131 +25,151 @@ interface PlainModel {
  * What the queue promises, written down as plainly as it can be: one list, searched from end to
  * end. The queue is held against it.
  */
-export const createPlainQueue = (policy: AdmissionPolicy) => {
-  let jobs: PlainJob[] = []
-  let sequence = 0
-  const models = new Map<ModelId, PlainModel>()
-  const modelOf = (modelId: ModelId): PlainModel => {
-    const model = models.get(modelId) ?? {
-      accounts: { interactive: new Map(), batch: new Map() },
-      counters: { interactive: 0, batch: 0 },
-      served: { interactive: undefined, batch: undefined },
-      lastLine: 'interactive',
-    }
-    models.set(modelId, model)
-    return model
-  }
-  const inLine = (modelId: ModelId, line: JobClass, tenant?: string) =>
-    jobs
-      .filter((job) => job.modelId === modelId && job.line === line)
-      .filter((job) => tenant === undefined || job.tenant === tenant)
-      .sort((a, b) => a.orderMs - b.orderMs || a.sequence - b.sequence)
-  const floorOf = (modelId: ModelId, line: JobClass): number => {
-    const { accounts, served } = modelOf(modelId)
-    const waiting = inLine(modelId, line).map(({ tenant }) => accounts[line].get(tenant)!.counter)
-    return waiting.length > 0 ? Math.min(...waiting) : (served[line]?.counter ?? 0)
-  }
-  const accountOf = (modelId: ModelId, line: JobClass, tenant: string): Account => {
-    const model = modelOf(modelId)
-    const other = line === 'interactive' ? 'batch' : 'interactive'
-    const isAlone = inLine(modelId, other).length === 0 && model.lastLine === line
-    if (inLine(modelId, line).length === 0 && !isAlone) {
-      model.counters[line] = Math.max(model.counters[line], model.counters[other])
-    }
-    const account = model.accounts[line].get(tenant) ?? { counter: 0, running: 0 }
-    if (inLine(modelId, line, tenant).length === 0) {
-      account.counter = Math.max(account.counter, floorOf(modelId, line))
-    }
-    model.accounts[line].set(tenant, account)
-    return account
-  }
-  const tidy = (modelId: ModelId, line: JobClass, tenant: string) => {
-    const { accounts } = modelOf(modelId)
-    const account = accounts[line].get(tenant)!
-    const isIdle = account.running === 0 && inLine(modelId, line, tenant).length === 0
-    if (isIdle && account.counter <= floorOf(modelId, line)) accounts[line].delete(tenant)
-    const isRunning = [...accounts.interactive.values(), ...accounts.batch.values()].some(
-      ({ running }) => running > 0,
-    )
-    if (!isRunning && !jobs.some((job) => job.modelId === modelId)) models.delete(modelId)
-  }
-  const takeOut = (job: PlainJob) => {
-    jobs = jobs.filter((other) => other !== job)
-    tidy(job.modelId, job.line, job.tenant)
-  }
+export interface PlainQueue {
+  readonly policy: AdmissionPolicy
+  readonly models: Map<ModelId, PlainModel>
+  jobs: PlainJob[]
+  sequence: number
+}
 
-  return {
-    find: (jobId: JobId) => jobs.find((job) => job.jobId === jobId),
-    jobs: () => jobs,
-    add: (offer: JobOffer<null>) => {
-      sequence += 1
-      const { jobClass: line, arrivedAtMs: orderMs } = offer
-      accountOf(offer.modelId, line, offer.tenant)
-      jobs.push({ ...offer, line, orderMs, sequence })
-    },
-    takeOut,
-    /** Charges and takes out a job; what is returned ends its service. */
-    serve: (job: PlainJob) => {
-      const { modelId, line, tenant, costTokens } = job
-      const model = modelOf(modelId)
-      const account = accountOf(modelId, line, tenant)
-      const weight = tenantWeight(policy, tenant)
-      const classWeight = policy.priorityWeights?.[line] ?? 1
-      account.counter += costTokens / weight
-      account.running += 1
-      model.counters[line] += costTokens / classWeight
-      model.served[line] = account
-      model.lastLine = line
-      takeOut(job)
-      return (tokens: number) => {
-        account.counter += (tokens - costTokens) / weight
-        account.running -= 1
-        model.counters[line] += (tokens - costTokens) / classWeight
-        tidy(modelId, line, tenant)
-      }
-    },
-    promote: (now: number) => {
-      const due = (job: PlainJob) => job.arrivedAtMs + policy.promoteAfterMs
-      const promoted = jobs.filter((job) => job.line === 'batch' && due(job) <= now)
-      promoted.sort((a, b) => a.orderMs - b.orderMs || a.sequence - b.sequence)
-      for (const job of promoted) {
-        takeOut(job)
-        accountOf(job.modelId, 'interactive', job.tenant)
-        Object.assign(job, { line: 'interactive', orderMs: due(job) })
-        jobs.push(job)
-      }
-    },
-    /** The jobs of a model as they will be served, each charged before the next is chosen. */
-    order: (modelId: ModelId): JobId[] => {
-      if (!models.has(modelId)) return []
-      const model = modelOf(modelId)
-      const counters = { ...model.counters }
-      const lines = { interactive: inLine(modelId, 'interactive'), batch: inLine(modelId, 'batch') }
-      const accounts = {
-        interactive: new Map([...model.accounts.interactive].map(([t, a]) => [t, a.counter])),
-        batch: new Map([...model.accounts.batch].map(([t, a]) => [t, a.counter])),
-      }
-      const order: JobId[] = []
-      while (lines.interactive.length + lines.batch.length > 0) {
-        const isBatch =
-          lines.interactive.length === 0 ||
-          (lines.batch.length > 0 &&
-            policy.priorityWeights !== undefined &&
-            counters.batch < counters.interactive)
-        const line = isBatch ? 'batch' : 'interactive'
-        const heads = [...new Set(lines[line].map(({ tenant }) => tenant))].map((tenant) =>
-          lines[line].find((job) => job.tenant === tenant)!,
-        )
-        const least = Math.min(...heads.map(({ tenant }) => accounts[line].get(tenant)!))
-        const job = lines[line].find(
-          (other) => heads.includes(other) && accounts[line].get(other.tenant) === least,
-        )!
-        lines[line].splice(lines[line].indexOf(job), 1)
-        counters[line] += job.costTokens / (policy.priorityWeights?.[line] ?? 1)
-        accounts[line].set(job.tenant, least + job.costTokens / tenantWeight(policy, job.tenant))
-        order.push(job.jobId)
-      }
-      return order
-    },
+export const createPlainQueue = (policy: AdmissionPolicy): PlainQueue => ({
+  ...{ policy, models: new Map(), jobs: [], sequence: 0 },
+})
+
+export const findPlain = ({ jobs }: PlainQueue, jobId: JobId): PlainJob | undefined =>
+  jobs.find((job) => job.jobId === jobId)
+
+export const addPlain = (queue: PlainQueue, offer: JobOffer<null>): void => {
+  const { jobClass: line, arrivedAtMs: orderMs } = offer
+  accountOf(queue, { ...offer, line })
+  queue.sequence += 1
+  queue.jobs.push({ ...offer, line, orderMs, sequence: queue.sequence })
+}
+
+export const takeOutPlain = (queue: PlainQueue, job: PlainJob): void => {
+  queue.jobs = queue.jobs.filter((other) => other !== job)
+  tidy(queue, job)
+}
+
+/** Charges and takes out a job; what is returned ends its service. */
+export const servePlain = (queue: PlainQueue, job: PlainJob): ((tokens: number) => void) => {
+  const { modelId, line, costTokens } = job
+  const account = accountOf(queue, job)
+  const model = modelOf(queue, modelId)
+  const weight = tenantWeight(queue.policy, job.tenant)
+  const classWeight = queue.policy.priorityWeights?.[line] ?? 1
+  account.counter += costTokens / weight
+  account.running += 1
+  model.counters[line] += costTokens / classWeight
+  model.served[line] = account
+  model.lastLine = line
+  takeOutPlain(queue, job)
+  return (tokens) => {
+    account.counter += (tokens - costTokens) / weight
+    account.running -= 1
+    model.counters[line] += (tokens - costTokens) / classWeight
+    tidy(queue, { ...job, line })
   }
+}
+
+export const promotePlain = (queue: PlainQueue, now: number): void => {
+  const due = (job: PlainJob) => job.arrivedAtMs + queue.policy.promoteAfterMs
+  const promoted = queue.jobs.filter((job) => job.line === 'batch' && due(job) <= now)
+  for (const job of promoted.sort(byAge)) {
+    takeOutPlain(queue, job)
+    accountOf(queue, { ...job, line: 'interactive' })
+    queue.jobs.push(Object.assign(job, { line: 'interactive', orderMs: due(job) }))
+  }
+}
+
+/** The jobs of a model as they will be served, each charged before the next is chosen. */
+export const plainOrder = (queue: PlainQueue, modelId: ModelId): JobId[] => {
+  const model = queue.models.get(modelId)
+  if (!model) return []
+  const counters = { ...model.counters }
+  const shares = { interactive: sharesOf(model, 'interactive'), batch: sharesOf(model, 'batch') }
+  const order: JobId[] = []
+  let left = queue.jobs.filter((job) => job.modelId === modelId).sort(byAge)
+  while (left.length > 0) {
+    const line = nextLine(queue.policy, left, counters)
+    const waiting = left.filter((job) => job.line === line)
+    const least = Math.min(...waiting.map(({ tenant }) => shares[line].get(tenant)!))
+    const job = waiting.find(({ tenant }) => shares[line].get(tenant) === least)!
+    left = left.filter((other) => other !== job)
+    counters[line] += job.costTokens / (queue.policy.priorityWeights?.[line] ?? 1)
+    shares[line].set(job.tenant, least + job.costTokens / tenantWeight(queue.policy, job.tenant))
+    order.push(job.jobId)
+  }
+  return order
+}
+
+type Place = Pick<PlainJob, 'modelId' | 'line' | 'tenant'>
+
+const byAge = (a: PlainJob, b: PlainJob) => a.orderMs - b.orderMs || a.sequence - b.sequence
+
+const sharesOf = ({ accounts }: PlainModel, line: JobClass) =>
+  new Map([...accounts[line]].map(([tenant, { counter }]) => [tenant, counter]))
+
+const nextLine = (
+  { priorityWeights }: AdmissionPolicy,
+  left: readonly PlainJob[],
+  counters: Readonly<Record<JobClass, number>>,
+): JobClass => {
+  const lines = new Set(left.map(({ line }) => line))
+  if (lines.size === 1) return left[0]!.line
+  return priorityWeights && counters.batch < counters.interactive ? 'batch' : 'interactive'
+}
+
+const inLine = ({ jobs }: PlainQueue, { modelId, line }: Omit<Place, 'tenant'>) =>
+  jobs.filter((job) => job.modelId === modelId && job.line === line)
+
+const ofTenant = (queue: PlainQueue, place: Place) =>
+  inLine(queue, place).filter(({ tenant }) => tenant === place.tenant)
+
+const modelOf = ({ models }: PlainQueue, modelId: ModelId): PlainModel => {
+  const model = models.get(modelId) ?? {
+    accounts: { interactive: new Map(), batch: new Map() },
+    counters: { interactive: 0, batch: 0 },
+    served: { interactive: undefined, batch: undefined },
+    lastLine: 'interactive',
+  }
+  models.set(modelId, model)
+  return model
+}
+
+const floorOf = (queue: PlainQueue, place: Place): number => {
+  const { accounts, served } = modelOf(queue, place.modelId)
+  const counters = inLine(queue, place).map(
+    ({ tenant }) => accounts[place.line].get(tenant)!.counter,
+  )
+  return counters.length > 0 ? Math.min(...counters) : (served[place.line]?.counter ?? 0)
+}
+
+/** The account of a tenant, and of its class, lifted as whoever did not wait is lifted. */
+const accountOf = (queue: PlainQueue, place: Place): Account => {
+  const { modelId, line, tenant } = place
+  const model = modelOf(queue, modelId)
+  const other = line === 'interactive' ? 'batch' : 'interactive'
+  const isAlone = inLine(queue, { modelId, line: other }).length === 0 && model.lastLine === line
+  if (inLine(queue, place).length === 0 && !isAlone) {
+    model.counters[line] = Math.max(model.counters[line], model.counters[other])
+  }
+  const account = model.accounts[line].get(tenant) ?? { counter: 0, running: 0 }
+  if (ofTenant(queue, place).length === 0) {
+    account.counter = Math.max(account.counter, floorOf(queue, place))
+  }
+  model.accounts[line].set(tenant, account)
+  return account
+}
+
+/** Forgets a tenant that owes nothing, and a model that is quiet. */
+const tidy = (queue: PlainQueue, place: Place): void => {
+  const { modelId, line, tenant } = place
+  const { accounts } = modelOf(queue, modelId)
+  const account = accounts[line].get(tenant)!
+  const isIdle = account.running === 0 && ofTenant(queue, place).length === 0
+  if (isIdle && account.counter <= floorOf(queue, place)) accounts[line].delete(tenant)
+  const everyone = [...accounts.interactive.values(), ...accounts.batch.values()]
+  const isQuiet = everyone.every(({ running }) => running === 0)
+  if (isQuiet && !queue.jobs.some((job) => job.modelId === modelId)) queue.models.delete(modelId)
 }
