@@ -10,7 +10,7 @@ import type { PlacementPolicy } from './placement-policy.ts'
 import { isDefaultSpeed, predictEndMs, scoreMs, speedOf } from './predict.ts'
 import { scoreOf, type Score } from './score.ts'
 import { breakTie } from './tie-break.ts'
-import { listFilters, tieBreakBetween, type FilterCount } from './tally.ts'
+import { listFilters, newCounts, tieBreakBetween, type FilterCount } from './tally.ts'
 import type { TieBreak } from './tie-break-name.ts'
 import { workloadOf, type Workload } from './workload.ts'
 import type { PlacementReason, Verdict } from './verdict.ts'
@@ -145,11 +145,8 @@ const describe = (
 }
 
 const countFilters = (judged: readonly Seen[]): readonly FilterCount[] => {
-  const counts = new Map<PlacementReason, number>()
-  for (const { verdict } of judged) {
-    if (verdict.when === 'now') continue
-    counts.set(verdict.reason, (counts.get(verdict.reason) ?? 0) + 1)
-  }
+  const counts = newCounts()
+  for (const { verdict } of judged) counts[verdict.rank]! += 1
   return listFilters(counts)
 }
 

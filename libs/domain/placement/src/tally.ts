@@ -1,13 +1,13 @@
 import type { FleetView, PoolView } from '@berth/fleet'
 import { judgeCandidate } from './candidacy.ts'
-import { ask } from './judge.ts'
+import { ask, isFeasible } from './judge.ts'
 import type { Decision } from './place.ts'
 import type { PlacementJob } from './placement-job.ts'
 import type { PlacementPolicy } from './placement-policy.ts'
 import { scoreMs } from './predict.ts'
 import { breakTie } from './tie-break.ts'
 import { decidingTieBreak, type TieBreak } from './tie-break-name.ts'
-import type { PlacementReason } from './verdict.ts'
+import { VERDICTS, type PlacementReason } from './verdict.ts'
 import { workloadOf, type Workload } from './workload.ts'
 
 /** How many pools a reason left out. */
@@ -42,33 +42,57 @@ export interface Asked {
 export const tally = ({ view, job, policy, now }: Asked, decision: Decision): Tally => {
   const question = ask(view, job, policy, now)
   const pools = view.poolsOfModel.get(job.modelId) ?? []
-  const counts = new Map<PlacementReason, number>()
-  const work = workloadOf(view, job, policy, now)
-  const chosen = decision.kind === 'assigned' ? decision.pool : undefined
-  let second: PoolView | undefined
+  const counts = newCounts()
+  const tie = createTie(workloadOf(view, job, policy, now), decision)
+  const isPlain = job.pinPoolId === undefined && job.preferPools.length === 0
   let feasible = 0
   for (const pool of pools) {
-    const { reason, when } = judgeCandidate(question, pool)
-    if (when !== 'now') {
-      counts.set(reason, (counts.get(reason) ?? 0) + 1)
-      continue
-    }
-    feasible += 1
-    if (chosen && pool !== chosen && isBetter(work, pool, second)) second = pool
+    // Most pools are feasible or out by their numbers alone; why they are out is asked of the rest.
+    const verdict =
+      isPlain && isFeasible(question, pool) ? VERDICTS.FEASIBLE : judgeCandidate(question, pool)
+    if (verdict === VERDICTS.FEASIBLE) {
+      feasible += 1
+      tie?.meet(pool)
+    } else counts[verdict.rank]! += 1
   }
+  const tieBreak = tie?.between()
+  return { candidates: pools.length, feasible, filters: listFilters(counts), tieBreak }
+}
+
+/** Finds the best of the pools that score as the chosen one does; none when some score better. */
+const createTie = (work: Workload, decision: Decision) => {
+  if (decision.kind !== 'assigned') return undefined
+  const chosen = decision.pool
+  const chosenMs = scoreMs(work, chosen)
+  let second: PoolView | undefined
+  let isBeaten = false
   return {
-    candidates: pools.length,
-    feasible,
-    filters: listFilters(counts),
-    tieBreak: chosen && second ? tieBreakBetween(work, chosen, second) : undefined,
+    meet: (pool: PoolView) => {
+      if (pool === chosen) return
+      const ms = scoreMs(work, pool)
+      if (ms < chosenMs) isBeaten = true
+      else if (ms === chosenMs && (!second || breakTie(pool, second, work) < 0)) second = pool
+    },
+    between: () => (second && !isBeaten ? tieBreakBetween(work, chosen, second) : undefined),
   }
 }
 
-/** Counts by reason, the most first. */
-export const listFilters = (counts: ReadonlyMap<PlacementReason, number>): FilterCount[] =>
-  [...counts]
+/** By rank: how many pools got each verdict. The most first, without those that are feasible. */
+export const listFilters = (counts: Uint32Array): FilterCount[] => {
+  const byReason = new Map<PlacementReason, number>()
+  for (const { reason, rank, when } of LADDER) {
+    const pools = counts[rank]!
+    if (pools > 0 && when !== 'now') byReason.set(reason, (byReason.get(reason) ?? 0) + pools)
+  }
+  return [...byReason]
     .map(([reason, pools]) => ({ reason, pools }))
     .sort((a, b) => b.pools - a.pools || (a.reason < b.reason ? -1 : 1))
+}
+
+/** A count of no verdicts. */
+export const newCounts = (): Uint32Array => new Uint32Array(LADDER.length)
+
+const LADDER = Object.values(VERDICTS)
 
 /** The tie-break between two feasible pools; absent where something else decided. */
 export const tieBreakBetween = (
@@ -83,9 +107,4 @@ export const tieBreakBetween = (
     // A strict job with a seed goes by the seed.
     !(isStrict && seed !== undefined)
   return isTied ? decidingTieBreak(chosen, second, work) : undefined
-}
-
-const isBetter = (work: Workload, pool: PoolView, best: PoolView | undefined): boolean => {
-  if (!best) return true
-  return (scoreMs(work, pool) - scoreMs(work, best) || breakTie(pool, best, work)) < 0
 }
