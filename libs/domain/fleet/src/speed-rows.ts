@@ -8,7 +8,7 @@ export type DefaultSpeeds = Readonly<
 
 /**
  * What a score reads of every pool, by pool number, as plain numbers next to each other: a decision
- * over a thousand pools must not follow pointers. All but the backlog only saves work: it says what
+ * over a thousand pools must not follow pointers. All but backlog and reading only saves work: it says what
  * a pool's cells say of one model at one occupancy, by prompt band, and is made again when asked
  * of another or when the pool's cells or snapshot changed.
  */
@@ -31,8 +31,12 @@ export const ROW = {
   /** Requests in flight. */
   occupancy: 2,
   version: 3,
-  bands: 4,
-  size: 4 + 3 * (PROMPT_BANDS + 1),
+  /** Reading time of the prompts granted of late, each counting less as it ages. */
+  readingMs: 4,
+  /** When that was counted, on the caller's clock. */
+  readingAtMs: 5,
+  bands: 6,
+  size: 6 + 3 * (PROMPT_BANDS + 1),
 } as const
 
 /** In a band: the first token of a whole prompt is `fixedMs + tokens * readMs`. */
@@ -54,7 +58,7 @@ export const beginRow = (rows: SpeedRows, pool: number): void => {
     values.set(rows.values)
     rows.values = values
   }
-  rows.values[pool * ROW.size + ROW.backlogEndMs] = 0
+  rows.values.fill(0, pool * ROW.size, (pool + 1) * ROW.size)
   forgetRow(rows, pool)
 }
 

@@ -21,8 +21,11 @@ const chain = (blocks: number, root = 7) =>
 const promptOf = (blocks: number, root?: number) =>
   plainJob({ prefix: chain(blocks, root), promptTokens: blocks * 512 })
 
+/** Whatever was granted at 0 is read by then. */
+const READ_MS = 9_500
+
 const chosen = (view: FleetView, job: PlacementJob) => {
-  const decision = place(view, job, POLICY, 1)
+  const decision = place(view, job, POLICY, READ_MS)
   return decision.kind === 'assigned' ? decision.pool.poolId : decision.reason
 }
 const grantOn = (view: FleetView, poolId: string, job: PlacementJob) => {

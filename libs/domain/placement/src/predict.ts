@@ -8,6 +8,7 @@ import {
 } from '@berth/fleet'
 import { speedsOf, UNKNOWN_PROMPT } from './performance-cells.ts'
 import type { PlacementPolicy, Speed } from './placement-policy.ts'
+import { stretchOf } from './reading-share.ts'
 import { readPublished } from './published-cells.ts'
 import { readTable } from './speed-tables.ts'
 import { uncachedIn, type Workload } from './workload.ts'
@@ -43,7 +44,10 @@ export const scoreMs = (work: Workload, pool: PoolView): number => {
     policy.admissionLatencyMs +
       weights.queue * queueAheadMs(view, pool, work.now) +
       weights.firstToken * uncachedIn(work, pool) * firstMs +
-      weights.decode * job.expectedTokens * values[at + BAND.decodeMs]!,
+      weights.decode *
+        job.expectedTokens *
+        values[at + BAND.decodeMs]! *
+        stretchOf(view, pool, work.now),
   )
 }
 
@@ -62,7 +66,8 @@ export const firstTokenMs = (work: Workload, pool: PoolView): number => {
 
 /** Milliseconds between two tokens of a stream, in a pool with one request more. */
 export const msPerToken = (work: Workload, pool: PoolView): number =>
-  work.view.speedRows.values[bandOf(work, pool, pool.reserved + 1) + BAND.decodeMs]!
+  work.view.speedRows.values[bandOf(work, pool, pool.reserved + 1) + BAND.decodeMs]! *
+  stretchOf(work.view, pool, work.now)
 
 /** True when a pool has no measurements and its device kind's default speed is used. */
 export const isDefaultSpeed = ({ snapshot, evidence }: PoolView): boolean =>
