@@ -31,6 +31,22 @@ const neverRelease: Sabotage = (fleet) => ({
   },
 })
 
+/** A leader forgets which releases it has counted, and counts them again when they are told again. */
+const countAgain: Sabotage = () => ({
+  onCoreEvent: ({ coordinator: { core } }) => {
+    for (const account of core.ledger.keys.values()) account.reached.clear()
+  },
+})
+
+/** What is set aside is forgotten: jobs spend it twice. */
+const setNothingAside: Sabotage = () => ({
+  onCoreEvent: ({ coordinator: { core } }) => {
+    for (const account of core.ledger.keys.values()) {
+      account.reserved = { ...account.reserved, tokens: 0 }
+    }
+  },
+})
+
 const findFirst = async (sabotage: Sabotage): Promise<SeedResult | undefined> => {
   for (let seed = 1; seed <= MAX_SEEDS; seed++) {
     const result = await runSeed({ seed, hosts: HOSTS, sabotage })
@@ -48,6 +64,8 @@ describe('the simulator', () => {
     ],
     ['a door that lets in more than an engine has slots', ignoreSlots, /requests in \d+ slots/],
     ['gateways that never give a lease back', neverRelease, /leases are held/],
+    ['a ledger that counts releases twice', countAgain, /is charged/],
+    ['a ledger that sets nothing aside', setNothingAside, /tokens set aside/],
   ])(
     'finds %s within a hundred seeds',
     async (_, sabotage, violation) => {

@@ -1,6 +1,7 @@
 import { freshnessOf } from '@berth/fleet'
 import type { Core, CoreEvent, OrchestratorCore } from '@berth/orchestrator-core'
 import type { Host } from '@berth/pool-managerd'
+import { ledgerProblems } from './ledger-checks.ts'
 import type { FleetWatch, SimFleet } from './sim-fleet.ts'
 
 /** What must hold at every moment of a run, whatever fails. */
@@ -108,5 +109,5 @@ const stateProblems = (core: Readonly<Core>): string[] => {
       problems.push(`lease ${lease.leaseId} has no gateway and no end`)
     }
   }
-  return problems
+  return [...problems, ...ledgerProblems(core)]
 }

@@ -1,4 +1,5 @@
 import type { OrchestratorCore } from '@berth/orchestrator-core'
+import { ledgerUnrest } from './ledger-checks.ts'
 import type { SimFleet } from './sim-fleet.ts'
 
 /** What still keeps a healthy fleet from being at rest: none once it has converged. */
@@ -12,6 +13,7 @@ export const unrest = (fleet: SimFleet): string[] => {
     ...(leaders.length === 1 ? [] : [`${leaders.length} cores lead`]),
     ...up.flatMap((core) => viewProblems(fleet, core)),
     ...leaders.flatMap(idleProblems),
+    ...leaders.flatMap(({ coordinator }) => ledgerUnrest(coordinator.core)),
     ...fleet.gateways.flatMap(({ node, service }) =>
       service?.session.state.kind === 'down' ? [`${node.name} has no session`] : [],
     ),

@@ -2,6 +2,7 @@ import { messageOf } from '@berth/kernel'
 import { settle } from '@berth/kernel/testing'
 import { drawSwarm, startFaults, type Swarm } from './faults.ts'
 import { createInvariants, type Invariants } from './invariants.ts'
+import { chargeProblems } from './ledger-checks.ts'
 import { unrest } from './liveness.ts'
 import { createSimFleet, type FleetWatch, type SimFleet } from './sim-fleet.ts'
 import { createSimWorld, type SimWorld } from './sim-world.ts'
@@ -113,6 +114,7 @@ const converge = async (run: Run): Promise<void> => {
     if (world.violations.length > 0) return
   }
   for (const what of unrest(fleet)) world.violate(`after ${CONVERGE_MS} ms without faults: ${what}`)
+  for (const what of chargeProblems(fleet)) world.violate(what)
   if (world.violations.length > 0) return
   const probes = fleet.models.map((modelId, index) => fleet.send(probeJob(modelId, index)))
   await pass(run, PROBE_MS)
@@ -124,7 +126,7 @@ const converge = async (run: Run): Promise<void> => {
 
 const probeJob = (modelId: string, index: number): SimJob => ({
   ...{ jobId: `probe-${index}`, arrivesAtMs: 0, modelId, isBatch: false, maxWaitMs: 10_000 },
-  ...{ pieces: 5, firstMs: 50, pieceMs: 20, readMs: 0 },
+  ...{ pieces: 5, firstMs: 50, pieceMs: 20, readMs: 0, keyId: '', sessionId: '' },
 })
 
 /** Stops every service in order: clients first, agents last. */

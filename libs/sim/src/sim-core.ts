@@ -7,6 +7,7 @@ import {
 } from '@berth/orchestrator-core'
 import { BerthError } from '@berth/kernel'
 import { createMetrics } from '@berth/runtime'
+import { SIM_KEYS } from './sim-books.ts'
 import { connectSimBus } from './sim-bus.ts'
 import { createSimProcess, type SimNode, type SimProcess } from './sim-process.ts'
 import { acceptSessions } from './sim-session.ts'
@@ -42,6 +43,7 @@ export const startSimCore = (
     config: coreConfigSchema.parse({}),
     version: 'sim',
     observe: (event) => observe(core, event),
+    budgetOfKey: (keyId) => SIM_KEYS[keyId],
     installKey: async ({ hostId, epoch, term, grpcAddress: address }, key, signal) => {
       await callUnary(sockets, process, {
         ...{ address, signal, deadlineMs: INSTALL_DEADLINE_MS },

@@ -50,6 +50,7 @@ export const startSimGateway = (
     onState: () => undefined,
   })
   const ingress = createSimUpstream(sockets, process)
+  const watched = world.books.watch(session, process)
   const cutOff = new AbortController()
   const running = new Map<Caller, AbortController>()
   const endAll = (why: Error) => {
@@ -70,7 +71,7 @@ export const startSimGateway = (
       running.set(caller, gone)
       try {
         return await dispatch(
-          { session, ingress, clock, rng, log, onRetry: () => undefined },
+          { session: watched, ingress, clock, rng, log, onRetry: () => undefined },
           { ...requestOf(job), arrivedAtMs: clock.now() },
           caller,
         )
@@ -112,6 +113,10 @@ const requestOf = (job: SimJob) => ({
     route: PATH,
     class: job.isBatch ? JobClass.BATCH : JobClass.INTERACTIVE,
     maxTokens: job.pieces,
+    promptTokens: 1,
+    keyId: job.keyId,
+    tenant: job.keyId,
+    sessionId: job.sessionId,
     stream: true,
     maxWaitMs: job.maxWaitMs,
     correlationId: job.jobId,

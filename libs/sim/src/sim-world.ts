@@ -1,6 +1,7 @@
 import { randomInt, seededRng, type Rng } from '@berth/kernel'
 import { createSimClock, type SimClock } from '@berth/kernel/testing'
 import { createMemoryServer, type MemoryServer } from '@berth/bus/testing'
+import { createSimBooks, type SimBooks } from './sim-books.ts'
 import { createSimNetwork, type SimNetwork } from './sim-network.ts'
 import { createSimSockets, type SimSockets } from './sim-sockets.ts'
 import { createTrace, type Trace } from './trace.ts'
@@ -13,6 +14,7 @@ export interface SimWorld {
   readonly sockets: SimSockets
   readonly bus: MemoryServer
   readonly trace: Trace
+  readonly books: SimBooks
   /** What must never be, and was. */
   readonly violations: string[]
   violate(what: string): void
@@ -28,7 +30,8 @@ export interface SimWorld {
 const VIOLATIONS_KEPT = 20
 
 export const createSimWorld = (seed: number): SimWorld => {
-  const clock = createSimClock()
+  // Budgets are by the day of UTC: no run crosses midnight, whatever its clocks do.
+  const clock = createSimClock(Date.UTC(2026, 0, 1, 12))
   const rng = seededRng(seed)
   const fork = () => seededRng(randomInt(rng, 2 ** 32))
   const network = createSimNetwork({ clock, rng: fork() })
@@ -37,6 +40,7 @@ export const createSimWorld = (seed: number): SimWorld => {
   return {
     ...{ clock, rng, network, trace, violations, fork },
     over: new AbortController(),
+    books: createSimBooks(),
     sockets: createSimSockets(network),
     bus: createMemoryServer({ clock }),
     losesSubject: () => false,

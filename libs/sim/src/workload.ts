@@ -13,6 +13,10 @@ export interface SimJob {
   readonly pieceMs: number
   /** The client leaves this long after its arrival; absent: it stays. */
   readonly leavesAfterMs?: number
+  /** Empty: nobody signed in. */
+  readonly keyId: string
+  /** Empty: none. */
+  readonly sessionId: string
   /** The client takes so long over each piece it reads. */
   readonly readMs: number
 }
@@ -28,6 +32,10 @@ export interface WorkloadOptions {
 const LEAVER_RATE = 0.15
 const SLOW_RATE = 0.1
 const BATCH_RATE = 0.2
+const SESSION_RATE = 0.3
+const SESSIONS = 10
+/** A third of the jobs each, the last without a key. */
+const KEYS = ['poor', 'rich', ''] as const
 
 /** Jobs in the order of their arrival: all of it drawn from the generator given. */
 export const drawWorkload = ({ rng, models, untilMs, meanGapMs }: WorkloadOptions): SimJob[] => {
@@ -53,6 +61,8 @@ const drawJob = (
     firstMs: 5 + randomInt(rng, 300),
     pieceMs: 5 + randomInt(rng, 400),
     readMs: rng.float() < SLOW_RATE ? randomInt(rng, 800) : 0,
+    keyId: KEYS[randomInt(rng, KEYS.length)]!,
+    sessionId: rng.float() < SESSION_RATE ? `s-${randomInt(rng, SESSIONS)}` : '',
     ...(leaves ? { leavesAfterMs: randomInt(rng, 4_000) } : {}),
   }
 }
