@@ -4,7 +4,7 @@ import type { DeviceKind, HostSnapshot } from './host-snapshot.ts'
 import { kvSlope, type KvSlope } from './kv-bytes.ts'
 import type { ModelResidency, PoolSnapshot } from './pool-snapshot.ts'
 import { readMemory } from './pool-memory.ts'
-import { beginEvidence, createPoolEvidence } from './pool-evidence.ts'
+import { beginClass, beginEvidence, createPoolEvidence } from './pool-evidence.ts'
 import { forgetPool } from './prefix-index.ts'
 import { joinClass, leaveClass } from './speed-class.ts'
 import { beginRow, forgetRow } from './speed-rows.ts'
@@ -54,7 +54,7 @@ export const removePool = (view: FleetView, poolId: PoolId): void => {
   unindexModels(view, pool)
   forgetPool(view.prefixes, pool.number)
   view.numbers.free.push(pool.number)
-  leaveClass(view.speedClasses, pool.evidence.speeds)
+  leaveClass(view.speedClasses, pool.evidence)
   const claimants = view.conflicts.get(poolId)
   for (const hostId of claimants ?? []) {
     const host = view.hosts.get(hostId)
@@ -113,12 +113,15 @@ const replacePool = (view: FleetView, pool: PoolView, snapshot: PoolSnapshot): b
   return before.instanceId !== undefined && before.instanceId !== snapshot.instanceId
 }
 
-/** A snapshot may tell more of a pool's kind, or that it is another. */
+/** A snapshot may tell more of a pool's kind, or that it is another: its bias begins anew. */
 const reclassify = (view: FleetView, pool: PoolView) => {
   const { evidence } = pool
-  const before = evidence.speeds
-  evidence.speeds = joinClass(view.speedClasses, pool.host.snapshot, pool.snapshot)
-  leaveClass(view.speedClasses, before)
+  const speeds = joinClass(view.speedClasses, pool.host.snapshot, pool.snapshot)
+  if (speeds === evidence.speeds) speeds.pools -= 1
+  else {
+    leaveClass(view.speedClasses, evidence)
+    beginClass(evidence, speeds)
+  }
   forgetRow(view.speedRows, pool.number)
 }
 

@@ -58,6 +58,7 @@ export {
   OCCUPANCY_BANDS,
   PROMPT_BANDS,
   speedClassBytes,
+  type BiasOfClass,
   type ModelSpeeds,
   type SpeedClass,
 } from './speed-class.ts'

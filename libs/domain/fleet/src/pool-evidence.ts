@@ -7,6 +7,10 @@ import type { SpeedClass } from './speed-class.ts'
 export interface PoolEvidence {
   /** Reading time of all prompts ever granted, in milliseconds. */
   grantedPrefillMs: number
+  /** Times the engine is believed to have run out of prompts. */
+  pauses: number
+  /** `grantedPrefillMs` of the newest prompt that is known to have been read. */
+  knownReadMs: number
   /** Grants that are not over, and the sum of the moments they are expected to be. */
   openGrants: number
   openEndsMs: number
@@ -21,7 +25,7 @@ export interface PoolEvidence {
   errorsNoted: number
 }
 
-/** How much slower than its kind a pool is: the mean logarithm of the factor. */
+/** How much slower a pool is: the mean logarithm of the factor. Its class's mean is no bias. */
 export interface Bias {
   log: number
   /** Samples it rests on; the first are assumed. */
@@ -35,6 +39,8 @@ const ERRORS_KEPT = 64
 /** Of a pool nothing is known of but its kind. */
 export const createPoolEvidence = (speeds: SpeedClass): PoolEvidence => ({
   grantedPrefillMs: 0,
+  pauses: 0,
+  knownReadMs: 0,
   openGrants: 0,
   openEndsMs: 0,
   meanServiceMs: 0,
@@ -45,9 +51,17 @@ export const createPoolEvidence = (speeds: SpeedClass): PoolEvidence => ({
   errorsNoted: 0,
 })
 
+/** The pool is of another kind than was thought. */
+export const beginClass = (evidence: PoolEvidence, speeds: SpeedClass): void => {
+  evidence.speeds = speeds
+  Object.assign(evidence.readBias, { log: 0, weight: ASSUMED_SAMPLES })
+  Object.assign(evidence.decodeBias, { log: 0, weight: ASSUMED_SAMPLES })
+}
+
 /** A new engine process has nothing to do. How fast the pool is stays known. */
 export const beginEvidence = (evidence: PoolEvidence): void => {
   evidence.grantedPrefillMs = 0
+  evidence.knownReadMs = 0
   evidence.openGrants = 0
   evidence.openEndsMs = 0
 }

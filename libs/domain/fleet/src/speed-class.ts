@@ -1,4 +1,5 @@
 import type { HostSnapshot } from './host-snapshot.ts'
+import type { PoolEvidence } from './pool-evidence.ts'
 import type { PoolSnapshot } from './pool-snapshot.ts'
 
 /**
@@ -11,10 +12,19 @@ export interface SpeedClass {
   pools: number
   /** Of the models last served, the oldest first; at most `MODELS_KNOWN`. */
   readonly models: ModelSpeeds[]
+  /** Of its pools' biases: their sums, and their means when the tables were made. */
+  readonly read: BiasOfClass
+  readonly decode: BiasOfClass
   /** Samples ever folded. */
   samples: number
   /** Samples came in since the tables were made. */
   isStale: boolean
+}
+
+/** What the biases of a class's pools have in common is the class's speed, not a bias. */
+export interface BiasOfClass {
+  logSum: number
+  logMean: number
 }
 
 /**
@@ -67,17 +77,32 @@ export const joinClass = (
   pool: PoolSnapshot,
 ): SpeedClass => {
   const key = classKey(host, pool)
-  const known = classes.get(key) ?? { key, pools: 0, models: [], samples: 0, isStale: false }
+  const known = classes.get(key) ?? createClass(key)
   known.pools += 1
   classes.set(key, known)
   return known
 }
 
-/** A pool is no longer of a class. */
-export const leaveClass = (classes: Map<string, SpeedClass>, left: SpeedClass): void => {
-  left.pools -= 1
-  if (left.pools === 0) classes.delete(left.key)
+/** A pool is no longer of its class. */
+export const leaveClass = (
+  classes: Map<string, SpeedClass>,
+  { speeds, readBias, decodeBias }: PoolEvidence,
+): void => {
+  speeds.pools -= 1
+  speeds.read.logSum -= readBias.log
+  speeds.decode.logSum -= decodeBias.log
+  if (speeds.pools === 0) classes.delete(speeds.key)
 }
+
+const createClass = (key: string): SpeedClass => ({
+  key,
+  pools: 0,
+  models: [],
+  read: { logSum: 0, logMean: 0 },
+  decode: { logSum: 0, logMean: 0 },
+  samples: 0,
+  isStale: false,
+})
 
 /** Bytes of a class's arrays. */
 export const speedClassBytes = ({ models }: SpeedClass): number =>

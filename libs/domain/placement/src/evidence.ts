@@ -7,6 +7,7 @@ import {
   rememberPrefix,
   ROW,
   type Bias,
+  type BiasOfClass,
   type FleetView,
   type PoolView,
   type SpeedClass,
@@ -24,7 +25,8 @@ import type { PlacementJob } from './placement-job.ts'
 import { DEFAULT_PLACEMENT_POLICY } from './placement-policy.ts'
 import { bandOf, queueAheadMs } from './predict.ts'
 import { notePredictionError } from './prediction-errors.ts'
-import { readTable, refreshTables } from './speed-tables.ts'
+import { addReading, readingShare } from './reading-share.ts'
+import { biasFactor, readTable, refreshTables } from './speed-tables.ts'
 import { blockTokensOf, modelKey, uncachedFraction } from './warmth.ts'
 
 /** What a grant expected; its lease keeps it until it is over. */
@@ -49,6 +51,10 @@ export interface GrantNote {
   readonly endMs: number
   /** The pool's `grantedPrefillMs` with this one. */
   readonly grantedPrefillMs: number
+  /** The pool's, with this one. */
+  readonly pauses: number
+  /** Of the pool's time of late, this one counted. */
+  readonly readingShare: number
 }
 
 /** What was measured of a job that reached its engine. 0 where nothing was. */
@@ -66,7 +72,7 @@ export interface Measured {
 /** A surprise beyond this factor is a hiccup of something else. */
 const SURPRISE_MAX = 8
 /** A bias is the mean over about so many requests: slow, for luck is not speed. */
-const BIAS_WEIGHT_MAX = 128
+const BIAS_WEIGHT_MAX = 64
 /** Fewer new tokens than this say more of an engine's steps than of its reading. */
 const TELLING_TOKENS = 256
 /** Weight of the newest in the mean time a grant lasts. */
@@ -90,8 +96,12 @@ export const noteGrant = (
   const uncached = uncachedFraction(job, pool, held)
   const prefillMs = uncached * (values[at]! + job.promptTokens * values[at + BAND.readMs]!)
   const queueMs = queueAheadMs(view, pool, nowMs)
-  const endMs = nowMs + queueMs + prefillMs + job.expectedTokens * values[at + BAND.decodeMs]!
+  addReading(view, pool, prefillMs, nowMs)
+  const share = readingShare(view, pool, nowMs)
+  const decodeMs = (job.expectedTokens * values[at + BAND.decodeMs]!) / (1 - share)
+  const endMs = nowMs + queueMs + prefillMs + decodeMs
 
+  if (queueMs === 0) evidence.pauses += 1
   values[backlogOf(pool)] = nowMs + queueMs + prefillMs
   evidence.grantedPrefillMs += prefillMs
   evidence.openGrants += 1
@@ -101,7 +111,8 @@ export const noteGrant = (
     ...{ poolId: pool.poolId, life: pool.life, job, grantedAtMs: nowMs, occupancy },
     ...{ heldBlocks: held, uncachedFraction: uncached, queueMs, prefillMs, endMs },
     isLearned: hasTables(evidence.speeds, model),
-    grantedPrefillMs: evidence.grantedPrefillMs,
+    ...{ grantedPrefillMs: evidence.grantedPrefillMs, pauses: evidence.pauses },
+    readingShare: share,
   }
 }
 
@@ -116,13 +127,7 @@ export const noteRelease = (
   if (!pool) return
   const { evidence } = pool
   learn(view, note, measured, nowMs)
-  // Engines read prompts in order: this one and those before it are read.
-  const sinceMs = evidence.grantedPrefillMs - note.grantedPrefillMs
-  const readAtMs = measured.firstTokenMs > 0 ? note.grantedAtMs + measured.firstTokenMs : 0
-  const leastMs = measured.isComplete ? readAtMs + sinceMs : 0
-  const { values } = view.speedRows
-  const backlogEndMs = Math.min(values[backlogOf(pool)]!, nowMs + sinceMs)
-  values[backlogOf(pool)] = Math.max(leastMs, backlogEndMs)
+  correctBacklog(view, note, measured, nowMs)
   if (!measured.isComplete) return
   const tookMs = Math.max(1, nowMs - note.grantedAtMs)
   notePredictionError(evidence, tookMs, note.endMs - note.grantedAtMs)
@@ -138,6 +143,7 @@ export const noteVoid = (view: FleetView, note: GrantNote, nowMs: number): void 
   const startsAtMs = Math.max(nowMs, grantedAtMs + queueMs)
   const unreadMs = Math.max(0, grantedAtMs + queueMs + prefillMs - startsAtMs)
   view.speedRows.values[backlogOf(pool)]! -= Math.min(unreadMs, prefillMs)
+  addReading(view, pool, -Math.min(unreadMs, prefillMs), nowMs)
   const use = { chain: job.prefix, salt: modelKey(job.modelId) }
   forgetPrefix(view.prefixes, pool.number, use, note.heldBlocks)
 }
@@ -154,6 +160,23 @@ const close = (view: FleetView, note: GrantNote): PoolView | undefined => {
   return pool
 }
 
+/**
+ * Engines read prompts in order: once one is read, those granted since are all that is left. When
+ * it was read tells how far the clock is off, as long as the engine has had no pause since.
+ */
+const correctBacklog = (view: FleetView, note: GrantNote, measured: Measured, nowMs: number) => {
+  const pool = view.pools.get(note.poolId)!
+  const { evidence } = pool
+  const { values } = view.speedRows
+  const at = backlogOf(pool)
+  const sinceMs = evidence.grantedPrefillMs - note.grantedPrefillMs
+  values[at] = Math.min(values[at]!, nowMs + sinceMs)
+  const isNewest = note.grantedPrefillMs > evidence.knownReadMs
+  if (measured.firstTokenMs <= 0 || !isNewest || note.pauses !== evidence.pauses) return
+  evidence.knownReadMs = note.grantedPrefillMs
+  values[at] = note.grantedAtMs + measured.firstTokenMs + sinceMs
+}
+
 /** What a request says of its pool's speed goes into the cells of its kind, and the pool's bias. */
 const learn = (view: FleetView, note: GrantNote, measured: Measured, nowMs: number) => {
   const pool = view.pools.get(note.poolId)!
@@ -166,19 +189,23 @@ const learn = (view: FleetView, note: GrantNote, measured: Measured, nowMs: numb
   if (measured.firstTokenMs > 0 && isTelling) {
     // The wait before it and its own reading are one duration: both were off by the same factor.
     const surprise = bounded(measured.firstTokenMs / Math.max(1, note.queueMs + prefillMs))
-    const ms = ((prefillMs / newTokens) * surprise) / Math.exp(evidence.readBias.log)
-    learnRead(speeds, { promptTokens, occupancy: note.occupancy, ms, weight: 1 })
-    if (note.isLearned) learnBias(evidence.readBias, surprise)
+    const factor = biasFactor(evidence.readBias, evidence.speeds.read)
+    const ms = ((prefillMs / newTokens) * surprise) / factor
+    const weight = Math.min(1, prefillMs / Math.max(1, note.queueMs + prefillMs))
+    learnRead(speeds, { promptTokens, occupancy: note.occupancy, ms, weight })
+    if (note.isLearned) learnBias(evidence.readBias, evidence.speeds.read, surprise)
   }
   if (measured.tokensOut > 1 && measured.decodeMs > 0) {
-    const ms = measured.decodeMs / (measured.tokensOut - 1)
+    const share = (note.readingShare + readingShare(view, pool, nowMs)) / 2
+    const ms = (measured.decodeMs / (measured.tokensOut - 1)) * (1 - share)
     // Others came and went while it ran.
     const occupancy = (note.occupancy + pool.reserved + 1) / 2
     const weight = Math.min(1, measured.tokensOut / 16)
     const expectedMs = readTable(speeds.decodeTable, promptBand(promptTokens), occupancy)
-    const factor = Math.exp(evidence.decodeBias.log)
+    const factor = biasFactor(evidence.decodeBias, evidence.speeds.decode)
     learnDecode(speeds, { promptTokens, occupancy, ms: ms / factor, weight })
-    if (expectedMs > 0) learnBias(evidence.decodeBias, bounded(ms / (expectedMs * factor)))
+    const surprise = bounded(ms / (expectedMs * factor))
+    if (expectedMs > 0) learnBias(evidence.decodeBias, evidence.speeds.decode, surprise)
   }
   evidence.speeds.samples += 1
   evidence.speeds.isStale = true
@@ -192,9 +219,11 @@ const hasTables = (kind: SpeedClass, model: number): boolean => {
 }
 
 /** Moves a bias by how far a prediction that counted it was off. */
-const learnBias = (bias: Bias, surprise: number) => {
+const learnBias = (bias: Bias, ofClass: BiasOfClass, surprise: number) => {
   bias.weight = Math.min(BIAS_WEIGHT_MAX, bias.weight + 1)
-  bias.log += Math.log(surprise) / bias.weight
+  const step = Math.log(surprise) / bias.weight
+  bias.log += step
+  ofClass.logSum += step
 }
 
 const bounded = (surprise: number): number =>

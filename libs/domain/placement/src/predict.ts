@@ -10,7 +10,7 @@ import { speedsOf, UNKNOWN_PROMPT } from './performance-cells.ts'
 import type { PlacementPolicy, Speed } from './placement-policy.ts'
 import { stretchOf } from './reading-share.ts'
 import { readPublished } from './published-cells.ts'
-import { readTable } from './speed-tables.ts'
+import { biasFactor, readTable } from './speed-tables.ts'
 import { uncachedIn, type Workload } from './workload.ts'
 
 /** Tokens of the prompt that the default first token of a device class is meant for. */
@@ -127,11 +127,10 @@ const fillBand = (asked: SpeedQuestion, pool: PoolView, { at, occupancy }: Place
   const published = readPublished(snapshot, job.modelId, [band, occupancy])
   const learnedDecodeMs = speeds ? readTable(speeds.decodeTable, band, occupancy) : NaN
   const learnedReadMs = speeds ? readTable(speeds.readTable, band, occupancy) : NaN
-  const decodeMs = firstKnown(
-    learnedDecodeMs * Math.exp(evidence.decodeBias.log),
-    published.decodeMs,
-  )
-  const readMs = firstKnown(learnedReadMs * Math.exp(evidence.readBias.log), published.readMs)
+  const decodeFactor = biasFactor(evidence.decodeBias, evidence.speeds.decode)
+  const readFactor = biasFactor(evidence.readBias, evidence.speeds.read)
+  const decodeMs = firstKnown(learnedDecodeMs * decodeFactor, published.decodeMs)
+  const readMs = firstKnown(learnedReadMs * readFactor, published.readMs)
   // A rate of zero is an agent's bug; it must not win or poison a comparison.
   const basisMs = 1_000 / Math.max(basis.tokensPerS, 0.001)
   values[at + BAND.decodeMs] = firstKnown(decodeMs, basisMs)

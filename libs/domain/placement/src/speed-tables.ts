@@ -1,5 +1,20 @@
-import { OCCUPANCY_BANDS, type FleetView, type ModelSpeeds, type SpeedClass } from '@berth/fleet'
-import { occupancyBand, typicalOccupancy, UNKNOWN_PROMPT } from './performance-cells.ts'
+import {
+  OCCUPANCY_BANDS,
+  type Bias,
+  type BiasOfClass,
+  type FleetView,
+  type ModelSpeeds,
+  type SpeedClass,
+} from '@berth/fleet'
+import { addToLine, newLine, readLine, type FittedLine } from './line-fit.ts'
+import {
+  occupancyBand,
+  typicalOccupancy,
+  typicalPrompt,
+  UNKNOWN_PROMPT,
+} from './performance-cells.ts'
+
+const NOMINAL_PROMPT_TOKENS = 1_024
 
 /** Tables follow their cells at once while a class is new, and once in this time later. */
 const REFRESH_MS = 1_000
@@ -16,11 +31,17 @@ export const refreshTables = (view: FleetView, learner: SpeedClass, nowMs: numbe
   for (const kind of speedClasses.values()) {
     if (!kind.isStale) continue
     kind.isStale = false
+    kind.read.logMean = kind.read.logSum / kind.pools
+    kind.decode.logMean = kind.decode.logSum / kind.pools
     for (const speeds of kind.models) makeTables(speeds)
   }
   speedRows.version += 1
   speedRows.refreshedAtMs = nowMs
 }
+
+/** How many times as long as its kind a pool takes for something. */
+export const biasFactor = ({ log }: Bias, { logMean }: BiasOfClass): number =>
+  Math.exp(log - logMean)
 
 /** A table between two occupancies, and beyond the last along the same line. NaN: nothing known. */
 export const readTable = (table: Float32Array, band: number, occupancy: number): number => {
@@ -37,59 +58,33 @@ const upperBand = (occupancy: number): number => {
 }
 
 /**
- * Fills in every place out of the cells near by: a cell counts the less the more bands it is away.
- * Between tokens a line through occupancy is fitted, as each further stream adds its share to
- * every step of a batch; reading is averaged.
+ * Draws two lines through the cells, and fills the tables along them: milliseconds between tokens by
+ * requests in flight, as each further stream adds its share to every step of a batch; and
+ * milliseconds of reading a token by the length of the prompt, as each token looks back at those
+ * before it. A line has two numbers to learn where cells have ninety: what is noise in one cell
+ * moves no pool.
  */
 const makeTables = (speeds: ModelSpeeds) => {
+  const decode = newLine()
+  const read = newLine()
+  for (let cell = 0; cell < speeds.decodeMs.length; cell++) {
+    const occupancy = cell % OCCUPANCY_BANDS
+    const band = (cell - occupancy) / OCCUPANCY_BANDS
+    const { decodeMs, decodeWeight, readMs, readWeight } = speeds
+    addToLine(decode, decodeWeight[cell]!, typicalOccupancy(occupancy), decodeMs[cell]!)
+    addToLine(read, readWeight[cell]!, typicalPrompt(band), readMs[cell]!)
+  }
+  const decodeLine = readLine(decode)
+  const readingLine = readLine(read)
   for (let band = 0; band <= UNKNOWN_PROMPT; band++) {
+    const tokens = band === UNKNOWN_PROMPT ? NOMINAL_PROMPT_TOKENS : typicalPrompt(band)
     for (let occupancy = 0; occupancy < OCCUPANCY_BANDS; occupancy++) {
       const place = band * OCCUPANCY_BANDS + occupancy
-      speeds.decodeTable[place] = decodeAt(speeds, band, occupancy)
-      speeds.readTable[place] = readAt(speeds, band, occupancy)
+      speeds.decodeTable[place] = onLine(decodeLine, typicalOccupancy(occupancy))
+      speeds.readTable[place] = onLine(readingLine, tokens)
     }
   }
 }
 
-/** Never falling with occupancy, and level with less than two places to go by. */
-const decodeAt = ({ decodeMs, decodeWeight }: ModelSpeeds, band: number, at: number): number => {
-  let [sum, sumX, sumY, sumXX, sumXY] = [0, 0, 0, 0, 0]
-  for (let cell = 0; cell < decodeMs.length; cell++) {
-    if (decodeWeight[cell] === 0) continue
-    const occupancy = cell % OCCUPANCY_BANDS
-    const weight =
-      decodeWeight[cell]! *
-      nearness(band === UNKNOWN_PROMPT ? 0 : band - (cell - occupancy) / OCCUPANCY_BANDS) *
-      nearness(at - occupancy)
-    const x = typicalOccupancy(occupancy)
-    const y = decodeMs[cell]!
-    sum += weight
-    sumX += weight * x
-    sumY += weight * y
-    sumXX += weight * x * x
-    sumXY += weight * x * y
-  }
-  if (sum === 0) return NaN
-  const [meanX, meanY] = [sumX / sum, sumY / sum]
-  const spread = sumXX / sum - meanX * meanX
-  const slope = spread > 0.01 ? Math.max(0, (sumXY / sum - meanX * meanY) / spread) : 0
-  return Math.max(meanY / 4, meanY + slope * (typicalOccupancy(at) - meanX))
-}
-
-const readAt = ({ readMs, readWeight }: ModelSpeeds, band: number, at: number): number => {
-  let [sum, sumY] = [0, 0]
-  for (let cell = 0; cell < readMs.length; cell++) {
-    if (readWeight[cell] === 0) continue
-    const occupancy = cell % OCCUPANCY_BANDS
-    const weight =
-      readWeight[cell]! *
-      nearness(band === UNKNOWN_PROMPT ? 0 : band - (cell - occupancy) / OCCUPANCY_BANDS) *
-      nearness(at - occupancy)
-    sum += weight
-    sumY += weight * readMs[cell]!
-  }
-  return sumY / sum
-}
-
-/** 1 for the place itself, a fifth for the next, a seventeenth for the one after. */
-const nearness = (bands: number): number => 1 / (1 + 4 * bands * bands)
+const onLine = (line: FittedLine | undefined, x: number): number =>
+  line ? line.base + line.slope * x : NaN
