@@ -1,6 +1,7 @@
 import type { ServiceNote } from '@berth/admission'
 import { assert, type GatewayId, type JobId, type LeaseId } from '@berth/kernel'
 import type { InstanceId, ModelId, PoolId } from '@berth/kernel'
+import type { GrantNote } from '@berth/placement'
 
 /** A slot that is granted. */
 export interface Lease {
@@ -14,6 +15,8 @@ export interface Lease {
   readonly sessionId: string
   /** What its tenant was charged; absent for leases of an earlier leader. */
   readonly service?: ServiceNote | undefined
+  /** What its pool was expected to do; absent for leases of an earlier leader. */
+  readonly note?: GrantNote | undefined
   /** Absent until a gateway declares it. */
   gatewayId: GatewayId | undefined
   /** When it is reclaimed; absent while a live session holds it. */
