@@ -96,6 +96,7 @@ describe('what a job is expected to cache in a pool', () => {
     ['the context it asks for', { requiredCtx: 10, promptTokens: 900 }, 10 * TOKEN],
     ['its prompt and the most it may produce', { promptTokens: 5, maxTokens: 20 }, 25 * TOKEN],
     ['its prompt and what it is expected to produce', { promptTokens: 5 }, 105 * TOKEN],
+    ['no more than a slot has', { promptTokens: 5, maxTokens: 1_000_000 }, 4_096 * TOKEN],
     ['nothing of a model without dimensions', { modelId: 'x' as ModelId, requiredCtx: 10 }, 0],
   ])('[004-01c][004-28a] is %s', (_, draft, bytes) => {
     expect(estKvBytesOf(pool('x'), demand(draft))).toBe(bytes)

@@ -55,11 +55,16 @@ export const kvSlope = (dimensions: ModelDimensions | undefined): KvSlope => {
  * model as the pool has it, else 0. Allocates nothing.
  */
 export const estKvBytesOf = (pool: PoolView, job: KvDemand): number =>
-  job.estKvBytes ?? slopeBytes(slopeIn(pool, job.modelId), kvTokensOf(job))
+  job.estKvBytes ?? slopeBytes(slopeIn(pool, job.modelId), kvTokensOf(pool, job))
 
-/** Tokens a job keeps cached at its end: the context it asks for, else its prompt and its output. */
-export const kvTokensOf = (job: KvDemand): number =>
-  job.requiredCtx || job.promptTokens + (job.maxTokens || job.expectedTokens)
+/**
+ * Tokens a job has cached at its end: the context it asks for, else its prompt and its output, and
+ * no more than a slot of the pool has, whatever a client says it may produce.
+ */
+export const kvTokensOf = ({ contextLength }: PoolView, job: KvDemand): number => {
+  const tokens = job.requiredCtx || job.promptTokens + (job.maxTokens || job.expectedTokens)
+  return contextLength > 0 && tokens > contextLength ? contextLength : tokens
+}
 
 const NO_SLOPE: KvSlope = { tokenBytes: 0, windowTokenBytes: 0, windowTokens: 0 }
 

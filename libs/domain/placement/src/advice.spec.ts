@@ -5,7 +5,7 @@ import { explain } from './explain.ts'
 import type { PlacementJob } from './placement-job.ts'
 import { DEFAULT_PLACEMENT_POLICY as POLICY } from './placement-policy.ts'
 import { plainJob } from './testing/job.ts'
-import { GIB, rigPool, rigView } from './testing/reference-rig.ts'
+import { GIB, LLAMA, rigPool, rigView } from './testing/reference-rig.ts'
 
 const p = (id: string) => id as PoolId
 const rig = () =>
@@ -57,6 +57,14 @@ describe('advice on a job that cannot run', () => {
     const [, job, sentence, changed] = row
     expect(adviceOn(job)).toContain(sentence)
     expect(explain(rig(), plainJob(changed), POLICY, 0).decision.kind).toBe('assigned')
+  })
+
+  it('[004-01c] about an estimated cache says what it was estimated from', () => {
+    const view = rigView(rigPool('a', { kvTotalBytes: GIB / 4 }, LLAMA))
+    const { advice } = explain(view, plainJob({ requiredCtx: 4_096 }), POLICY, 0)
+    expect(advice).toEqual([
+      'Ask for less context: the cache of 4096 tokens takes 536870912 bytes, a has 268435456.',
+    ])
   })
 
   it('is none for a job that can', () => {

@@ -57,7 +57,7 @@ const cacheAdvice: Sentence = ({ job }, pools) => {
     return `Wait until ${needed} bytes are free for caches on ${poolId}; ${kvFreeBytes} are.`
   }
   return job.estKvBytes === undefined
-    ? `Ask for less context: the cache of ${kvTokensOf(job)} tokens takes ${needed} bytes, ` +
+    ? `Ask for less context: the cache of ${kvTokensOf(nearest, job)} tokens takes ${needed} bytes, ` +
         `${poolId} has ${kvTotalBytes}.`
     : `Ask for at most ${kvTotalBytes} bytes of cache (pool ${poolId}).`
 }

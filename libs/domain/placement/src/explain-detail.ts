@@ -37,7 +37,7 @@ const memory = (total: number, free: number, needed: number, of: string): string
 const cacheDetail: Detail = ({ job }, pool) => {
   const needed = estKvBytesOf(pool, job)
   const sentence = memory(pool.kvTotalBytes, pool.kvFreeBytes, needed, 'room for caches')
-  return job.estKvBytes === undefined ? `${sentence} for ${kvTokensOf(job)} tokens` : sentence
+  return job.estKvBytes === undefined ? `${sentence} for ${kvTokensOf(pool, job)} tokens` : sentence
 }
 
 const unreadyDetail: Detail = ({ view, job, policy, now }, pool) => {

@@ -7,7 +7,7 @@ import { place } from './place.ts'
 import type { PlacementJob } from './placement-job.ts'
 import { DEFAULT_PLACEMENT_POLICY as POLICY } from './placement-policy.ts'
 import { plainJob } from './testing/job.ts'
-import { GIB, rigPool, rigView } from './testing/reference-rig.ts'
+import { GIB, LLAMA, rigPool, rigView } from './testing/reference-rig.ts'
 import { VERDICTS } from './verdict.ts'
 
 const p = (id: string) => id as PoolId
@@ -143,6 +143,13 @@ const OBSTACLES: readonly Row[] = [
     'has 3 bytes of room for caches now, the job needs 4',
     { kvTotalBytes: 9, kvFreeBytes: 3 },
     { estKvBytes: 4 },
+  ],
+  [
+    'INSUFFICIENT_VRAM',
+    'has 268435456 bytes of room for caches in all, the job needs 536870912 for 4096 tokens',
+    { kvTotalBytes: GIB / 4 },
+    { requiredCtx: 4_096 },
+    LLAMA,
   ],
   ['POOL_FAILED', 'has failed: breaker', { state: 'failed', stateReason: 'breaker' }, {}],
   ['POOL_UNREADY', 'is starting', { state: 'starting', isReady: false }, {}],

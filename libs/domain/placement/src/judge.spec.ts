@@ -1,12 +1,12 @@
 import { describe, expect, it } from '@jest/globals'
-import { reserve, type ModelDimensions, type ModelResidency } from '@berth/fleet'
+import { reserve, type ModelResidency } from '@berth/fleet'
 import type { PoolDraft } from '@berth/fleet/testing'
 import type { ModelId, PoolId } from '@berth/kernel'
 import { ask, isFeasible, judge } from './judge.ts'
 import type { PlacementJob } from './placement-job.ts'
 import { DEFAULT_PLACEMENT_POLICY as POLICY } from './placement-policy.ts'
 import { plainJob } from './testing/job.ts'
-import { GIB, rigPool, rigView } from './testing/reference-rig.ts'
+import { GIB, LLAMA, rigPool, rigView } from './testing/reference-rig.ts'
 
 const P = 'p' as PoolId
 type Row = readonly [
@@ -124,20 +124,14 @@ describe('whether memory suffices', () => {
     ['[004-18b] a cache that is not free', {}, { estKvBytes: 20 * GIB }, 'INSUFFICIENT_VRAM later'],
     ['[004-18b] a cache beyond the card', {}, { estKvBytes: 25 * GIB }, 'INSUFFICIENT_VRAM never'],
     // 131,072 B a token: 147,456 tokens are 18 GiB.
-    ['[004-01c] context whose cache fits', wide(), { requiredCtx: 147_456 }, 'FEASIBLE', llama()],
-    [
-      '[004-01c] a token more',
-      wide(),
-      { requiredCtx: 147_457 },
-      'INSUFFICIENT_VRAM later',
-      llama(),
-    ],
+    ['[004-01c] context whose cache fits', wide(), { requiredCtx: 147_456 }, 'FEASIBLE', LLAMA],
+    ['[004-01c] a token more', wide(), { requiredCtx: 147_457 }, 'INSUFFICIENT_VRAM later', LLAMA],
     [
       '[004-01c] context the card can never hold',
       wide(),
       { requiredCtx: 196_609 },
       'INSUFFICIENT_VRAM never',
-      llama(),
+      LLAMA,
     ],
     ['a cache where nobody knows', { deviceMask: ['cpu'] }, { estKvBytes: 99 * GIB }, 'FEASIBLE'],
     [
@@ -233,12 +227,4 @@ function wide(): PoolDraft {
 }
 function only(quantizations: readonly string[]) {
   return { routes: ['/v1/chat/completions'], quantizations, extensions: [] }
-}
-/** Llama 3 8B: 131,072 bytes of cache a token. */
-function llama(): Partial<ModelResidency> {
-  const dimensions: ModelDimensions = {
-    ...{ layers: 32, kvHeads: 8, keyDim: 128, valueDim: 128, kvDtypeBytes: 2 },
-    ...{ windowLayers: 0, windowTokens: 0, latentDim: 0 },
-  }
-  return { dimensions }
 }

@@ -38,6 +38,14 @@ export const rigPool = (
   return { ...pool, models: pool.models.map((known) => ({ ...known, ...model })) }
 }
 
+/** Llama 3 8B, whose cache takes 131,072 bytes a token. */
+export const LLAMA: Pick<ModelResidency, 'dimensions'> = {
+  dimensions: {
+    ...{ layers: 32, kvHeads: 8, keyDim: 128, valueDim: 128, kvDtypeBytes: 2 },
+    ...{ windowLayers: 0, windowTokens: 0, latentDim: 0 },
+  },
+}
+
 /** The rig as one fresh host that accepts leases, with these pools. */
 export const rigView = (...pools: readonly PoolSnapshot[]): FleetView => {
   const view = createFleetView()
