@@ -67,7 +67,11 @@ export const startTestAgent = async (
   const env = { ...ownEnv, ...moreEnv }
   const nodePath = process.execPath
   const surroundings = { env, pid, nodePath, bundleDir: folder.dir, version: '0.0.0-test' }
-  const agent = await startAgent(settings, surroundings, { scope, log: createSilentLogger() })
+  const agent = await started(
+    startAgent(settings, surroundings, { scope, log: LOG }),
+    scope,
+    folder,
+  )
   const address = `127.0.0.1:${agent.grpcPort}`
   const client = scope.use(createClient(PoolManagerService, { address, defaultDeadlineMs: 15_000 }))
   const status = async (poolId: string) => (await client.getStatus({ poolId })).pool!
@@ -112,6 +116,23 @@ export const startTestAgent = async (
       await scope[Symbol.asyncDispose]()
       await folder[Symbol.asyncDispose]()
     },
+  }
+}
+
+const LOG = createSilentLogger()
+
+/** An agent that does not start leaves nothing behind either. */
+const started = async (
+  starting: Promise<Agent>,
+  scope: AsyncDisposable,
+  folder: PoolsFolder,
+): Promise<Agent> => {
+  try {
+    return await starting
+  } catch (error) {
+    await scope[Symbol.asyncDispose]()
+    await folder[Symbol.asyncDispose]()
+    throw error
   }
 }
 
