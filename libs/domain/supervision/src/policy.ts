@@ -7,6 +7,8 @@ export interface RestartPolicy {
     /** 0.1 spreads each delay over ±10 %. */
     readonly jitter: number
   }
+  /** A device that failed needs longer to recover: the backoff is so many times as long. */
+  readonly deviceErrorFactor: number
   /** Automatic restarts in `windowMs` before the breaker opens. */
   readonly intensity: number
   readonly windowMs: number
@@ -59,6 +61,7 @@ export const DEFAULT_POLICY: SupervisionPolicy = {
   stopGraceMs: 10_000,
   restart: {
     backoff: { initialMs: 1_000, factor: 2, maxMs: 60_000, jitter: 0.1 },
+    deviceErrorFactor: 2,
     intensity: 3,
     windowMs: 60_000,
     minBetweenStartsMs: 2_000,

@@ -32,9 +32,9 @@ export type RestartDecision =
   | { readonly kind: 'give_up'; readonly reopenMs: number }
 
 /**
- * Whether and when a crashed engine starts again: exponential backoff with jitter, never sooner
- * than `minBetweenStartsMs` after the last start, doubled after a device error, and never more
- * than `intensity` restarts in a window. A failed trial of an open breaker opens it again.
+ * Whether and when a crashed engine starts again: exponential backoff with jitter, doubled after a
+ * device error and capped all the same, never sooner than `minBetweenStartsMs` after the last
+ * start, and never more than `intensity` restarts in a window. A failed trial of an open breaker opens it again.
  */
 export const decideRestart = (
   history: RestartHistory,
@@ -43,8 +43,9 @@ export const decideRestart = (
   { now, rng }: { readonly now: number; readonly rng: Rng },
 ): RestartDecision => {
   if (history.openings > 0) return { kind: 'give_up', reopenMs: reopenMs(history, policy) }
+  const times = report.kind === 'device_error' ? policy.deviceErrorFactor : 1
   const delayMs = Math.max(
-    backoffMs(history.attempts, policy, rng) * (report.kind === 'device_error' ? 2 : 1),
+    backoffMs(history.attempts, times, policy, rng),
     (history.lastStartAt ?? -Infinity) + policy.minBetweenStartsMs - now,
   )
   const recent = within(history.restarts, now + delayMs, policy)
@@ -53,8 +54,13 @@ export const decideRestart = (
   return { kind: 'restart', delayMs }
 }
 
-const backoffMs = (attempts: number, { backoff }: RestartPolicy, rng: Rng): number => {
-  const plain = Math.min(backoff.maxMs, backoff.initialMs * backoff.factor ** attempts)
+const backoffMs = (
+  attempts: number,
+  times: number,
+  { backoff }: RestartPolicy,
+  rng: Rng,
+): number => {
+  const plain = Math.min(backoff.maxMs, times * backoff.initialMs * backoff.factor ** attempts)
   return Math.round(plain * (1 + backoff.jitter * (2 * rng.float() - 1)))
 }
 
