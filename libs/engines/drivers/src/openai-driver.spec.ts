@@ -67,16 +67,16 @@ describe('a probe', () => {
   it.each([
     ['quick', answered(modelsBody('m1'), 200, 1000), 'healthy'],
     ['slow', answered(modelsBody('m1'), 200, 1001), 'degraded'],
-    ['too slow', answered(modelsBody('m1'), 200, 5001), 'unhealthy'],
+    ['too slow', answered(modelsBody('m1'), 200, 5001), 'unknown'],
     ['500', answered('{}', 500), 'unhealthy'],
     ['503 that says it loads', answered('{"error":{"message":"Loading model"}}', 503), 'loading'],
     ['503 that does not', answered('busy', 503), 'unhealthy'],
     ['a key refused', answered(fixture('error_unauthorized_2025-02.json'), 401), 'unhealthy'],
-    ['404', answered('', 404), 'unknown'],
-    ['something else than JSON', answered('<html>'), 'unknown'],
-    ['JSON without a list', answered('{"data":7}'), 'unknown'],
+    ['404', answered('', 404), 'unhealthy'],
+    ['something else than JSON', answered('<html>'), 'unhealthy'],
+    ['JSON without a list', answered('{"data":7}'), 'unhealthy'],
     ['refused', { kind: 'refused', error: 'ECONNREFUSED' } as const, 'unhealthy'],
-    ['no answer', { kind: 'timeout' } as const, 'unhealthy'],
+    ['no answer', { kind: 'timeout' } as const, 'unknown'],
   ])('%s', (_what, response, verdict) => {
     expect(openAiDriver.readProbe(MODELS, response, spec).verdict).toBe(verdict)
   })

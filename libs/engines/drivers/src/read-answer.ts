@@ -9,14 +9,15 @@ const SHOWN_CHARS = 120
 
 /**
  * Turns a probe's response into a verdict: `read` sees only answers with status 200 that came in
- * time. No answer and 5xx are unhealthy, other statuses `unknown`: the port has another server.
+ * time. Other answers and refused connections are `unhealthy`; an engine that does not answer in
+ * time is `unknown`, as it may be busy.
  */
 export const readAnswer = (
   path: string,
   response: ProbeResponse,
   read: (answer: Answer, graded: Up) => ProbeResult,
 ): ProbeResult => {
-  if (response.kind === 'timeout') return { verdict: 'unhealthy', fact: `${path} timed out` }
+  if (response.kind === 'timeout') return { verdict: 'unknown', fact: `${path} timed out` }
   if (response.kind === 'refused') {
     return { verdict: 'unhealthy', fact: `${path}: ${response.error}` }
   }
@@ -24,13 +25,12 @@ export const readAnswer = (
   if (response.status === 503 && isLoading(response.body)) {
     return { verdict: 'loading', fact: shown }
   }
-  if (response.status >= 500) return { verdict: 'unhealthy', fact: shown }
   if (response.status === 401 || response.status === 403) {
     return { verdict: 'unhealthy', fact: `${shown}; the engine does not accept our key` }
   }
-  if (response.status !== 200) return { verdict: 'unknown', fact: shown }
+  if (response.status !== 200) return { verdict: 'unhealthy', fact: shown }
   if (response.tookMs > DEGRADED_WITHIN_MS) {
-    return { verdict: 'unhealthy', fact: `${path} took ${Math.round(response.tookMs)} ms` }
+    return { verdict: 'unknown', fact: `${path} took ${Math.round(response.tookMs)} ms` }
   }
   const isQuick = response.tookMs <= HEALTHY_WITHIN_MS
   return read(response, { verdict: isQuick ? 'healthy' : 'degraded' })

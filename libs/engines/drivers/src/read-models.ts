@@ -13,7 +13,7 @@ export const readModels = (
   readAnswer(path, response, (answer, graded) => {
     const modelIds = modelIdsOf(answer.body)
     if (modelIds === undefined) {
-      return { verdict: 'unknown', fact: `${path} has no list of models in its answer` }
+      return { verdict: 'unhealthy', fact: `${path} has no list of models in its answer` }
     }
     // Ollama adds a tag to names that have none.
     const isServed = modelIds.some((id) => id === modelId || id === `${modelId}:latest`)
