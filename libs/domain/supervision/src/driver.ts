@@ -62,9 +62,17 @@ export interface LaunchGrant {
   readonly apiKey: string
 }
 
-/** One HTTP question to an engine, asked with `LaunchPlan.headers`. */
+/** One question to an engine. */
 export interface ProbeSpec {
+  /**
+   * `http`, also when absent: a GET with `EngineAccess.headers`. `grpc`: the standard health check
+   * (`grpc.health.v1`), where SERVING reads as 200 and every other status as 503.
+   */
+  readonly protocol?: 'http' | 'grpc'
+  /** Of HTTP the path; of gRPC the name of the service, empty for the server as a whole. */
   readonly path: string
+  /** When it is not the port of `EngineAccess.baseUrl`. */
+  readonly port?: number
   readonly timeoutMs: number
 }
 
@@ -81,7 +89,8 @@ export type ProbeResponse =
 
 /**
  * `loading` is an engine that says so itself: it counts neither as up nor as a failure.
- * `healthy` is a good answer within 1 s, `degraded` one within 5 s (seed 001).
+ * `healthy` is a good answer within 1 s, `degraded` one within 5 s, `unhealthy` another answer or
+ * none, `unknown` no answer in time (seed 001).
  */
 export type ProbeResult =
   | {
@@ -154,6 +163,7 @@ export interface CrashReport {
     | 'model_not_found'
     | 'model_invalid'
     | 'access_denied'
+    | 'gated'
     | 'bad_option'
     | 'missing_runtime'
     | 'hang'

@@ -5,7 +5,8 @@ import { drivers } from '@berth/drivers'
 import { assert } from '@berth/kernel'
 import type { Logger } from '@berth/runtime'
 import { createOperations, type Operations } from './commands/operations.ts'
-import { askOverHttp, type AskProbe } from './engine/ask-probe.ts'
+import { askEngine } from './engine/ask-engine.ts'
+import type { AskProbe } from './engine/ask-probe.ts'
 import type { LaunchEnv } from './engine/launch-instance.ts'
 import { createAuthority, type Authority } from './ingress/authority.ts'
 import type { AgentMetrics } from './metrics.ts'
@@ -43,7 +44,7 @@ export interface HostOptions {
   readonly devices: () => readonly FoundDevice[]
   readonly bus: Bus
   readonly env: LaunchEnv
-  /** How engines are asked. Default: over HTTP. */
+  /** How engines are asked. Default: over HTTP and gRPC. */
   readonly askProbe?: AskProbe
   readonly metrics: AgentMetrics
   readonly log: Logger
@@ -137,7 +138,7 @@ const makePool = (
     driver,
     log,
     env,
-    askProbe: from.askProbe ?? askOverHttp(env.clock),
+    askProbe: from.askProbe ?? askEngine(env.clock),
     reporter: createPoolReporter(poolId, { log, metrics, events: from.events }),
     onSnapshotChange: from.onSnapshotChange,
   })

@@ -2,7 +2,7 @@ import { BerthError } from '@berth/kernel'
 import type { AdoptableEntry } from '../state/adoptable.ts'
 import type { Instance } from './instance.ts'
 import { grantedDevices } from './grant-devices.ts'
-import { roomOf, type LaunchEnv, type LaunchRequest } from './launch-instance.ts'
+import { planOf, roomOf, type LaunchEnv, type LaunchRequest } from './launch-instance.ts'
 import { LOOPBACK } from './loopback-port.ts'
 import { machineOf } from './machine.ts'
 import { instanceOfProcess } from './process-instance.ts'
@@ -17,9 +17,9 @@ export const adoptInstance = async (
   { process: known }: AdoptableEntry,
   env: LaunchEnv,
 ): Promise<Instance> => {
-  const { spec, driver, log } = request
+  const { spec, log } = request
   const { port, apiKey, upSinceMs } = known
-  const plan = driver.plan(spec.engine, {
+  const plan = planOf(request, {
     host: LOOPBACK,
     port,
     apiKey,

@@ -12,6 +12,7 @@ import type {
 import type { Devices } from '../device/devices.ts'
 import type { PoolSpec } from '../pools-file/pool-spec.ts'
 import type { Journal } from '../state/journal.ts'
+import type { PoolModels } from '../state/pool-models.ts'
 import { AGENT_VARIABLE } from '../state/process-scan.ts'
 import { hashOfSpec } from '../state/spec-hash.ts'
 import { childEnv } from './child-env.ts'
@@ -20,6 +21,7 @@ import type { Instance } from './instance.ts'
 import type { LogRing } from './log-ring.ts'
 import { LOOPBACK } from './loopback-port.ts'
 import { machineOf, type Machine } from './machine.ts'
+import { withProbing } from './probing.ts'
 import { instanceOfProcess } from './process-instance.ts'
 import type { StartTurns } from './start-turns.ts'
 import type { LogTail, TailOptions } from './tail-log.ts'
@@ -40,6 +42,8 @@ export interface LaunchEnv {
   readonly devices?: Pick<Devices, 'resolve' | 'faultOf' | 'processes'>
   /** Absent: starts wait for nobody. */
   readonly turns?: StartTurns
+  /** Where a model that replaced the one of the pools file is kept. Absent: nowhere. */
+  readonly models?: PoolModels
   readonly stateDir: string
   readonly nodePath: string
   readonly enginesDir: string
@@ -67,11 +71,10 @@ export const launchInstance = async (
   env: LaunchEnv,
 ): Promise<LaunchResult> => {
   try {
-    const missing =
-      missingDevice(request.spec, env) ?? (await missingModel(request.spec, machineOf(env)))
+    const missing = missingDevice(request.spec, env) ?? (await stageModel(request.spec, env))
     if (missing) return { kind: 'refused', report: missing }
     const grant = await makeGrant(request.spec, env)
-    const plan = request.driver.plan(request.spec.engine, grant)
+    const plan = planOf(request, grant)
     if (plan.kind === 'attach')
       return {
         kind: 'launched',
@@ -86,9 +89,13 @@ export const launchInstance = async (
 const agentMark = ({ agentId }: LaunchEnv): Record<string, string> =>
   agentId === undefined ? {} : { [AGENT_VARIABLE]: agentId }
 
-const missingModel = async (spec: PoolSpec, machine: Machine): Promise<CrashReport | undefined> => {
+/** Brings the model of a pool to this machine, or says why it cannot be had. Never throws. */
+export const stageModel = async (
+  spec: PoolSpec,
+  env: Pick<LaunchEnv, 'machine'>,
+): Promise<CrashReport | undefined> => {
   if (spec.modelPath === undefined || spec.engine.mode !== 'managed') return undefined
-  if (await machine.hasFile(spec.modelPath)) return undefined
+  if (await machineOf(env).hasFile(spec.modelPath)) return undefined
   const message = `There is no model file ${spec.modelPath}. Put it there, or change model of pool ${spec.poolId}.`
   return { kind: 'model_not_found', message, isRetriable: false }
 }
@@ -162,6 +169,12 @@ const startProcess = async (
   const argvHash = machine.hashOfProcess(pid)
   await journal.record(instanceId, { pid, startTime, argvHash, port, apiKey, upSinceMs })
   return instance
+}
+
+/** The driver's plan, asked as the pool wants it. */
+export const planOf = ({ driver, spec }: LaunchRequest, grant: LaunchGrant): LaunchPlan => {
+  const plan = driver.plan(spec.engine, grant)
+  return { ...plan, access: withProbing(plan.access, spec.probing) }
 }
 
 /** Folder of a pool's log and work files, and where its engine writes what it prints. */

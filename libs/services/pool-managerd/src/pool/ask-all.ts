@@ -1,3 +1,4 @@
+import { messageOf } from '@berth/kernel'
 import type {
   EngineAccess,
   EngineDriver,
@@ -6,6 +7,7 @@ import type {
   ProbeResult,
   ProbeSpec,
 } from '@berth/supervision'
+import { readGrpcHealth } from '../engine/probing.ts'
 
 /** One round of an engine's ready probes. */
 export interface Check {
@@ -27,16 +29,29 @@ export const askAll = async (
   access: EngineAccess,
   spec: EngineSpec,
 ): Promise<Omit<Check, 'atMs'>> => {
+  const read = (probe: ProbeSpec, response: ProbeResponse) =>
+    probe.protocol === 'grpc'
+      ? readGrpcHealth(probe.path, response)
+      : driver.readProbe(probe, response, spec)
   const asked = await Promise.all(
     access.readyProbes.map(async (probe) => {
       const response = await ask(access, probe)
-      return { response, result: driver.readProbe(probe, response, spec) }
+      return { response, result: judge(probe.path, () => read(probe, response)) }
     }),
   )
   return {
     result: join(asked.map(({ result }) => result)),
     isListening: asked.some(({ response }) => response.kind === 'answer'),
     tookMs: Math.round(Math.max(0, ...asked.map(({ response }) => tookMs(response)))),
+  }
+}
+
+/** Whatever an engine answers, the agent lives on. */
+const judge = (path: string, read: () => ProbeResult): ProbeResult => {
+  try {
+    return read()
+  } catch (error) {
+    return { verdict: 'unhealthy', fact: `${path}: ${messageOf(error)}` }
   }
 }
 

@@ -20,6 +20,7 @@ import { adoptInstance } from '../engine/adopt-instance.ts'
 import type { Instance } from '../engine/instance.ts'
 import {
   launchInstance,
+  stageModel,
   type LaunchEnv,
   type LaunchRequest,
   type LaunchResult,
@@ -27,6 +28,7 @@ import {
 import type { LogRing } from '../engine/log-ring.ts'
 import type { StartTurn } from '../engine/start-turns.ts'
 import type { PoolSpec } from '../pools-file/pool-spec.ts'
+import { withModel } from '../pools-file/with-model.ts'
 import type { AdoptableEntry } from '../state/adoptable.ts'
 import { judgeActivity, type Activity } from './activity.ts'
 import { askAll, type Check } from './ask-all.ts'
@@ -40,6 +42,8 @@ export interface SupervisorHooks {
   readonly onTransition: (effect: EffectOf<'transitioned'>) => void
   readonly onInstanceEnded: (effect: EffectOf<'instance_ended'>) => void
   readonly onChecked: (check: Check) => void
+  /** The pool serves this model for good. */
+  readonly onModelKept: (model: string) => void
   readonly abortRequests: () => void
   /** Calls `fn` once nothing is in flight. */
   readonly whenIdle: (fn: () => void) => Cancel
@@ -71,6 +75,7 @@ export class Supervisor implements Disposable {
   readonly #timers = new Map<TimerName, Cancel>()
   readonly #inbox: SupervisionEvent[] = []
   readonly #ended = new AbortController()
+  #spec: PoolSpec
   #supervised: Supervised
   #instance: Instance | undefined
   #stopAwaitingIdle: Cancel = () => {}
@@ -84,11 +89,17 @@ export class Supervisor implements Disposable {
 
   constructor(options: SupervisorOptions) {
     this.#options = options
-    this.#supervised = newSupervised(options.env.clock.now())
+    this.#spec = options.spec
+    this.#supervised = newSupervised(options.env.clock.now(), options.spec.modelRef)
   }
 
   get supervised(): Supervised {
     return this.#supervised
+  }
+
+  /** The pool with the model it has now. */
+  get spec(): PoolSpec {
+    return this.#spec
   }
 
   /** The engine of this life, from its launch until nothing of it is left. */
@@ -130,11 +141,12 @@ export class Supervisor implements Disposable {
   }
 
   #step(event: SupervisionEvent): void {
-    const { env, spec, hooks } = this.#options
+    const { env, hooks } = this.#options
     const before = this.#supervised
-    const context = { now: env.clock.now(), rng: env.rng, policy: spec.policy }
+    const context = { now: env.clock.now(), rng: env.rng, policy: this.#spec.policy }
     const { pool, effects } = step(before, event, context)
     this.#supervised = pool
+    if (pool.model !== this.#spec.modelRef) this.#spec = withModel(this.#options.spec, pool.model)
     for (const effect of effects) this.#perform(effect)
     if (this.#instance?.instanceId !== instanceOf(pool.state)) this.#instance = undefined
     this.#settleTurn(pool.state)
@@ -146,6 +158,10 @@ export class Supervisor implements Disposable {
     switch (effect.kind) {
       case 'launch':
         return void this.#launch(effect.instanceId)
+      case 'stage':
+        return void this.#stage(effect.model)
+      case 'keep_model':
+        return hooks.onModelKept(effect.model)
       case 'probe':
         return void this.#probe(effect.instanceId)
       case 'observe':
@@ -171,6 +187,11 @@ export class Supervisor implements Disposable {
     }
   }
 
+  async #stage(model: string): Promise<void> {
+    const report = await stageModel(withModel(this.#options.spec, model), this.#options.env)
+    this.dispatch(report ? { kind: 'stage_failed', model, report } : { kind: 'staged', model })
+  }
+
   async #launch(instanceId: string): Promise<void> {
     const launching = Promise.withResolvers<undefined>()
     const request = this.#request(instanceId, launching.promise)
@@ -188,12 +209,12 @@ export class Supervisor implements Disposable {
 
   /** Waits for other starts on the GPUs of the pool. False: it is not to start any more. */
   async #takeTurn(): Promise<boolean> {
-    const { env, spec, log } = this.#options
+    const { env, log } = this.#options
     const gpus = this.#gpus()
     // A restart follows its stop without a rest: it takes its turn anew, behind those who wait.
     this.#turn?.release()
     this.#turn = undefined
-    if (!env.turns || gpus.length === 0 || !spec.policy.hasProcess) return true
+    if (!env.turns || gpus.length === 0 || !this.#spec.policy.hasProcess) return true
     const waiting = (this.#waiting = new AbortController())
     const startedAt = env.clock.now()
     try {
@@ -212,7 +233,7 @@ export class Supervisor implements Disposable {
 
   /** RAM is not measured by who loads, so that starts on the CPU may go on side by side. */
   #gpus(): readonly string[] {
-    return this.#options.spec.devices.filter((device) => device !== 'cpu')
+    return this.#spec.devices.filter((device) => device !== 'cpu')
   }
 
   /** A start ends when its engine serves, or when nothing is left of it. */
@@ -224,9 +245,9 @@ export class Supervisor implements Disposable {
   }
 
   #request(instanceId: string, told: Promise<unknown>): LaunchRequest {
-    const { spec, driver, ring, log } = this.#options
+    const { driver, ring, log } = this.#options
     return {
-      ...{ spec, driver, instanceId, ring, log },
+      ...{ spec: this.#spec, driver, instanceId, ring, log },
       onOutput: () => this.dispatch({ kind: 'output', instanceId }),
       // An engine may be dead before its launch is told: an end never comes before a start.
       onExit: (report, exit) =>
@@ -248,14 +269,20 @@ export class Supervisor implements Disposable {
     if (access.metricsPath === undefined) return {}
     const probe = { path: access.metricsPath, timeoutMs: METRICS_TIMEOUT_MS }
     const response = await this.#ask(access, probe)
-    return response.kind === 'answer' ? driver.readMetrics(response.body) : {}
+    if (response.kind !== 'answer') return {}
+    try {
+      return driver.readMetrics(response.body)
+    } catch {
+      // Text that cannot be read tells nothing, as no answer does.
+      return {}
+    }
   }
 
   async #probe(instanceId: string): Promise<void> {
-    const { driver, spec, env, hooks } = this.#options
+    const { driver, env, hooks } = this.#options
     const { access } = this.#instance ?? {}
     if (!access) return
-    const check = await askAll(this.#ask, driver, access, spec.engine)
+    const check = await askAll(this.#ask, driver, access, this.#spec.engine)
     if (this.#ended.signal.aborted || this.#instance?.instanceId !== instanceId) return
     hooks.onChecked({ ...check, atMs: env.clock.wall() })
     const { result, isListening } = check

@@ -10,6 +10,18 @@ const backoff = z
     factor: z.number().min(1).max(10).default(2),
     max_ms: z.number().int().positive().default(60_000),
     jitter: z.number().min(0).max(1).default(0.1),
+    /** Ready for so long forgets it. */
+    reset_after_s: seconds(300),
+  })
+  .prefault({})
+
+const breaker = z
+  .strictObject({
+    /** Until one trial; doubled each time it fails, up to `max_open_s`. */
+    open_s: seconds(300),
+    max_open_s: seconds(3_600),
+    /** Ready for so long after the trial closes it. */
+    stable_s: seconds(60),
   })
   .prefault({})
 
@@ -20,6 +32,7 @@ const lifecycle = z
     model_load_max_retries: count(2),
     health_check_interval_s: seconds(5),
     idle_health_check_interval_s: seconds(5),
+    health_check_timeout_s: seconds(5),
     max_consecutive_failures: z.number().int().min(1).max(100).default(3),
     max_restarts_per_minute: count(3),
     shutdown_grace_s: seconds(10),
@@ -31,6 +44,7 @@ const lifecycle = z
     /** 0: a free one from the system. */
     port: z.number().int().min(0).max(65_535).default(0),
     backoff,
+    breaker,
   })
   .prefault({})
 
@@ -61,8 +75,16 @@ export const poolSchema = z.strictObject({
   determinism: z.enum(['best_effort', 'strict']).default('best_effort'),
   sampler_profile_version: z.string().max(64).default(''),
   health: z
-    .strictObject({ mode: z.enum(['fail_fast', 'fail_open']) })
-    .prefault({ mode: 'fail_fast' }),
+    .strictObject({
+      mode: z.enum(['fail_fast', 'fail_open']).default('fail_fast'),
+      /** `grpc`: the standard health check instead of the engine's own routes. */
+      probe: z.enum(['http', 'grpc']).default('http'),
+      /** Of `grpc`: the service to ask for; empty is the whole server. */
+      grpc_service: z.string().max(256).default(''),
+      /** Of `grpc`: when it is not the port of the engine. */
+      grpc_port: z.number().int().min(1).max(65_535).optional(),
+    })
+    .prefault({}),
   lifecycle,
 })
 

@@ -1,4 +1,5 @@
 import type { EngineSpec, SupervisionPolicy } from '@berth/supervision'
+import type { Probing } from '../engine/probing.ts'
 
 /** A pool as the pools file wants it, defaults applied. */
 export interface PoolSpec {
@@ -12,6 +13,12 @@ export interface PoolSpec {
   readonly vramBudgetBytes?: number
   /** Where the model's files come from, as written; empty in a pool without a model. */
   readonly modelRef: string
+  /** Where relative paths of models begin. Absent: nowhere, and there are none. */
+  readonly modelRoot?: string
+  /** The pools file says what clients call the model, whichever that is. Absent is false. */
+  readonly hasOwnModelId?: boolean
+  /** The model of the pools file, where `modelRef` is one that a reload put in its place. */
+  readonly writtenModelRef?: string
   /** The model file, when the engine reads one of this machine. */
   readonly modelPath?: string
   /** False: the engine says how many requests it runs at once. */
@@ -25,6 +32,8 @@ export interface PoolSpec {
   /** The engine runs on when the agent ends, for the next life to take over. Absent is false. */
   readonly outlivesAgent?: boolean
   readonly policy: SupervisionPolicy
+  /** Absent: the engine is asked as its driver says. */
+  readonly probing?: Probing
 }
 
 /** The whole pools file. */

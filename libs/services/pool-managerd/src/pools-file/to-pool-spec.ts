@@ -1,4 +1,5 @@
 import { DEFAULT_POLICY, type SupervisionPolicy } from '@berth/supervision'
+import type { Probing } from '../engine/probing.ts'
 import type { PoolDocument } from './pool-schema.ts'
 import type { PoolSpec } from './pool-spec.ts'
 import { readModelSource } from './model-source.ts'
@@ -30,12 +31,15 @@ export const toPoolSpec = (pool: PoolDocument, root: string): PoolSpec => {
     devices: pool.devices.map(String),
     ...(pool.vram_budget_bytes === undefined ? {} : { vramBudgetBytes: pool.vram_budget_bytes }),
     modelRef: pool.model ?? '',
+    modelRoot: root,
+    hasOwnModelId: pool.model_id !== undefined,
     hasOwnSlots: pool.slots !== undefined || isStrict,
     port: lifecycle.port,
     isStrict,
     samplerProfileVersion: pool.sampler_profile_version,
     outlivesAgent: mode === 'managed' && !lifecycle.stop_on_exit,
     policy: toPolicy(pool, mode === 'managed'),
+    probing: toProbing(pool),
     ...(source?.path === undefined ? {} : { modelPath: source.path }),
     ...(pool.api_key_env === undefined ? {} : { apiKeyEnv: pool.api_key_env }),
     ...(pool.unit === undefined ? {} : { unit: pool.unit }),
@@ -63,5 +67,17 @@ const toPolicy = ({ lifecycle, health }: PoolDocument, hasProcess: boolean): Sup
       maxMs: lifecycle.backoff.max_ms,
       jitter: lifecycle.backoff.jitter,
     },
+    stableMs: lifecycle.backoff.reset_after_s * 1_000,
+    breakerOpenMs: lifecycle.breaker.open_s * 1_000,
+    breakerMaxOpenMs: lifecycle.breaker.max_open_s * 1_000,
+    breakerStableMs: lifecycle.breaker.stable_s * 1_000,
   },
 })
+
+const toProbing = ({ health, lifecycle }: PoolDocument): Probing => {
+  const { probe, grpc_service: service, grpc_port: port } = health
+  return {
+    timeoutMs: lifecycle.health_check_timeout_s * 1_000,
+    ...(probe === 'grpc' ? { grpc: { service, ...(port === undefined ? {} : { port }) } } : {}),
+  }
+}

@@ -1,0 +1,57 @@
+import { relative } from 'node:path'
+import { BerthError, parseModelId } from '@berth/kernel'
+import type { EngineDriver } from '@berth/supervision'
+import { readModelSource } from './model-source.ts'
+import type { PoolSpec } from './pool-spec.ts'
+
+/** The pool with another model, named as `model` in the pools file would name it. */
+export const withModel = (spec: PoolSpec, ref: string): PoolSpec => {
+  if (ref === spec.modelRef) return spec
+  const { modelPath: _, writtenModelRef = spec.modelRef, engine, ...rest } = spec
+  const { modelId: ownId, ...options } = engine
+  const source = ref === '' ? undefined : readModelSource(ref, engine.engine, spec.modelRoot ?? '.')
+  const modelId = spec.hasOwnModelId ? ownId : source?.modelId
+  return {
+    ...rest,
+    engine: modelId === undefined ? options : { ...options, modelId },
+    modelRef: ref,
+    writtenModelRef,
+    ...(source?.path === undefined ? {} : { modelPath: source.path }),
+  }
+}
+
+/** The model of the pools file, whatever the pool serves now. */
+export const writtenModel = ({ modelRef, writtenModelRef = modelRef }: PoolSpec): string =>
+  writtenModelRef
+
+/**
+ * Throws `INVALID_PARAMS` unless the engine of the pool could be started with the model: it names
+ * one, a file is below `model_root`, and the driver takes it. Whether it is there is another matter.
+ */
+export const checkNewModel = (spec: PoolSpec, ref: string, driver: EngineDriver): void => {
+  if (ref === writtenModel(spec)) return
+  const next = withModel(spec, ref)
+  const { modelRoot, modelPath } = next
+  if (modelPath !== undefined && (modelRoot === undefined || leaves(modelRoot, modelPath)))
+    throw invalid(
+      `${ref.slice(0, 200)} is not below model_root, ${modelRoot ?? 'which is not set'}`,
+    )
+  const { modelId = '' } = next.engine
+  try {
+    parseModelId(modelId)
+  } catch (error) {
+    throw invalid(`${ref.slice(0, 200)} names no model: ${(error as Error).message}`)
+  }
+  if (modelId.startsWith('-')) throw invalid(`a model is not called ${modelId.slice(0, 200)}`)
+  const [problem] = driver.check(next.engine)
+  if (problem !== undefined) throw invalid(problem)
+}
+
+const leaves = (root: string, path: string): boolean => /^\.\.(\/|$)/.test(relative(root, path))
+
+const invalid = (problem: string) =>
+  new BerthError(
+    'INVALID_PARAMS',
+    `new_model_ref: ${problem}. Write it as model in the pools file, such as file:name.gguf.`,
+    { facts: { param: 'new_model_ref' } },
+  )
