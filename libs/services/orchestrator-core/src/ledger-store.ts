@@ -9,7 +9,7 @@ const READ_AGAIN_MS = 500
 const LANES = 32
 
 /** Where the ledger outlives its leader. */
-export interface LedgerStore extends Disposable {
+export interface LedgerStore extends AsyncDisposable {
   /** Reads everything, for as long as it takes; a later call takes the place of an earlier. */
   load(term: number): void
   /** Makes changes. The round is told what became of each. */
@@ -27,7 +27,13 @@ export interface LedgerStoreOptions {
 /** The ledger in two buckets, one key for each account. */
 export const createLedgerStore = (options: LedgerStoreOptions): LedgerStore => {
   const { kvs, clock, log } = options
+  const closing = new AbortController()
   let reading = new AbortController()
+  const running = new Set<Promise<void>>()
+  const track = (work: Promise<void>) => {
+    const tracked = work.finally(() => running.delete(tracked))
+    running.add(tracked)
+  }
   const readUntil = async (signal: AbortSignal): Promise<LedgerEntry[] | undefined> => {
     while (!signal.aborted) {
       try {
@@ -44,17 +50,22 @@ export const createLedgerStore = (options: LedgerStoreOptions): LedgerStore => {
     load: (term) => {
       reading.abort()
       reading = new AbortController()
-      const { signal } = reading
-      void readUntil(signal).then((entries) => {
+      const signal = AbortSignal.any([reading.signal, closing.signal])
+      const tell = (entries: readonly LedgerEntry[] | undefined) => {
         if (!entries || signal.aborted) return
         log.info({ term, entries: entries.length }, 'ledger is read')
         options.onLoaded(term, entries)
-      })
+      }
+      track(readUntil(signal).then(tell))
     },
     save: (round, writes) => {
-      void writeAll(kvs, writes).then((outcomes) => options.onSaved(round, outcomes))
+      const saved = writeAll(kvs, writes, closing.signal)
+      track(saved.then((outcomes) => options.onSaved(round, outcomes)))
     },
-    [Symbol.dispose]: () => reading.abort(),
+    [Symbol.asyncDispose]: async () => {
+      closing.abort()
+      await Promise.all(running)
+    },
   }
 }
 
@@ -67,12 +78,13 @@ const listBucket = async (
 const writeAll = async (
   kvs: LedgerStoreOptions['kvs'],
   writes: readonly LedgerWrite[],
+  closing: AbortSignal,
 ): Promise<LedgerOutcome[]> => {
   const outcomes: LedgerOutcome[] = writes.map(() => ({ kind: 'unavailable' }))
   let next = 0
   let isDown = false
   const lane = async () => {
-    while (next < writes.length && !isDown) {
+    while (next < writes.length && !isDown && !closing.aborted) {
       const index = next++
       const outcome = await write(kvs[writes[index]!.bucket], writes[index]!)
       outcomes[index] = outcome

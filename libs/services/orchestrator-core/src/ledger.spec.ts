@@ -180,6 +180,13 @@ describe('a new leader', () => {
     expect(assigned(next).map(({ jobId }) => jobId)).toEqual(['first', 'second'])
   })
 
+  it('that leads on under a higher term while it reads has the ledger all the same', async () => {
+    const next = after(await withHistory())
+    next.coordinator.onLeading(3)
+    next.settleStore()
+    expect(account(next)?.spent.tokens).toBe(15)
+  })
+
   it('counts what the leader before stores after it has read, and then stores under its term', async () => {
     const before = await withHistory()
     const next = after(before)

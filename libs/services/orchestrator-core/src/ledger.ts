@@ -105,9 +105,9 @@ export const createLedger = (): Ledger => ({
   ...{ isStoreDown: false, retryAtMs: 0, awaited: new Set(), roster: new Set() },
 })
 
-/** Reads the ledger of the leader before; one that led on under a lower term has it. */
+/** Reads the ledger of the leader before; one that led until now under a lower term has it. */
 export const openLedger = (core: Core, term: number): void => {
-  if (core.ledger.state !== 'idle') return
+  if (core.ledger.state === 'loaded') return
   core.ledger.state = 'loading'
   core.effects.loadLedger(term)
 }
