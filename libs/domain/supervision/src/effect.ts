@@ -5,7 +5,11 @@ import type { TimerName } from './supervision-event.ts'
 /** What the supervisor's shell is to do, in order. */
 export type Effect =
   /** Find model and port, plan, spawn; answered by `launched` or `launch_failed`. */
-  | { readonly kind: 'launch'; readonly instanceId: string }
+  | { readonly kind: 'launch'; readonly instanceId: string; readonly model: string }
+  /** Bring the model to this machine; answered by `staged` or `stage_failed`. */
+  | { readonly kind: 'stage'; readonly model: string }
+  /** The pool serves it for good: the next life of the agent starts with it. */
+  | { readonly kind: 'keep_model'; readonly model: string }
   /** Ask the engine's ready probes once; answered by `probed`. */
   | { readonly kind: 'probe'; readonly instanceId: string }
   /** Look at what the engine has done so far; answered by `observed`. */

@@ -27,6 +27,7 @@ export {
   type PoolState,
   type PoolStateKind,
 } from './pool-state.ts'
+export type { Reload, ReloadEnd } from './reload.ts'
 export {
   decideRestart,
   NO_RESTARTS,

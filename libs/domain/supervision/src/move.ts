@@ -2,6 +2,7 @@ import { randomUuid } from '@berth/kernel'
 import type { CrashReport, EngineExit } from './driver.ts'
 import type { Effect } from './effect.ts'
 import { instanceOf, type FailReason, type PoolState } from './pool-state.ts'
+import { loseReload, type Reload } from './reload.ts'
 import { decideRestart, recordOpening, recordStart } from './restart-policy.ts'
 import { TRANSITIONS_KEPT, type StepContext, type Supervised } from './supervised.ts'
 
@@ -52,14 +53,18 @@ export const launch = (
   isAutomatic: boolean,
   { now, rng, policy }: StepContext,
 ): Step => {
-  const { deviceFault } = pool
+  const { deviceFault, reload } = pool
   if (deviceFault !== undefined)
     return giveUp({ ...pool, isWanted: true }, 'gpu_required', deviceFault, { now, effects: [] })
   const instanceId = randomUuid(rng)
   const history = recordStart(pool.history, policy.restart, { now, isAutomatic })
-  return move({ ...pool, history, isWanted: true }, { kind: 'preparing', instanceId }, reason, {
+  const next: Supervised =
+    reload?.phase === 'switch'
+      ? { ...pool, model: reload.to, reload: { ...reload, phase: 'start' } }
+      : pool
+  return move({ ...next, history, isWanted: true }, { kind: 'preparing', instanceId }, reason, {
     now,
-    effects: [{ kind: 'launch', instanceId }],
+    effects: [{ kind: 'launch', instanceId, model: next.model }],
   })
 }
 
@@ -71,7 +76,7 @@ export const stopInstance = (
   context: StepContext,
 ): Step => {
   const { now, policy } = context
-  const reason = goal === 'stop' ? 'stop was asked for' : 'restart was asked for'
+  const reason = askedFor(pool, goal)
   if (!policy.hasProcess) {
     return goal === 'stop'
       ? move(pool, { kind: 'stopped' }, reason, { now })
@@ -82,6 +87,10 @@ export const stopInstance = (
     effects: clearAway(instanceId, 'SIGTERM', policy.stopGraceMs),
   })
 }
+
+/** Why an engine is ended, or started again, on purpose. */
+export const askedFor = ({ reload }: Supervised, goal: 'stop' | 'restart'): string =>
+  reload ? 'reload was asked for' : `${goal} was asked for`
 
 /** Signals the group and waits for it to be gone, with SIGKILL when that takes too long. */
 export const clearAway = (
@@ -110,7 +119,7 @@ export const crash = (
   { now, isRunning, graceMs, exit }: CrashFacts,
 ): Step =>
   move(
-    { ...pool, lastError: report.message },
+    { ...endDrain(pool), lastError: report.message },
     { kind: 'crashed', instanceId, report, kills: 0, ...(exit ? { exit } : {}) },
     report.message,
     {
@@ -121,6 +130,14 @@ export const crash = (
       ],
     },
   )
+
+/** An engine that ends while it drains for another model has made room for it. */
+const endDrain = (pool: Supervised): Supervised => {
+  const { reload } = pool
+  return reload?.phase === 'drain' || reload?.phase === 'stage'
+    ? { ...pool, reload: { ...reload, phase: 'switch' } }
+    : pool
+}
 
 /** Nothing of the instance is left: back off, or give up. */
 export const afterCrash = (
@@ -142,6 +159,12 @@ export const afterCrash = (
   })
   if (!pool.isWanted)
     return move(crashed, { kind: 'stopped' }, 'stop was asked for', { now, effects: [ended()] })
+  if (pool.reload && isStartOfNew(pool.reload))
+    return rollBack(crashed, pool.reload, report, { context, ended: ended() })
+  if (pool.reload?.phase === 'switch') {
+    const next = launch(crashed, 'reload was asked for', false, context)
+    return { ...next, effects: [ended(), ...next.effects] }
+  }
   if (!report.isRetriable)
     return giveUp(crashed, reasonOf(report), report.message, { now, effects: [ended()] })
   if (pool.deviceFault !== undefined)
@@ -152,6 +175,34 @@ export const afterCrash = (
       effects: [ended()],
     })
   return startAgain(crashed, report, context, ended)
+}
+
+const isStartOfNew = ({ phase, from, to }: Reload): boolean => phase === 'start' && from !== to
+
+/** The new model does not come up: back to the old one, at once, if it was to run at all. */
+const rollBack = (
+  pool: Supervised,
+  reload: Reload,
+  report: CrashReport,
+  { context, ended }: { readonly context: StepContext; readonly ended: Effect },
+): Step => {
+  if (!reload.wasWanted) {
+    const lost = loseReload(pool, report.kind, report.message)
+    return move(lost, { kind: 'stopped' }, report.message, { now: context.now, effects: [ended] })
+  }
+  const { to, from, wasWanted } = reload
+  const next = launch(
+    {
+      ...pool,
+      model: from,
+      failedLoads: 0,
+      reload: { phase: 'roll_back', to, from, wasWanted, failure: report },
+    },
+    `${to} failed: back to ${from || 'what ran before'}`,
+    false,
+    context,
+  )
+  return { ...next, effects: [ended, ...next.effects] }
 }
 
 /** Waits for the next start, or gives up when there were too many of them. */
@@ -187,7 +238,16 @@ const giveUp = (
   reason: FailReason,
   message: string,
   then: { readonly now: number; readonly effects: readonly Effect[] },
-): Step => move({ ...pool, lastError: message }, { kind: 'failed', reason, message }, message, then)
+): Step =>
+  move(
+    { ...loseReload(pool, kindOf(reason), message), lastError: message },
+    { kind: 'failed', reason, message },
+    message,
+    then,
+  )
+
+const kindOf = (reason: FailReason): CrashReport['kind'] =>
+  reason === 'gpu_required' ? 'device_error' : 'exit'
 
 const reasonOf = (report: CrashReport): FailReason =>
   report.kind === 'model_not_found' || report.kind === 'model_invalid' ? 'model' : 'config'

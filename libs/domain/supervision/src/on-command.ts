@@ -1,8 +1,9 @@
 import type { Effect } from './effect.ts'
 import { watchTimer } from './on-observed.ts'
-import { launch, move, stopInstance, unchanged, type Step } from './move.ts'
+import { askedFor, launch, move, stopInstance, unchanged, type Step } from './move.ts'
 import type { DrainDeadline, DrainGoal } from './pool-state.ts'
 import { enterReady } from './ready.ts'
+import { cancelReload } from './reload.ts'
 import type { StepContext, Supervised } from './supervised.ts'
 
 const BY_HAND = 'start was asked for'
@@ -34,7 +35,7 @@ export const stop = (
   { drainMs }: { readonly drainMs: number },
   context: StepContext,
 ): Step => {
-  const unwanted = { ...pool, isWanted: false }
+  const unwanted = { ...cancelReload(pool, 'stop was asked for'), isWanted: false }
   const { state } = pool
   switch (state.kind) {
     case 'stopped':
@@ -60,7 +61,7 @@ export const restart = (
   { drainMs }: { readonly drainMs: number },
   context: StepContext,
 ): Step => {
-  const wanted = { ...pool, isWanted: true }
+  const wanted = { ...cancelReload(pool, 'restart was asked for'), isWanted: true }
   const { state } = pool
   switch (state.kind) {
     case 'ready':
@@ -97,15 +98,16 @@ export const undrain = (pool: Supervised, context: StepContext): Step => {
 }
 
 /** The launch is under way and cannot be taken back: what it brings is ended when it comes. */
-const abandonLaunch = (
+export const abandonLaunch = (
   pool: Supervised,
   instanceId: string,
   goal: 'stop' | 'restart',
   { now }: StepContext,
 ): Step =>
-  move(pool, { kind: 'stopping', instanceId, goal, kills: 0 }, `${goal} was asked for`, { now })
+  move(pool, { kind: 'stopping', instanceId, goal, kills: 0 }, askedFor(pool, goal), { now })
 
-const drainThen = (
+/** Nothing new; what leads on follows when all is done, or at the deadline. */
+export const drainThen = (
   pool: Supervised,
   to: { readonly goal: DrainGoal; readonly onDeadline: DrainDeadline; readonly ms: number },
   context: StepContext,
@@ -113,7 +115,7 @@ const drainThen = (
   const { state } = pool
   if (state.kind !== 'ready' && state.kind !== 'draining') return unchanged(pool)
   const { goal, onDeadline, ms } = to
-  if (goal !== 'hold' && ms === 0) {
+  if ((goal === 'stop' || goal === 'restart') && ms === 0) {
     const stopped = stopInstance(pool, state.instanceId, goal, context)
     return { ...stopped, effects: [{ kind: 'abort_requests' }, ...stopped.effects] }
   }

@@ -1,6 +1,7 @@
 import type { CrashReport, EngineExit } from './driver.ts'
 import {
   afterCrash,
+  askedFor,
   clearAway,
   crash,
   launch,
@@ -9,6 +10,7 @@ import {
   unchanged,
   type Step,
 } from './move.ts'
+import { stage } from './on-reload.ts'
 import type { StepContext, Supervised } from './supervised.ts'
 
 /** After SIGKILL the group is gone in moments; longer means the kernel holds it, so ask again. */
@@ -99,8 +101,9 @@ export const exited = (
   // While stopping or crashed its end is expected, and `gone` says when all of it is over.
   if (state.kind !== 'starting' && state.kind !== 'ready' && state.kind !== 'draining')
     return unchanged(pool)
-  const isRestart = state.kind === 'draining' && state.goal !== 'hold'
-  if (report.kind !== 'stopped' && !isRestart)
+  const isRestart = state.kind === 'draining' && (state.goal === 'stop' || state.goal === 'restart')
+  // In a reload it is no stop either: the model that is wanted has to come up.
+  if ((report.kind !== 'stopped' || pool.reload) && !isRestart)
     return crash(pool, instanceId, report, { now, isRunning: false, graceMs: KILL_AGAIN_MS, exit })
   const goal = state.kind === 'draining' && state.goal === 'restart' ? 'restart' : 'stop'
   return move(
@@ -126,14 +129,15 @@ export const gone = (pool: Supervised, instanceId: string, context: StepContext)
 
 export const idle = (pool: Supervised, context: StepContext): Step => {
   const { state } = pool
-  return state.kind === 'draining' && state.goal !== 'hold'
-    ? stopInstance(pool, state.instanceId, state.goal, context)
-    : unchanged(pool)
+  if (state.kind !== 'draining' || state.goal === 'hold') return unchanged(pool)
+  return state.goal === 'reload'
+    ? stage(pool, context)
+    : stopInstance(pool, state.instanceId, state.goal, context)
 }
 
 const afterStop = (pool: Supervised, context: StepContext): Step => {
   const { state } = pool
   return state.kind === 'stopping' && state.goal === 'restart'
-    ? launch(pool, 'restart was asked for', false, context)
+    ? launch(pool, askedFor(pool, 'restart'), false, context)
     : move(pool, { kind: 'stopped' }, pool.reason, { now: context.now })
 }

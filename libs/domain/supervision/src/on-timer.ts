@@ -2,7 +2,8 @@ import { unreachable } from '@berth/kernel'
 import type { CrashReport } from './driver.ts'
 import { crash, launch, stopInstance, unchanged, type Step } from './move.ts'
 import { KILL_AGAIN_MS } from './on-instance.ts'
-import { instanceOf } from './pool-state.ts'
+import { keep, stage } from './on-reload.ts'
+import { instanceOf, type DrainDeadline } from './pool-state.ts'
 import { enterReady } from './ready.ts'
 import type { StepContext, Supervised } from './supervised.ts'
 import type { TimerName } from './supervision-event.ts'
@@ -119,6 +120,7 @@ const kill = (pool: Supervised): Step => {
 const drainDeadline = (pool: Supervised, context: StepContext): Step => {
   const { state } = pool
   if (state.kind !== 'draining') return unchanged(pool)
+  if (state.goal === 'reload') return reloadDeadline(pool, state.onDeadline, context)
   if (state.onDeadline === 'abort')
     return enterReady(
       { ...pool, isCordoned: false },
@@ -129,4 +131,20 @@ const drainDeadline = (pool: Supervised, context: StepContext): Step => {
   if (state.goal === 'hold') return { pool, effects: [{ kind: 'abort_requests' }] }
   const stopped = stopInstance(pool, state.instanceId, state.goal, context)
   return { ...stopped, effects: [{ kind: 'abort_requests' }, ...stopped.effects] }
+}
+
+/** What still runs is ended, or keeps its engine. */
+const reloadDeadline = (
+  pool: Supervised,
+  onDeadline: DrainDeadline,
+  context: StepContext,
+): Step => {
+  if (onDeadline === 'abort') {
+    const message =
+      'Requests outlived the drain, and the model stays. ' +
+      'Ask again with a longer deadline_ms, or with on_deadline "force".'
+    return keep(pool, 'active_requests', message, context)
+  }
+  const next = stage(pool, context)
+  return { ...next, effects: [{ kind: 'abort_requests' }, ...next.effects] }
 }

@@ -3,8 +3,8 @@ import type { CrashReport, EngineExit } from './driver.ts'
 /** Why a pool was given up: nothing but a person, or the breaker's next trial, starts it again. */
 export type FailReason = 'breaker' | 'config' | 'model' | 'gpu_required'
 
-/** What a drain leads to: an idle engine that keeps running, a stop, or a new instance. */
-export type DrainGoal = 'hold' | 'stop' | 'restart'
+/** What a drain leads to: an idle engine that keeps running, a stop, a new instance, a new model. */
+export type DrainGoal = 'hold' | 'stop' | 'restart' | 'reload'
 
 /** At the deadline of a drain: end what still runs, or take requests again. */
 export type DrainDeadline = 'force' | 'abort'

@@ -2,6 +2,7 @@ import type { Effect } from './effect.ts'
 import { watchTimer } from './on-observed.ts'
 import { move, type Step } from './move.ts'
 import type { PoolState } from './pool-state.ts'
+import { settleReload } from './reload.ts'
 import type { StepContext, Supervised } from './supervised.ts'
 
 type Running = Extract<PoolState, { readonly kind: 'starting' | 'ready' | 'draining' }>
@@ -10,7 +11,7 @@ type Running = Extract<PoolState, { readonly kind: 'starting' | 'ready' | 'drain
 export const enterReady = (
   pool: Supervised,
   from: Running,
-  why: { readonly reason: string; readonly isDegraded?: boolean },
+  why: { readonly reason: string; readonly isDegraded?: boolean; readonly lastError?: string },
   { now, policy }: StepContext,
 ): Step => {
   const { instanceId } = from
@@ -25,7 +26,10 @@ export const enterReady = (
     { kind: 'arm_timer', name: 'settle', ms: policy.restart.breakerStableMs },
     { kind: 'arm_timer', name: 'stable', ms: policy.restart.stableMs },
   ]
-  const well = { ...pool, lastError: '', failedLoads: 0 }
+  const isNew = from.kind === 'starting' && pool.reload?.phase === 'start'
+  if (isNew) effects.push({ kind: 'keep_model', model: pool.model })
+  const cleared = { ...pool, lastError: why.lastError ?? '', failedLoads: 0 }
+  const well = from.kind === 'starting' ? settleReload(cleared) : cleared
   const holder = pool.isCordoned ? 'a drain' : 'a fault of its device'
   return pool.isCordoned || pool.deviceFault !== undefined
     ? move(

@@ -27,7 +27,7 @@ const LEGAL: Readonly<Record<PoolStateKind, readonly PoolStateKind[]>> = {
     'failed',
   ],
   stopping: ['stopped', 'preparing', 'failed'],
-  crashed: ['backoff', 'failed', 'stopped'],
+  crashed: ['backoff', 'failed', 'stopped', 'preparing'],
   backoff: ['preparing', 'stopped', 'failed'],
   failed: ['preparing', 'stopped', 'failed', 'backoff'],
 }
@@ -47,11 +47,19 @@ const command = fc.oneof(
     deadlineMs: fc.constant(1_000),
     onDeadline: fc.constantFrom('force', 'abort'),
   }),
+  fc.record({
+    kind: fc.constant('reload'),
+    model: fc.constantFrom('', 'b', 'c'),
+    deadlineMs: fc.constantFrom(0, 1_000),
+    onDeadline: fc.constantFrom('force', 'abort'),
+  }),
   fc.record({ kind: fc.constantFrom('undrain', 'reset_restarts', 'device_ok') }),
   fc.record({ kind: fc.constant('device_fault'), message: fc.constantFrom('Lost.', 'Reset it.') }),
   fc.constant({ kind: 'adopt', adopted: { instanceId: 'of-an-earlier-life' } }),
 )
 const ofInstance = fc.oneof(
+  fc.record({ kind: fc.constant('staged'), model: fc.constantFrom('b', 'c') }),
+  fc.record({ kind: fc.constant('stage_failed'), model: fc.constantFrom('b', 'c'), report }),
   fc.record({ kind: fc.constantFrom('launched', 'output', 'gone', 'idle') }),
   fc.record({ kind: fc.constantFrom('exited', 'launch_failed'), report }),
   fc.record({
@@ -70,6 +78,9 @@ const happening = fc.record({
   afterMs: fc.integer({ min: 0, max: 40_000 }),
   event: fc.oneof({ weight: 1, arbitrary: command }, { weight: 4, arbitrary: ofInstance }),
 })
+
+/** What a person asked for is no automatic restart. */
+const BY_HAND = new Set(['start was asked for', 'reload was asked for'])
 
 const run = (
   happenings: readonly { afterMs: number; event: object }[],
@@ -135,7 +146,7 @@ it('whatever happens, automatic restarts stay within the intensity in every minu
         effect.kind === 'transitioned' &&
         effect.to === 'preparing' &&
         (effect.from === 'backoff' || effect.from === 'failed') &&
-        effect.reason !== 'start was asked for'
+        !BY_HAND.has(effect.reason)
           ? [at]
           : [],
       )
@@ -190,5 +201,56 @@ it('whatever happens, nothing takes requests or is launched while its device is 
       expect(bad).toEqual([])
     }),
     { numRuns: 500 },
+  )
+})
+
+const PHASES_OF_OLD = new Set(['drain', 'stage', 'switch', 'roll_back'])
+
+it('[002-11b] whatever happens in a reload, a pool that is ready has an engine of its model', () => {
+  fc.assert(
+    fc.property(fc.array(happening, { maxLength: 200 }), (happenings) => {
+      const launched = new Map<string, string>()
+      const bad: string[] = []
+      const watch = (event: object, { pool, effects }: Step) => {
+        const { kind } = event as SupervisionEvent
+        for (const effect of effects)
+          if (effect.kind === 'launch') launched.set(effect.instanceId, effect.model)
+        const { state, model, reload } = pool
+        if (state.kind === 'ready' && reload) bad.push(`ready in phase ${reload.phase}`)
+        if (state.kind === 'stopped' && reload) bad.push(`stopped in phase ${reload.phase}`)
+        if (state.kind === 'failed' && reload) bad.push(`failed in phase ${reload.phase}`)
+        if (reload && model !== (PHASES_OF_OLD.has(reload.phase) ? reload.from : reload.to))
+          bad.push(`model ${model} in phase ${reload.phase} after ${kind}`)
+        const served = 'instanceId' in state ? launched.get(state.instanceId) : undefined
+        if (state.kind === 'ready' && served !== undefined && served !== model)
+          bad.push(`ready with ${served} instead of ${model} after ${kind}`)
+      }
+      run(happenings, true, watch)
+      expect(bad).toEqual([])
+    }),
+    { numRuns: 1_000 },
+  )
+})
+
+it('[002-11b] whatever happens, a failed reload ends with the old model serving or with a reason', () => {
+  fc.assert(
+    fc.property(fc.array(happening, { maxLength: 200 }), (happenings) => {
+      const bad: string[] = []
+      let before = newSupervised(0)
+      const watch = (_event: object, { pool }: Step) => {
+        const { state, lastReload: end } = pool
+        if (end && end !== before.lastReload && end.outcome !== 'cancelled') {
+          if (end.outcome !== 'reloaded' && pool.model !== (before.reload?.from ?? before.model))
+            bad.push('model')
+          const serves = state.kind === 'ready' || state.kind === 'draining'
+          if ((end.outcome === 'lost') === serves) bad.push(`${end.outcome} in ${state.kind}`)
+          if (end.outcome !== 'reloaded' && end.message === '') bad.push('no reason')
+        }
+        before = pool
+      }
+      run(happenings, true, watch)
+      expect(bad).toEqual([])
+    }),
+    { numRuns: 1_000 },
   )
 })

@@ -4,6 +4,7 @@ import { deviceFault, deviceOk, withFault } from './on-device.ts'
 import { adopt, exited, gone, idle, launched, launchFailed, output } from './on-instance.ts'
 import { observed } from './on-observed.ts'
 import { probed } from './on-probe.ts'
+import { reload, stageFailed, staged } from './on-reload.ts'
 import { timer } from './on-timer.ts'
 import { unchanged, type Step } from './move.ts'
 import { instanceOf } from './pool-state.ts'
@@ -33,6 +34,12 @@ const decide = (pool: Supervised, event: SupervisionEvent, context: StepContext)
       return drain(pool, event, context)
     case 'undrain':
       return undrain(pool, context)
+    case 'reload':
+      return reload(pool, event, context)
+    case 'staged':
+      return staged(pool, event, context)
+    case 'stage_failed':
+      return stageFailed(pool, event, context)
     case 'reset_restarts':
       return unchanged({
         ...pool,

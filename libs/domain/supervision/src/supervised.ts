@@ -1,6 +1,7 @@
 import type { Rng } from '@berth/kernel'
 import type { SupervisionPolicy } from './policy.ts'
 import type { PoolState, PoolStateKind } from './pool-state.ts'
+import type { Reload, ReloadEnd } from './reload.ts'
 import { NO_RESTARTS, type RestartHistory } from './restart-policy.ts'
 
 /** A change of state, on the supervisor's monotonic clock. */
@@ -17,6 +18,12 @@ export const TRANSITIONS_KEPT = 50
 /** A pool and everything its supervision remembers. */
 export interface Supervised {
   readonly state: PoolState
+  /** What the next launch is of, as the shell names models; empty in a pool without one. */
+  readonly model: string
+  /** Absent while the pool keeps its model. */
+  readonly reload?: Reload
+  /** The last change of model that ended. */
+  readonly lastReload?: ReloadEnd
   /** When it entered the state. */
   readonly since: number
   /** Why, in a sentence. */
@@ -45,8 +52,9 @@ export interface StepContext {
 }
 
 /** A pool that was never started. */
-export const newSupervised = (now: number): Supervised => ({
+export const newSupervised = (now: number, model = ''): Supervised => ({
   state: { kind: 'stopped' },
+  model,
   since: now,
   reason: '',
   isWanted: false,

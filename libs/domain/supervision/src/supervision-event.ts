@@ -22,6 +22,16 @@ export type SupervisionEvent =
   /** `drainMs` 0 stops at once; otherwise requests may finish for that long. */
   | { readonly kind: 'stop'; readonly drainMs: number }
   | { readonly kind: 'restart'; readonly drainMs: number }
+  /** Another model; the one it has is no change. */
+  | {
+      readonly kind: 'reload'
+      readonly model: string
+      readonly deadlineMs: number
+      readonly onDeadline: DrainDeadline
+    }
+  /** The files of the model are on this machine and are what they should be. */
+  | { readonly kind: 'staged'; readonly model: string }
+  | { readonly kind: 'stage_failed'; readonly model: string; readonly report: CrashReport }
   | { readonly kind: 'drain'; readonly deadlineMs: number; readonly onDeadline: DrainDeadline }
   | { readonly kind: 'undrain' }
   | { readonly kind: 'reset_restarts' }

@@ -30,6 +30,7 @@ import { shutDown } from './shut-down.ts'
 import { startPools } from './pool/start-pools.ts'
 import { claimStateDir } from './state/claim-state-dir.ts'
 import { nextEpoch } from './state/next-epoch.ts'
+import { openPoolModels } from './state/pool-models.ts'
 import { takeStock } from './state/take-stock.ts'
 import { watchPools } from './watch-pools.ts'
 
@@ -73,7 +74,8 @@ export const startAgent = async (
   await mkdir(stateDir, { recursive: true })
   await claimStateDir(stateDir, surroundings.pid)
   const rng = systemRng()
-  const specs = file.pools.map((spec) => withExit(spec, settings.stopEnginesOnExit))
+  const models = await openPoolModels(stateDir, log)
+  const specs = file.pools.map((spec) => models.restore(withExit(spec, settings.stopEnginesOnExit)))
   const { adoptable, ...stock } = await takeStock({ stateDir, specs, rng, clock, log })
   const epoch = await nextEpoch(stateDir, clock.wall())
 
@@ -84,7 +86,7 @@ export const startAgent = async (
   )
   const env = {
     ...stock,
-    ...{ clock, rng, stateDir, devices },
+    ...{ clock, rng, stateDir, devices, models },
     turns: createStartTurns(),
     spawn: spawnChild,
     adopt: adoptProcess,

@@ -28,7 +28,6 @@ export interface PoolOptions {
 
 /** One pool of this host: its engine, its slots, and what is known of both. */
 export class Pool implements Disposable {
-  readonly spec: PoolSpec
   readonly driver: EngineDriver
   readonly slots: Slots
   readonly ring = createLogRing()
@@ -37,13 +36,15 @@ export class Pool implements Disposable {
   readonly #supervisor: Supervisor
   readonly #listeners = new Set<() => void>()
   readonly #onSnapshotChange: PoolOptions['onSnapshotChange']
+  readonly #models: LaunchEnv['models']
   #relayedBytes = 0
   #answered = 0
   #wasReady = false
+  #modelKept = Promise.resolve()
 
   constructor(options: PoolOptions) {
     const { spec, driver, log, askProbe, env, reporter } = options
-    this.spec = spec
+    this.#models = env.models
     this.driver = driver
     this.#onSnapshotChange = options.onSnapshotChange
     this.slots = createSlots(spec.engine.slots, () => this.#onSnapshotChange('soon'))
@@ -57,6 +58,7 @@ export class Pool implements Disposable {
       hooks: {
         onChange: () => this.#changed(),
         onTransition: (effect) => reporter.transitioned(this.supervised, effect),
+        onModelKept: () => this.#keepModel(),
         onInstanceEnded: (effect) => reporter.instanceEnded(effect),
         onChecked: (check) => {
           reporter.checked(this.supervised, check)
@@ -72,6 +74,16 @@ export class Pool implements Disposable {
         }),
       },
     })
+  }
+
+  /** As the pools file wants it, with the model it has now. */
+  get spec(): PoolSpec {
+    return this.#supervisor.spec
+  }
+
+  /** Resolves when the next life of the agent will know the model; rejects when it will not. */
+  get modelKept(): Promise<void> {
+    return this.#modelKept
   }
 
   get supervised(): Supervised {
@@ -123,6 +135,14 @@ export class Pool implements Disposable {
   [Symbol.dispose](): void {
     this.#supervisor[Symbol.dispose]()
     this.#listeners.clear()
+  }
+
+  /** What was measured of another model says nothing of this one. */
+  #keepModel(): void {
+    this.performance = undefined
+    this.#modelKept = this.#models?.keep(this.spec) ?? Promise.resolve()
+    // Whoever asked for the model is told; nobody else has to know.
+    this.#modelKept.catch(() => undefined)
   }
 
   #changed(): void {
