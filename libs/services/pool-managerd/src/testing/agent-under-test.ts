@@ -52,17 +52,7 @@ export const startTestAgent = async (
 ): Promise<AgentUnderTest> => {
   const folder = await makePoolsFolder({ host: 'h1', pools })
   const scope = createScope()
-  const settings = settingsSchema.parse({
-    poolsFile: folder.poolsFile,
-    stateDir: folder.stateDir,
-    natsUrl,
-    grpcPort: 0,
-    ingressPort: 0,
-    httpPort: 0,
-    drainTimeoutMs: 200,
-    stopEnginesOnExit: true,
-    ...more,
-  })
+  const settings = settingsOf(folder, natsUrl, more)
   const { env: ownEnv, pid } = readProcessEnv()
   const env = { ...ownEnv, ...moreEnv }
   const nodePath = process.execPath
@@ -120,6 +110,23 @@ export const startTestAgent = async (
 }
 
 const LOG = createSilentLogger()
+
+const settingsOf = (
+  folder: PoolsFolder,
+  natsUrl: string,
+  more: Partial<Record<keyof typeof settingsSchema.shape, unknown>>,
+) =>
+  settingsSchema.parse({
+    poolsFile: folder.poolsFile,
+    stateDir: folder.stateDir,
+    natsUrl,
+    grpcPort: 0,
+    ingressPort: 0,
+    httpPort: 0,
+    drainTimeoutMs: 200,
+    stopEnginesOnExit: true,
+    ...more,
+  })
 
 /** An agent that does not start leaves nothing behind either. */
 const started = async (
