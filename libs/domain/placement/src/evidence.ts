@@ -72,7 +72,7 @@ export interface Measured {
 /** A surprise beyond this factor is a hiccup of something else. */
 const SURPRISE_MAX = 8
 /** A bias is the mean over about so many requests: slow, for luck is not speed. */
-const BIAS_WEIGHT_MAX = 64
+const BIAS_WEIGHT_MAX = 256
 /** Fewer new tokens than this say more of an engine's steps than of its reading. */
 const TELLING_TOKENS = 256
 /** Weight of the newest in the mean time a grant lasts. */
