@@ -146,9 +146,12 @@ const addHolder = (index: PrefixIndex, pool: number, block: number, place: numbe
   if (first !== NO_ENTRY) shelfOf(index, first).lastHolder[first % SHELF_SIZE] = holder
   blocks.head[block] = holder
   blocks.count[block]! += 1
-  const row = rows.get(block)
-  if (row && pool >> 5 < row.length) row[pool >> 5]! |= 1 << (pool & 31)
-  else if (row || blocks.count[block]! > listMax(index)) rows.set(block, rowOf(index, block))
+  const isLong = blocks.count[block]! > listMax(index)
+  const row = rows.get(block) ?? (isLong ? rowOf(index, block) : undefined)
+  if (!row) return
+  const roomy = pool >> 5 < row.length ? row : longerRow(row, (pool >> 5) + 1)
+  roomy[pool >> 5]! |= 1 << (pool & 31)
+  rows.set(block, roomy)
 }
 
 const removeHolder = (index: PrefixIndex, pool: number, block: number, place: number) => {
@@ -179,6 +182,13 @@ const rowOf = (index: PrefixIndex, block: number): Uint32Array => {
     holder = shelfOf(index, holder).nextHolder[holder % SHELF_SIZE]!
   }
   return row
+}
+
+/** A quarter more than it must have: pools come one by one. */
+const longerRow = (row: Uint32Array, words: number): Uint32Array => {
+  const longer = new Uint32Array(Math.ceil(words * 1.25))
+  longer.set(row)
+  return longer
 }
 
 const shelfOf = ({ shelves }: PrefixIndex, holder: number): PrefixShelf =>

@@ -80,7 +80,7 @@ const leastOfScore = ({ question, work }: Sight, pools: readonly PoolView[]) => 
   let bestMs = Infinity
   for (const pool of pools) {
     if (!isFeasible(question, pool)) continue
-    const ms = scoreMs(work, pool)
+    const ms = scoreMs(work, pool, bestMs)
     if (!best || ms < bestMs || (ms === bestMs && breakTie(pool, best, work) < 0)) {
       best = pool
       bestMs = ms

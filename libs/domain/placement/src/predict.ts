@@ -31,23 +31,23 @@ export const predictEndMs = (work: Workload, pool: PoolView): number =>
 
 /**
  * The score of a pool, the less the better: `predictEndMs` with its terms weighted as the policy
- * says, or 0 where speed is not to count. Allocates nothing.
+ * says, or 0 where speed is not to count. `Infinity` as soon as it cannot be as little as `atMost`:
+ * most pools of a decision need no more than their queue and their streams. Allocates nothing.
  */
-export const scoreMs = (work: Workload, pool: PoolView): number => {
+export const scoreMs = (work: Workload, pool: PoolView, atMost = Infinity): number => {
   const { view, policy, job } = work
   if (!policy.isPerformanceAware) return 0
   const { weights } = policy
   const at = bandOf(work, pool, pool.reserved + 1)
   const { values } = view.speedRows
+  const waitMs = policy.admissionLatencyMs + weights.queue * queueAheadMs(view, pool, work.now)
+  const decodeMs = weights.decode * job.expectedTokens * values[at + BAND.decodeMs]!
+  if (waitMs + decodeMs > atMost + 0.5) return Infinity
   const firstMs = values[at]! + job.promptTokens * values[at + BAND.readMs]!
   return Math.round(
-    policy.admissionLatencyMs +
-      weights.queue * queueAheadMs(view, pool, work.now) +
+    waitMs +
       weights.firstToken * uncachedIn(work, pool) * firstMs +
-      weights.decode *
-        job.expectedTokens *
-        values[at + BAND.decodeMs]! *
-        stretchOf(view, pool, work.now),
+      decodeMs * stretchOf(view, pool, work.now),
   )
 }
 
