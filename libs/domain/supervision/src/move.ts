@@ -1,6 +1,7 @@
 import { randomUuid } from '@berth/kernel'
 import type { CrashReport, EngineExit } from './driver.ts'
 import type { Effect } from './effect.ts'
+import { errorOf, startByHand } from './next-command.ts'
 import { instanceOf, type FailReason, type PoolState } from './pool-state.ts'
 import { loseReload, type Reload } from './reload.ts'
 import { decideRestart, recordOpening, recordStart } from './restart-policy.ts'
@@ -51,11 +52,13 @@ export const launch = (
   pool: Supervised,
   reason: string,
   isAutomatic: boolean,
-  { now, rng, policy }: StepContext,
+  { now, rng, policy, poolId }: StepContext,
 ): Step => {
   const { deviceFault, reload } = pool
   if (deviceFault !== undefined)
-    return giveUp({ ...pool, isWanted: true }, 'gpu_required', deviceFault, { now, effects: [] })
+    return giveUp({ ...pool, isWanted: true }, 'gpu_required', deviceFault, {
+      ...{ now, poolId, effects: [] },
+    })
   const instanceId = randomUuid(rng)
   const history = recordStart(pool.history, policy.restart, { now, isAutomatic })
   const next: Supervised =
@@ -105,6 +108,7 @@ export const clearAway = (
 
 interface CrashFacts {
   readonly now: number
+  readonly poolId: string
   /** Its leader has not ended: it is asked to first. */
   readonly isRunning: boolean
   readonly graceMs: number
@@ -116,10 +120,10 @@ export const crash = (
   pool: Supervised,
   instanceId: string,
   report: CrashReport,
-  { now, isRunning, graceMs, exit }: CrashFacts,
+  { now, poolId, isRunning, graceMs, exit }: CrashFacts,
 ): Step =>
   move(
-    { ...endDrain(pool), lastError: report.message },
+    { ...endDrain(pool), lastError: errorOf(report, poolId) },
     { kind: 'crashed', instanceId, report, kills: 0, ...(exit ? { exit } : {}) },
     report.message,
     {
@@ -146,10 +150,10 @@ export const afterCrash = (
   report: CrashReport,
   context: StepContext,
 ): Step => {
-  const { now, policy } = context
+  const { now, policy, poolId } = context
   const failedLoads = report.kind === 'start_timeout' ? pool.failedLoads + 1 : 0
   const exit = pool.state.kind === 'crashed' ? pool.state.exit : undefined
-  const crashed: Supervised = { ...pool, failedLoads, lastError: report.message }
+  const crashed: Supervised = { ...pool, failedLoads, lastError: errorOf(report, poolId) }
   const ended = (backoffMs?: number): Effect => ({
     kind: 'instance_ended',
     instanceId,
@@ -166,12 +170,12 @@ export const afterCrash = (
     return { ...next, effects: [ended(), ...next.effects] }
   }
   if (!report.isRetriable)
-    return giveUp(crashed, reasonOf(report), report.message, { now, effects: [ended()] })
+    return giveUp(crashed, reasonOf(report), report.message, { now, poolId, effects: [ended()] })
   if (pool.deviceFault !== undefined)
-    return giveUp(crashed, 'gpu_required', pool.deviceFault, { now, effects: [ended()] })
+    return giveUp(crashed, 'gpu_required', pool.deviceFault, { now, poolId, effects: [ended()] })
   if (failedLoads > policy.loadMaxRetries)
     return giveUp(crashed, 'model', `Gave up after ${failedLoads} starts. ${report.message}`, {
-      now,
+      ...{ now, poolId },
       effects: [ended()],
     })
   return startAgain(crashed, report, context, ended)
@@ -212,17 +216,17 @@ export const startAgain = (
   context: StepContext,
   ended: (backoffMs?: number) => Effect | undefined = () => undefined,
 ): Step => {
-  const { now, policy } = context
+  const { now, policy, poolId } = context
   const told = (backoffMs?: number) => [ended(backoffMs)].filter((effect) => effect !== undefined)
   const decision = decideRestart(pool.history, report, policy.restart, context)
   if (decision.kind === 'give_up') {
     const message =
       `It ended ${policy.restart.intensity + 1} times within ` +
       `${policy.restart.windowMs / 1000} s; one more try in ${decision.reopenMs / 1000} s, ` +
-      `or start it by hand. Last: ${report.message}`
+      `or when started by hand. Last: ${report.message}`
     const opened = { ...pool, history: recordOpening(pool.history) }
     return giveUp(opened, 'breaker', message, {
-      now,
+      ...{ now, poolId },
       effects: [{ kind: 'arm_timer', name: 'reopen', ms: decision.reopenMs }, ...told()],
     })
   }
@@ -237,10 +241,14 @@ const giveUp = (
   pool: Supervised,
   reason: FailReason,
   message: string,
-  then: { readonly now: number; readonly effects: readonly Effect[] },
+  then: { readonly now: number; readonly poolId: string; readonly effects: readonly Effect[] },
 ): Step =>
   move(
-    { ...loseReload(pool, kindOf(reason), message), lastError: message },
+    {
+      ...loseReload(pool, kindOf(reason), message),
+      // It comes back by itself once its device is well.
+      lastError: reason === 'gpu_required' ? message : startByHand(message, then.poolId),
+    },
     { kind: 'failed', reason, message },
     message,
     then,

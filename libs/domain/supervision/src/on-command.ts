@@ -4,6 +4,7 @@ import { askedFor, launch, move, stopInstance, unchanged, type Step } from './mo
 import type { DrainDeadline, DrainGoal } from './pool-state.ts'
 import { enterReady } from './ready.ts'
 import { cancelReload } from './reload.ts'
+import { stabilityTimers } from './stability.ts'
 import type { StepContext, Supervised } from './supervised.ts'
 
 const BY_HAND = 'start was asked for'
@@ -124,6 +125,7 @@ export const drainThen = (
   const effects: Effect[] = [
     { kind: 'arm_timer', name: 'probe', ms: context.policy.probeIntervalMs },
     ...watchTimer(context.policy),
+    ...stabilityTimers(readyAt, context),
     { kind: 'arm_timer', name: 'drain', ms },
     { kind: 'await_idle', instanceId },
   ]

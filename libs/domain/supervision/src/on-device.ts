@@ -3,6 +3,7 @@ import type { Effect } from './effect.ts'
 import { move, startAgain, unchanged, type Step } from './move.ts'
 import { watchTimer } from './on-observed.ts'
 import { enterReady } from './ready.ts'
+import { stabilityTimers } from './stability.ts'
 import type { StepContext, Supervised } from './supervised.ts'
 
 /**
@@ -13,8 +14,9 @@ import type { StepContext, Supervised } from './supervised.ts'
 export const deviceFault = (
   pool: Supervised,
   { message }: { readonly message: string },
-  { now, policy }: StepContext,
+  context: StepContext,
 ): Step => {
+  const { now, policy } = context
   if (pool.deviceFault === message) return unchanged(pool)
   const faulty: Supervised = { ...pool, deviceFault: message, lastError: message }
   const { state } = pool
@@ -22,6 +24,7 @@ export const deviceFault = (
   const effects: readonly Effect[] = [
     { kind: 'arm_timer', name: 'probe', ms: policy.probeIntervalMs },
     ...watchTimer(policy),
+    ...stabilityTimers(state.readyAt, context),
   ]
   const held = { ...state, kind: 'draining', goal: 'hold', onDeadline: 'force' } as const
   return move(faulty, held, message, { now, effects })

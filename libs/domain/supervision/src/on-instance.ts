@@ -93,7 +93,7 @@ interface Exited {
 export const exited = (
   pool: Supervised,
   { instanceId, report, exit }: Exited,
-  { now, policy }: StepContext,
+  { now, policy, poolId }: StepContext,
 ): Step => {
   const { state } = pool
   if (state.kind === 'crashed' && exit && !state.exit)
@@ -104,7 +104,9 @@ export const exited = (
   const isRestart = state.kind === 'draining' && (state.goal === 'stop' || state.goal === 'restart')
   // In a reload it is no stop either: the model that is wanted has to come up.
   if ((report.kind !== 'stopped' || pool.reload) && !isRestart)
-    return crash(pool, instanceId, report, { now, isRunning: false, graceMs: KILL_AGAIN_MS, exit })
+    return crash(pool, instanceId, report, {
+      ...{ now, poolId, isRunning: false, graceMs: KILL_AGAIN_MS, exit },
+    })
   const goal = state.kind === 'draining' && state.goal === 'restart' ? 'restart' : 'stop'
   return move(
     { ...pool, isWanted: goal === 'restart' },

@@ -16,7 +16,7 @@ const LOOK_MIN_MS = 100
 export const observed = (
   pool: Supervised,
   { isBusy, progress }: { readonly isBusy: boolean; readonly progress: string },
-  { now, policy }: StepContext,
+  { now, policy, poolId }: StepContext,
 ): Step => {
   const { state } = pool
   if (state.kind !== 'ready' && state.kind !== 'draining') return unchanged(pool)
@@ -29,7 +29,7 @@ export const observed = (
   if (stalledMs < policy.stallTimeoutMs) return { pool, effects }
   const { instanceId } = state
   const graceMs = policy.stopGraceMs
-  return crash(pool, instanceId, hang(stalledMs), { now, isRunning: true, graceMs })
+  return crash(pool, instanceId, hang(stalledMs), { now, poolId, isRunning: true, graceMs })
 }
 
 /** When to look next. A server that is not ours could not be restarted: nobody looks. */
@@ -43,6 +43,6 @@ const hang = (stalledMs: number): CrashReport => ({
   kind: 'hang',
   message:
     `It produced nothing for ${Math.round(stalledMs / 100) / 10} s while requests waited for it. ` +
-    'Look at its log; where so long a silence is normal, raise lifecycle.stall_timeout_s.',
+    'Where so long a silence is normal, raise lifecycle.stall_timeout_s.',
   isRetriable: true,
 })

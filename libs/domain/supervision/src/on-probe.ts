@@ -75,10 +75,10 @@ const unready = (
   pool: Supervised,
   { instanceId }: Serving,
   report: CrashReport,
-  { now, policy }: StepContext,
+  { now, policy, poolId }: StepContext,
 ): Step =>
   policy.hasProcess
-    ? crash(pool, instanceId, report, { now, isRunning: true, graceMs: policy.stopGraceMs })
+    ? crash(pool, instanceId, report, { now, poolId, isRunning: true, graceMs: policy.stopGraceMs })
     : move(
         pool,
         { kind: 'starting', instanceId, startedAt: now, hasSignOfLife: false, progressAt: now },
@@ -88,7 +88,7 @@ const unready = (
 
 const unhealthy = (fact: string, failures: number): CrashReport => ({
   kind: 'unhealthy',
-  message: `${failures} health checks in a row failed. Last: ${fact}`,
+  message: `${failures} health checks in a row failed. Last: ${fact}.`,
   isRetriable: true,
 })
 

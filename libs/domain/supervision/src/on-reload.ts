@@ -5,6 +5,7 @@ import { watchTimer } from './on-observed.ts'
 import type { DrainDeadline } from './pool-state.ts'
 import { enterReady } from './ready.ts'
 import { endReload, type Reload } from './reload.ts'
+import { stabilityTimers } from './stability.ts'
 import type { StepContext, Supervised } from './supervised.ts'
 
 const ASKED = 'reload was asked for'
@@ -58,7 +59,8 @@ export const reload = (
 }
 
 /** Nothing runs on the old engine any more: it waits, up and idle, for the new model's files. */
-export const stage = (pool: Supervised, { now, policy }: StepContext): Step => {
+export const stage = (pool: Supervised, context: StepContext): Step => {
+  const { now, policy } = context
   const { state, reload: change } = pool
   if (state.kind !== 'draining' || change?.phase !== 'drain') return unchanged(pool)
   return move(
@@ -70,6 +72,7 @@ export const stage = (pool: Supervised, { now, policy }: StepContext): Step => {
       effects: [
         { kind: 'arm_timer', name: 'probe', ms: policy.probeIntervalMs },
         ...watchTimer(policy),
+        ...stabilityTimers(state.readyAt, context),
         { kind: 'stage', model: change.to },
       ],
     },

@@ -50,7 +50,7 @@ const life = (pool: Supervised, context: StepContext): Step => {
     pool,
     state.instanceId,
     `No line of output and no open port within ${startTimeoutMs / 1000} s of the start. ` +
-      'Look at the log of the pool, or raise lifecycle.start_timeout_s.',
+      'Look at its log, or raise lifecycle.start_timeout_s.',
     context,
   )
 }
@@ -69,7 +69,7 @@ const load = (pool: Supervised, context: StepContext): Step => {
     pool,
     state.instanceId,
     `Not ready ${Math.round((now - state.startedAt) / 100) / 10} s after the start. ` +
-      'Look at the log of the pool, or raise lifecycle.model_load_timeout_s.',
+      'Look at its log, or raise lifecycle.model_load_timeout_s.',
     context,
   )
 }
@@ -78,10 +78,11 @@ const timedOut = (
   pool: Supervised,
   instanceId: string,
   message: string,
-  { now, policy }: StepContext,
+  { now, policy, poolId }: StepContext,
 ): Step => {
   const report: CrashReport = { kind: 'start_timeout', message, isRetriable: true }
-  return crash(pool, instanceId, report, { now, isRunning: true, graceMs: policy.stopGraceMs })
+  const graceMs = policy.stopGraceMs
+  return crash(pool, instanceId, report, { now, poolId, isRunning: true, graceMs })
 }
 
 const probe = (pool: Supervised): Step => {

@@ -3,6 +3,7 @@ import { watchTimer } from './on-observed.ts'
 import { move, type Step } from './move.ts'
 import type { PoolState } from './pool-state.ts'
 import { settleReload } from './reload.ts'
+import { stabilityTimers } from './stability.ts'
 import type { StepContext, Supervised } from './supervised.ts'
 
 type Running = Extract<PoolState, { readonly kind: 'starting' | 'ready' | 'draining' }>
@@ -12,8 +13,9 @@ export const enterReady = (
   pool: Supervised,
   from: Running,
   why: { readonly reason: string; readonly isDegraded?: boolean; readonly lastError?: string },
-  { now, policy }: StepContext,
+  context: StepContext,
 ): Step => {
+  const { now, policy } = context
   const { instanceId } = from
   const { reason, isDegraded = from.kind !== 'starting' && from.isDegraded } = why
   const readyAt = from.kind === 'starting' ? now : from.readyAt
@@ -23,8 +25,7 @@ export const enterReady = (
   const effects: Effect[] = [
     { kind: 'arm_timer', name: 'probe', ms: policy.probeIntervalMs },
     ...watchTimer(policy),
-    { kind: 'arm_timer', name: 'settle', ms: policy.restart.breakerStableMs },
-    { kind: 'arm_timer', name: 'stable', ms: policy.restart.stableMs },
+    ...stabilityTimers(readyAt, context),
   ]
   const isNew = from.kind === 'starting' && pool.reload?.phase === 'start'
   if (isNew) effects.push({ kind: 'keep_model', model: pool.model })

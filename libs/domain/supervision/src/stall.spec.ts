@@ -24,7 +24,7 @@ const serve = async (
   let endedAt: number | undefined
   const apply = (event: object) => {
     const whole = { ...addressOf(pool), ...event } as SupervisionEvent
-    const next = step(pool, whole, { now: clock.now(), rng, policy })
+    const next = step(pool, whole, { now: clock.now(), rng, policy, poolId: 'a' })
     pool = next.pool
     if (pool.state.kind === 'crashed') endedAt ??= clock.now()
     for (const effect of next.effects) {

@@ -95,7 +95,7 @@ const run = (
   let pool = newSupervised(0)
   const apply = (event: object) => {
     const whole = { ...addressOf(pool), ...event } as SupervisionEvent
-    const next = step(pool, whole, { now, rng, policy })
+    const next = step(pool, whole, { now, rng, policy, poolId: 'a' })
     pool = next.pool
     watch(event, next)
     for (const effect of next.effects) {
@@ -170,7 +170,7 @@ it('whatever happens, no instance is launched before the one before it is gone',
         const whole = { ...addressOf(pool), ...event } as SupervisionEvent
         if (whole.kind === 'gone' || whole.kind === 'launch_failed')
           running.delete(whole.instanceId)
-        const next = step(pool, whole, { now: 0, rng, policy })
+        const next = step(pool, whole, { now: 0, rng, policy, poolId: 'a' })
         pool = next.pool
         // What no instance said, or a pool does not take, starts nothing.
         if (next.effects.length > 0 && whole.kind === 'launched') running.add(whole.instanceId)

@@ -95,7 +95,7 @@ describe('a ready pool', () => {
   it('is unready at once when its process ends, and its last error says why [002-26a2]', () => {
     const after = drive(ready().pool, [exited])
     expect(after.pool.state.kind).toBe('crashed')
-    expect(after.pool.lastError).toBe(CRASH.message)
+    expect(after.pool.lastError).toBe(`${CRASH.message} See: berth pools logs a`)
   })
 
   it('is stopped, not crashed, when its process ends with 0', () => {

@@ -45,6 +45,8 @@ export interface Supervised {
 
 /** What a decision may know of the world. */
 export interface StepContext {
+  /** For the commands that messages name. */
+  readonly poolId: string
   /** Milliseconds on a clock that never jumps. */
   readonly now: number
   readonly rng: Rng

@@ -36,7 +36,7 @@ export const createDrive = (policy: Partial<SupervisionPolicy> = {}) => {
     let last: Step = { pool, effects: [] }
     for (const event of events) {
       const whole = { ...addressOf(last.pool), ...event } as SupervisionEvent
-      last = step(last.pool, whole, { now, rng, policy: all })
+      last = step(last.pool, whole, { now, rng, policy: all, poolId: 'a' })
     }
     return { ...last, now }
   }

@@ -143,7 +143,8 @@ export class Supervisor implements Disposable {
   #step(event: SupervisionEvent): void {
     const { env, hooks } = this.#options
     const before = this.#supervised
-    const context = { now: env.clock.now(), rng: env.rng, policy: this.#spec.policy }
+    const { poolId, policy } = this.#spec
+    const context = { poolId, now: env.clock.now(), rng: env.rng, policy }
     const { pool, effects } = step(before, event, context)
     this.#supervised = pool
     if (pool.model !== this.#spec.modelRef) this.#spec = withModel(this.#options.spec, pool.model)
