@@ -49,7 +49,18 @@ describe('an engine that ended', () => {
       false,
       ['gguf_init_from_file_impl: failed to read magic', 'failed to load model'],
     ],
-    ['access_denied', false, ['OSError: You are trying to access a gated repo.']],
+    ['gated', false, ['OSError: You are trying to access a gated repo.', '401 Client Error.']],
+    ['gated', false, ['403 Client Error.', 'you are not in the authorized list.']],
+    ['access_denied', false, ['requests.exceptions.HTTPError: 401 Client Error: Unauthorized']],
+    [
+      'model_not_found',
+      false,
+      [
+        "OSError: x is not a local folder and is not a valid model identifier listed on 'https://huggingface.co/models'",
+      ],
+    ],
+    ['missing_runtime', false, ['setpriv: failed to execute vllm: No such file or directory']],
+    ['device_error', true, ['RuntimeError: No CUDA GPUs are available']],
     [
       'missing_runtime',
       false,
@@ -62,13 +73,34 @@ describe('an engine that ended', () => {
     expect(report).toMatchObject({ kind, isRetriable })
   })
 
-  it('by a signal is told so, with where to look', () => {
-    expect(classifyLog(['serving'], { code: null, signal: 'SIGKILL' })).toEqual({
-      kind: 'signal',
-      message:
-        'Ended by SIGKILL. If nobody did it, the kernel was out of memory: look at the kernel log.',
-      isRetriable: true,
-    })
+  it.each(['SIGSEGV', 'SIGKILL', 'SIGABRT', 'SIGBUS', 'SIGILL', 'SIGFPE'])(
+    'by %s is told so, with what that means',
+    (signal) => {
+      const report = classifyLog(['serving'], { code: null, signal })
+      expect(report).toMatchObject({ kind: 'signal', isRetriable: true })
+      expect(report.message).toMatch(new RegExp(`^It was ended by ${signal}\\. [A-Z].{20,}\\.$`))
+    },
+  )
+
+  it('by SIGKILL says that the kernel may have been out of memory', () => {
+    const { message } = classifyLog([], { code: null, signal: 'SIGKILL' })
+    expect(message).toContain('journalctl -k')
+  })
+
+  it('for want of a token is told of HF_TOKEN [002-26a2]', () => {
+    const { message } = classifyLog(['401 Client Error: Unauthorized for url: x'], failed)
+    expect(message).toBe(
+      'The source of the model refuses this host: "401 Client Error: Unauthorized for url: x". ' +
+        "Set HF_TOKEN in the agent's environment to a token that may read the model.",
+    )
+  })
+
+  it('by a root cause is told with that, not with what followed from it', () => {
+    const { message } = classifyLog(
+      ['torch.OutOfMemoryError: CUDA out of memory.', 'RuntimeError: Engine core failed.'],
+      failed,
+    )
+    expect(message).toMatch(/^Its GPU has too little free memory for it: "torch\.OutOfMemoryError/)
   })
 
   it('cleanly is stopped, whatever it printed', () => {
@@ -78,8 +110,8 @@ describe('an engine that ended', () => {
 
   it('is quoted without colours and without end', () => {
     const { message } = classifyLog([`\u001b[0;36mCUDA error: ${'x'.repeat(999)}`], failed)
-    expect(message.startsWith('"CUDA error: xxx')).toBe(true)
-    expect(message.length).toBeLessThan(400)
+    expect(message).toContain(': "CUDA error: xxx')
+    expect(message.length).toBeLessThan(500)
   })
 
   it('is not blamed on a warning it has recovered from', () => {
@@ -89,7 +121,7 @@ describe('an engine that ended', () => {
 
   it('without a word has its exit code told', () => {
     expect(classifyLog([], { code: 7, signal: null }).message).toBe(
-      'Exit code 7. It printed nothing.',
+      'It ended with exit code 7. It printed nothing.',
     )
   })
 })
