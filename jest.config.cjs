@@ -11,7 +11,11 @@ const suite = (name, testMatch, extra = {}) => ({
 // Suites are folders; `npx jest --selectProjects unit` runs one of them.
 module.exports = {
   projects: [
-    suite('unit', ['<rootDir>/libs/**/*.spec.ts', '<rootDir>/apps/**/*.spec.ts']),
+    suite('unit', [
+      '<rootDir>/libs/**/*.spec.ts',
+      '<rootDir>/apps/**/*.spec.ts',
+      '<rootDir>/bench/**/*.spec.ts',
+    ]),
     suite('tidy', ['<rootDir>/tests/tidy/**/*.spec.ts']),
     suite('simulation', ['<rootDir>/tests/simulation/**/*.spec.ts']),
     suite('integration', [

@@ -96,6 +96,9 @@ const buildView = ({ fleet }: RouterWorld): FleetView => {
       deviceMask: ['0'],
       slotsTotal: spec.maxSeqs,
       contextLength: spec.kvTokens,
+      // What hosts publish of these cards.
+      computeCapability: spec.gpu === 'h100' ? 9 : 8,
+      vramTotalBytes: 80 * 2 ** 30,
       models: [MODEL],
     })
     const hostId = `host-${index}`
