@@ -15,6 +15,7 @@ import { createSilentLogger } from '@berth/runtime'
 import { startTestAgent, type AgentUnderTest } from './testing/agent-under-test.ts'
 import { eventually } from './testing/eventually.ts'
 import { gpuTable, gpuUuid, makeFakeGpuTools, type FakeGpuTools } from './testing/fake-gpu-tools.ts'
+import { isAlive } from './testing/is-alive.ts'
 import { simPool } from './testing/pools-folder.ts'
 
 // Real processes on a machine that may be busy; a fault is seen at the next look.
@@ -206,6 +207,22 @@ describe('starts on one GPU', () => {
     const { deviceMask } = await test.status('last')
     expect(deviceMask).toEqual(['0'])
   })
+})
+
+it('[002-10a] an engine is gone when the GPU shows none of its memory, not before', async () => {
+  await using test = await start([
+    simPool('a', { devices: [0], lifecycle: { shutdown_grace_s: 0.3 } }, { orphan: true }),
+  ])
+  const { pid } = await test.reaches('a', PoolState.READY)
+  const { orphan_pid: orphan } = await test.simState('a')
+  await tools.set('apps.csv', `${gpuUuid(0)}, ${orphan}, 512\n${gpuUuid(1)}, 1, 512\n`)
+  const isAsked = async () => (await tools.calls()).filter((line) => line.includes('apps')).length
+  await test.client.stop({ poolId: 'a' })
+  await eventually('the GPU was asked twice', async () => (await isAsked()) > 1)
+  expect(isAlive(pid)).toBe(false)
+  expect((await test.status('a')).state).toBe(PoolState.STOPPING)
+  await tools.set('apps.csv', `${gpuUuid(1)}, 1, 512\n`)
+  await test.reaches('a', PoolState.STOPPED)
 })
 
 it('[001-GPM-5] a tool that hangs leaves pools alone and never runs twice', async () => {

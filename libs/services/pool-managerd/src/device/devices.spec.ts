@@ -264,6 +264,14 @@ describe('a driver', () => {
   })
 })
 
+it('processes on the GPUs are not asked for while the tool hangs', async () => {
+  const rig = createRig(() => Promise.resolve({ kind: 'silent' }))
+  await rig.devices.look()
+  const before = rig.asked.length
+  expect(await rig.devices.processes()).toBeUndefined()
+  expect(rig.asked).toHaveLength(before)
+})
+
 it('processes on the GPUs are asked for when somebody wants to know, once for all who do', async () => {
   await using tools = await makeFakeGpuTools()
   await tools.set('gpus.csv', two)

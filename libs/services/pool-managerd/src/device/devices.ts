@@ -1,6 +1,4 @@
 import {
-  GPU_PROCESS_ARGS,
-  readGpuProcesses,
   resolveMask,
   type DeviceFault,
   type FoundDevice,
@@ -10,12 +8,9 @@ import {
 } from '@berth/devices'
 import type { Cancel, Clock } from '@berth/kernel'
 import { cpuDevice } from './cpu-inventory.ts'
-import { foldLook, type ToolBook } from './fold-look.ts'
+import { createGpuTools } from './gpu-tools.ts'
 import type { KernelLog } from './kernel-log.ts'
-import { lookAtAmd } from './look-at-amd.ts'
-import { lookAtNvidia } from './look-at-nvidia.ts'
 import type { RunTool } from './run-tool.ts'
-import type { LookThroughTool, ToolName } from './tool-look.ts'
 import { createXidFaults } from './xid-faults.ts'
 
 /** The devices of this host, looked at every 5 s. */
@@ -44,22 +39,10 @@ export interface DevicesOptions {
 }
 
 const LOOK_MS = 5_000
-/** A tool that is not installed is looked for this seldom. */
-const MISSING_MS = 60_000
-
-interface Watch {
-  readonly lookThrough: LookThroughTool
-  book: ToolBook
-  nextAt: number
-}
-
 /** Nothing is known before the first `look`; the next ones follow by themselves. */
 export const createDevices = (options: DevicesOptions): Devices => {
   const { clock, run, hostMemory, kernelLog } = options
-  const watches = [
-    watch('nvidia-smi', lookAtNvidia(run, hostMemory)),
-    watch('rocm-smi', lookAtAmd(run)),
-  ]
+  const tools = createGpuTools(run, clock, hostMemory)
   const listeners = new Set<(hasChanged: boolean) => void>()
   const xids = createXidFaults()
   let found: readonly FoundDevice[] = [cpuDevice(options.cpuName, hostMemory())]
@@ -70,22 +53,12 @@ export const createDevices = (options: DevicesOptions): Devices => {
 
   const lookAll = async () => {
     xids.note((await kernelLog?.read()) ?? [], clock.now())
-    for (const each of watches) await lookOnce(each)
+    await tools.look()
     const before = found
-    const gpus = watches.flatMap(({ book }) => book.devices)
-    found = [cpuDevice(options.cpuName, hostMemory()), ...gpus.map(withXid)]
+    found = [cpuDevice(options.cpuName, hostMemory()), ...tools.devices.map(withXid)]
     if (isClosed) return
     const hasChanged = differ(before, found)
     for (const fn of [...listeners]) fn(hasChanged)
-  }
-  const lookOnce = async (each: Watch) => {
-    if (clock.now() < each.nextAt) return
-    const look = await each.lookThrough()
-    const others = watches.filter((other) => other !== each)
-    const taken = new Set(others.flatMap(({ book }) => book.devices.map((one) => one.deviceId)))
-    each.book = foldLook(each.book, look, taken)
-    const isAbsent = look.kind === 'missing' && each.book.devices.length === 0
-    each.nextAt = isAbsent ? clock.now() + MISSING_MS : 0
   }
   const withXid = (device: FoundDevice): FoundDevice => {
     const fault = device.fault ?? xids.faultOf(device, clock.now())
@@ -97,20 +70,23 @@ export const createDevices = (options: DevicesOptions): Devices => {
       cancel()
       if (!isClosed) cancel = clock.after(LOOK_MS, () => void look())
     }))
-  const brokenTool = (): DeviceFault | undefined =>
-    watches.map(({ book }) => book.fault).find((fault) => fault !== undefined)
+  const processesNow = async () => {
+    // A tool that hangs in this look is not asked a second time.
+    await looking
+    return tools.processes()
+  }
   const resolve = (mask: readonly string[]) =>
-    resolveMask(mask, found, { isIncomplete: brokenTool() !== undefined })
+    resolveMask(mask, found, { isIncomplete: tools.fault !== undefined })
   return {
     get found() {
       return found
     },
     get isIncomplete() {
-      return brokenTool() !== undefined
+      return tools.fault !== undefined
     },
     resolve,
-    faultOf: (mask) => faultOf(resolve(mask), brokenTool()),
-    processes: () => (asking ??= askProcesses(run).finally(() => (asking = undefined))),
+    faultOf: (mask) => faultOf(resolve(mask), tools.fault),
+    processes: () => (asking ??= processesNow().finally(() => (asking = undefined))),
     look,
     onLook: (fn) => {
       listeners.add(fn)
@@ -125,12 +101,6 @@ export const createDevices = (options: DevicesOptions): Devices => {
   }
 }
 
-const watch = (tool: ToolName, lookThrough: LookThroughTool): Watch => ({
-  lookThrough,
-  book: { tool, devices: [], misses: 0 },
-  nextAt: 0,
-})
-
 const faultOf = (
   { devices, unknown, problems }: ResolvedMask,
   broken: DeviceFault | undefined,
@@ -141,11 +111,6 @@ const faultOf = (
   return unknown.length > 0 && broken
     ? `Devices ${unknown.join(', ')}: ${broken.message}`
     : undefined
-}
-
-const askProcesses = async (run: RunTool): Promise<readonly GpuProcess[] | undefined> => {
-  const answer = await run('nvidia-smi', GPU_PROCESS_ARGS)
-  return answer.kind === 'answered' && answer.code === 0 ? readGpuProcesses(answer.out) : undefined
 }
 
 /** A change of figures that is worth a snapshot of its own. */

@@ -48,7 +48,8 @@ export const createToolRunner = (options: {
 
   const ask = (file: string, args: readonly string[]): Promise<ToolOutcome> => {
     if (isClosed || stuck.has(file)) return Promise.resolve({ kind: 'silent' })
-    const child = spawn(file, [...args], { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = start(file, args, env)
+    if (!child) return Promise.resolve({ kind: 'silent' })
     current = child
     stuck.add(file)
     child.once('close', () => stuck.delete(file))
@@ -64,6 +65,16 @@ export const createToolRunner = (options: {
       isClosed = true
       if (current) end(current)
     },
+  }
+}
+
+/** `undefined` where the host has no descriptors or processes left for it. */
+const start = (file: string, args: readonly string[], env: Readonly<Record<string, string>>) => {
+  try {
+    return spawn(file, [...args], { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+  } catch {
+    // Most failures come as an event; those that are thrown are no answer either.
+    return undefined
   }
 }
 

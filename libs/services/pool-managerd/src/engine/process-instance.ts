@@ -1,6 +1,7 @@
 import { sleep } from '@berth/kernel'
 import type { Child } from '@berth/runtime'
 import type { EngineAccess } from '@berth/supervision'
+import { gpuMemoryOf } from './gpu-memory.ts'
 import type { Instance } from './instance.ts'
 import type { LaunchEnv, LaunchRequest } from './launch-instance.ts'
 import { machineOf } from './machine.ts'
@@ -27,7 +28,9 @@ export const instanceOfProcess = (
 ): Instance => {
   const { instanceId, driver, ring } = request
   let isReleased = false
+  const memory = gpuMemoryOf(request.spec, child.pid, env)
   child.onExit((exit) => {
+    memory.note()
     // Its last words first: they say why.
     void tail[Symbol.asyncDispose]().then(() => {
       if (!isReleased) request.onExit(driver.classify(ring.last(200), exit), exit)
@@ -38,9 +41,13 @@ export const instanceOfProcess = (
     access,
     pid: child.pid,
     upSinceMs,
-    signal: (signal) => child.signalGroup(signal),
+    signal: (signal) => {
+      memory.note()
+      child.signalGroup(signal)
+    },
     gone: async (signal) => {
       await untilGone(child, port, env, signal)
+      await memory.untilFree(signal)
       await env.journal.forget(instanceId)
     },
     release: async () => {

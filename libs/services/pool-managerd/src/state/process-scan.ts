@@ -36,6 +36,10 @@ export const readMarks = (pid: number): Marks => {
 export const findMarkedGroups = (isWanted: (marks: Marks) => boolean): number[] =>
   pids().flatMap((pid) => (isWanted(readMarks(pid)) ? groupOf(pid) : []))
 
+/** The processes of a group, its leader among them. Linux only. */
+export const pidsOfGroup = (group: number): number[] =>
+  pids().filter((pid) => groupOf(pid).includes(group))
+
 /** Field 5 of `/proc/<pid>/stat`, the third after the command name (proc_pid_stat(5)). */
 const groupOf = (pid: number): number[] => {
   const text = read(`/proc/${pid}/stat`)?.toString() ?? ''
