@@ -7,7 +7,7 @@ import { parseDocument } from 'yaml'
  * with every syntax error and its line and column, or with why the file cannot be read.
  */
 export const readYamlFile = (path: string): unknown => {
-  const document = parseDocument(readText(path), { uniqueKeys: true })
+  const document = parse(path)
   if (document.errors.length > 0) {
     const problems = document.errors.map((error) => {
       const [start] = error.linePos ?? []
@@ -18,6 +18,16 @@ export const readYamlFile = (path: string): unknown => {
   }
   try {
     return document.toJS() as unknown
+  } catch (error) {
+    throw new BerthError('CONFIG_INVALID', `${path}: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+/** The parser overflows the stack on brackets in brackets in brackets. */
+const parse = (path: string) => {
+  const text = readText(path)
+  try {
+    return parseDocument(text, { uniqueKeys: true })
   } catch (error) {
     throw new BerthError('CONFIG_INVALID', `${path}: ${messageOf(error)}`, { cause: error })
   }

@@ -1,13 +1,15 @@
 import { statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { checkBudgets, type BudgetClaim } from '@berth/devices'
-import { BerthError, parseModelId } from '@berth/kernel'
+import { BerthError } from '@berth/kernel'
 import { listProblems, readYamlFile } from '@berth/runtime'
 import type { EngineDriver, EngineName } from '@berth/supervision'
 import type { Devices } from '../device/devices.ts'
 import { checkDevices, claimOf, withMask } from './check-devices.ts'
-import { fileSchema, poolSchema } from './pool-schema.ts'
+import { checkPool } from './check-pool.ts'
+import { fileSchema, type PoolDocument } from './pool-schema.ts'
 import type { PoolSpec, PoolsFile } from './pool-spec.ts'
+import { readEntry } from './read-entry.ts'
 import { toPoolSpec } from './to-pool-spec.ts'
 
 export interface LoadPoolsOptions {
@@ -20,86 +22,85 @@ export interface LoadPoolsOptions {
 /** What a mask is checked against. */
 export type KnownDevices = Pick<Devices, 'resolve'>
 
+/** 256 pools with every key need a tenth of it; more is not a pools file. */
+const FILE_MAX_BYTES = 1_048_576
+
 /**
  * The pools file, read and checked against this host. Throws one `CONFIG_INVALID` that lists
  * everything that is wrong, each with its path (`pools[1].devices[0]: ...`).
  */
 export const loadPoolsFile = (options: LoadPoolsOptions): PoolsFile => {
-  const content = readYamlFile(options.path)
+  const { path } = options
+  refuseHuge(path)
+  const content = readYamlFile(path)
   const file = fileSchema.safeParse(content ?? {})
   const problems = file.success ? [] : listProblems(file.error)
-  const root = resolve(
-    dirname(options.path),
-    (file.success ? file.data.model_root : undefined) ?? '.',
-  )
+  const root = resolve(dirname(path), (file.success ? file.data.model_root : undefined) ?? '.')
+  const entries = entriesOf(content)
   const pools: PoolSpec[] = []
   const claims: BudgetClaim[] = []
-  for (const [index, entry] of entriesOf(content).entries()) {
+  for (const [index, entry] of entries.entries()) {
     const where = `pools[${index}]`
-    const pool = poolSchema.safeParse(entry)
-    if (!pool.success) {
-      problems.push(...listProblems(pool.error, where))
-      continue
-    }
-    const written = toPoolSpec(pool.data, root)
-    const mask = options.devices.resolve(written.devices)
-    const spec = withMask(written, mask)
-    problems.push(
-      ...checkPool(spec, where, options),
-      ...checkDevices(spec, where, { mask, drivers: options.drivers }),
-      ...checkUnique(spec, where, pools),
-    )
-    pools.push(spec)
-    claims.push({ ...{ where, poolId: spec.poolId }, ...claimOf(spec, mask) })
+    const read = readEntry(entry, where)
+    problems.push(...read.problems)
+    if (!read.document) continue
+    const held = holdAgainstHost(read.document, { ...options, where, root })
+    const { wrongKeys } = read
+    problems.push(...held.problems.filter((problem) => !isAbout(problem, where, wrongKeys)))
+    pools.push(held.spec)
+    claims.push(held.claim)
   }
-  problems.push(...checkBudgets(claims))
-  if (problems.length > 0 || !file.success) throw invalid(options.path, problems)
+  problems.push(...checkUnique(entries), ...checkBudgets(claims))
+  if (problems.length > 0 || !file.success) throw invalid(path, problems)
   return { hostId: file.data.host, pools }
+}
+
+const refuseHuge = (path: string) => {
+  const bytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0
+  if (bytes > FILE_MAX_BYTES)
+    throw invalid(path, [`it has ${bytes} bytes: a pools file has at most ${FILE_MAX_BYTES}`])
 }
 
 /** The pools even of a file whose top is wrong, so that nothing has to be fixed twice. */
 const entriesOf = (content: unknown): readonly unknown[] => {
   const pools = (content as { readonly pools?: unknown } | null)?.pools
-  return Array.isArray(pools) ? pools : []
+  return Array.isArray(pools) ? pools.slice(0, POOLS_MAX) : []
 }
 
-const checkUnique = (spec: PoolSpec, where: string, before: readonly PoolSpec[]): string[] =>
-  before.some(({ poolId }) => poolId === spec.poolId)
-    ? [`${where}.id: ${spec.poolId} names another pool already`]
-    : []
+/** As the schema has it: those beyond are told of once, not one by one. */
+const POOLS_MAX = 256
 
-const checkPool = (spec: PoolSpec, where: string, options: LoadPoolsOptions): string[] => {
-  const driver = options.drivers[spec.engine.engine]
-  const known = Object.keys(options.drivers).join(', ')
-  const problems = driver
-    ? driver.check(spec.engine).map((problem) => `${where}.${problem}`)
-    : [`${where}.engine: this version has no driver for ${spec.engine.engine}, only ${known}`]
-  return [
-    ...problems,
-    ...checkModel(spec, where),
-    ...(spec.isStrict && spec.engine.slots !== 1
-      ? [`${where}.slots: determinism strict needs exactly 1`]
-      : []),
-  ]
-}
-
-const checkModel = (spec: PoolSpec, where: string): string[] => {
-  const { modelPath, engine } = spec
-  const problems: string[] = []
-  if (modelPath !== undefined && engine.mode === 'managed' && !isFile(modelPath))
-    problems.push(`${where}.model: there is no file ${modelPath}`)
-  if (engine.modelId !== undefined) {
-    try {
-      parseModelId(engine.modelId)
-    } catch (error) {
-      problems.push(`${where}.model_id: ${BerthError.from(error).message}`)
-    }
+const holdAgainstHost = (
+  document: PoolDocument,
+  { where, root, devices, drivers }: LoadPoolsOptions & { where: string; root: string },
+) => {
+  const written = toPoolSpec(document, root)
+  const mask = devices.resolve(written.devices)
+  const spec = withMask(written, mask)
+  return {
+    spec,
+    claim: { ...{ where, poolId: spec.poolId }, ...claimOf(spec, mask) },
+    problems: [...checkPool(spec, where, drivers), ...checkDevices(spec, where, { mask, drivers })],
   }
-  return problems
 }
 
-const isFile = (path: string): boolean =>
-  statSync(path, { throwIfNoEntry: false })?.isFile() ?? false
+/** A key that was set aside has its problem already. */
+const isAbout = (problem: string, where: string, keys: ReadonlySet<string>): boolean =>
+  keys.has(/^\w+/.exec(problem.slice(where.length + 1))?.[0] ?? '')
+
+/** As the file has the ids, whatever else is wrong with their pools. */
+const checkUnique = (entries: readonly unknown[]): string[] => {
+  const seen = new Map<unknown, number>()
+  return entries.flatMap((entry, index) => {
+    const id = (entry as { readonly id?: unknown } | null)?.id
+    if (typeof id !== 'string') return []
+    const first = seen.get(id)
+    if (first === undefined) seen.set(id, index)
+    return first === undefined
+      ? []
+      : [`pools[${index}].id: ${id.slice(0, 80)} names another pool already: pools[${first}]`]
+  })
+}
 
 const invalid = (path: string, problems: readonly string[]) =>
   new BerthError(

@@ -16,7 +16,7 @@ export interface ModelSource {
  * else a name. `name.gguf` is called `name`; a revision (`@...`) is no part of the name.
  */
 export const readModelSource = (model: string, engine: EngineName, root: string): ModelSource => {
-  const [, scheme, rest = ''] = /^(hf|file|https|oci|ollama):(.*)$/s.exec(model) ?? ['', '', model]
+  const { scheme, rest } = split(model)
   if (scheme === 'file' || (!scheme && FILE_ENGINES.has(engine))) {
     const plain = rest.replace(/^\/\/(?=\/)/, '')
     const path = isAbsolute(plain) ? plain : resolve(root, plain)
@@ -25,5 +25,15 @@ export const readModelSource = (model: string, engine: EngineName, root: string)
   if (scheme === 'https') return { modelId: withoutEnding(basename(rest)) }
   return { modelId: scheme === 'hf' ? rest.replace(/@[^@]*$/, '') : rest }
 }
+
+/** What `model` says of where it comes from; empty for a plain path or name. */
+export const schemeOf = (model: string): string => split(model).scheme
+
+const split = (model: string) => {
+  const [, scheme = '', rest = ''] = SCHEMES.exec(model) ?? ['', '', model]
+  return { scheme, rest }
+}
+
+const SCHEMES = /^(hf|file|https|oci|ollama):(.*)$/s
 
 const withoutEnding = (file: string) => file.replace(/\.gguf$/i, '')

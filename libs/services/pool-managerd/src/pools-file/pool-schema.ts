@@ -58,6 +58,11 @@ export const poolSchema = z.strictObject({
   vram_budget_bytes: z.number().int().min(1).max(Number.MAX_SAFE_INTEGER).optional(),
   /** `hf:`, `file:`, `https:`, `oci:`, `ollama:`, or a plain path or name. */
   model: z.string().min(1).max(4_096).optional(),
+  /** Of the model's file: another content never serves. */
+  digest: z
+    .string()
+    .regex(/^sha256:[0-9a-f]{64}$/, 'expected "sha256:" and 64 of 0-9 and a-f')
+    .optional(),
   /** What clients send as `model`, when not the name in `model`. */
   model_id: z.string().min(1).max(256).optional(),
   slots: z.number().int().min(1).max(4_096).optional(),
@@ -71,7 +76,17 @@ export const poolSchema = z.strictObject({
   /** The service unit of a monitored engine, for the error that asks to start it. */
   unit: z.string().min(1).optional(),
   runtime: z.enum(['process']).default('process'),
-  load: z.enum(['manual']).default('manual'),
+  load: z
+    .literal('manual', {
+      error: 'only manual: pools are loaded when the agent starts, or by command. Remove the key',
+    })
+    .default('manual'),
+  ttl_s: z
+    .never({
+      error:
+        'idle pools are not unloaded by this version. Remove the key, or stop the pool by command',
+    })
+    .optional(),
   determinism: z.enum(['best_effort', 'strict']).default('best_effort'),
   sampler_profile_version: z.string().max(64).default(''),
   health: z

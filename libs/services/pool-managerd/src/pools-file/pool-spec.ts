@@ -21,6 +21,8 @@ export interface PoolSpec {
   readonly writtenModelRef?: string
   /** The model file, when the engine reads one of this machine. */
   readonly modelPath?: string
+  /** `sha256:` and 64 hex digits that the model file of the pools file has to have. */
+  readonly modelDigest?: string
   /** False: the engine says how many requests it runs at once. */
   readonly hasOwnSlots: boolean
   /** 0: a free one from the system. */

@@ -41,6 +41,7 @@ export const toPoolSpec = (pool: PoolDocument, root: string): PoolSpec => {
     policy: toPolicy(pool, mode === 'managed'),
     probing: toProbing(pool),
     ...(source?.path === undefined ? {} : { modelPath: source.path }),
+    ...(pool.digest === undefined ? {} : { modelDigest: pool.digest }),
     ...(pool.api_key_env === undefined ? {} : { apiKeyEnv: pool.api_key_env }),
     ...(pool.unit === undefined ? {} : { unit: pool.unit }),
   }
