@@ -63,7 +63,7 @@ export const putOnShelf = (shelf: PrefixShelf, block: number, tokens: number): n
   shelf.free = shelf.older[place]!
   shelf.block[place] = block
   shelf.tokens[place] = tokens
-  shelf.totalTokens += shelf.tokens[place]!
+  shelf.totalTokens += shelf.tokens[place]
   shelf.used += 1
   if (block !== NO_ENTRY) {
     let at = hash(block)
