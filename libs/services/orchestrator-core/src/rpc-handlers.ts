@@ -5,6 +5,7 @@ import type { Coordinator } from './coordinator.ts'
 import type { Core } from './core-state.ts'
 import { DECISIONS_MAX } from './decision-log.ts'
 import { reportHost, reportModels, reportPool, reportStatus } from './fleet-report.ts'
+import type { PoolCommands } from './pool-commands.ts'
 import type { SessionServer } from './session-server.ts'
 import { toJobSpec } from './wire-job.ts'
 import { fromDecisionEntry, fromExplanation } from './wire-explanation.ts'
@@ -13,6 +14,7 @@ import { reportSession } from './wire-session.ts'
 export interface RpcHandlerOptions {
   readonly coordinator: Coordinator
   readonly sessions: SessionServer
+  readonly pools: PoolCommands
   readonly version: string
   /** Where gateways reach this core. Known once it listens. */
   address(): string
@@ -65,6 +67,7 @@ const notRemembered = (id: string) =>
 
 const fleetService = (options: RpcHandlerOptions) => {
   const { core } = options.coordinator
+  const { pools } = options
   return implement(FleetService, {
     listPools: async () => ({
       pools: [...core.view.pools.values()].sort(byPoolId).map((pool) => reportPool(core, pool)),
@@ -86,6 +89,20 @@ const fleetService = (options: RpcHandlerOptions) => {
         isBusConnected: options.isBusConnected(),
         version: options.version,
       }),
+    commandPool: async (request, context) => {
+      assertLeading(core)
+      return { operation: await pools.command(request, context) }
+    },
+    listPoolOperations: ({ poolId }, context) => pools.list(poolId, context),
+    getPoolOperation: async ({ operationId }, context) => ({
+      operation: await pools.get(operationId, context),
+    }),
+    watchPoolOperation: async function* ({ operationId }, context) {
+      for await (const operation of pools.watch(operationId, context)) yield { operation }
+    },
+    tailPoolLog: async function* (request, context) {
+      for await (const { lines } of pools.tailLog(request, context)) yield { lines }
+    },
   })
 }
 

@@ -18,6 +18,8 @@ import { createKeyRing, installKeyByRpc, type InstallKey } from './key-delivery.
 import { startLeader, type Leader } from './leader.ts'
 import type { KeyBudget } from './ledger.ts'
 import { createLedgerStore, type LedgerStore } from './ledger-store.ts'
+import { createAgentClients } from './agent-clients.ts'
+import { createPoolCommands } from './pool-commands.ts'
 import { createRpcServices } from './rpc-handlers.ts'
 import { createSeries } from './series.ts'
 import { createSessionServer, type SessionServer } from './session-server.ts'
@@ -113,8 +115,9 @@ export const createOrchestratorCore = (deps: OrchestratorCoreDeps): Orchestrator
     ...(deps.budgetOfKey ? { budgetOfKey: deps.budgetOfKey } : {}),
   })
   registerGauges(metrics, coordinator.core)
+  const pools = createPoolCommands(coordinator.core, ends.use(createAgentClients()))
   const services = createRpcServices({
-    ...{ coordinator, sessions, version: deps.version },
+    ...{ coordinator, sessions, pools, version: deps.version },
     address: () => address,
     isBusConnected: () => bus.isConnected,
   })

@@ -13,7 +13,7 @@ export interface CoreAddresses {
 }
 
 /**
- * Unary calls to core: `ask` tries the leader while there is one, then every other address. Fails
+ * Calls to core: `ask` tries the leader while there is one, then every other address. Fails
  * with `BerthError` only; with `CONTROL_PLANE_UNAVAILABLE` when no core answers.
  */
 export const createCoreClients = <S extends DescService>(service: S, cores: CoreAddresses) => {
@@ -32,9 +32,7 @@ export const createCoreClients = <S extends DescService>(service: S, cores: Core
     return client
   }
   const ask = async <T>(call: (client: Client<S>) => Promise<T>): Promise<T> => {
-    const leader = cores.leader()
-    const order = new Set(leader === undefined ? cores.addresses : [leader, ...cores.addresses])
-    for (const address of order) {
+    for (const address of inOrder(cores)) {
       try {
         return await call(clientOf(address))
       } catch (error) {
@@ -43,13 +41,37 @@ export const createCoreClients = <S extends DescService>(service: S, cores: Core
     }
     throw absent(cores.addresses)
   }
+  /** As `ask`, for a stream: once it has said something, its end is its end. */
+  const follow = async function* <T>(
+    call: (client: Client<S>) => AsyncIterable<T>,
+  ): AsyncGenerator<T> {
+    for (const address of inOrder(cores)) {
+      let hasBegun = false
+      try {
+        for await (const message of call(clientOf(address))) {
+          hasBegun = true
+          yield message
+        }
+        return
+      } catch (error) {
+        if (hasBegun || !isAbsent(error)) throw error
+      }
+    }
+    throw absent(cores.addresses)
+  }
   return {
     ask,
+    follow,
     [Symbol.dispose]: () => {
       for (const client of clients.values()) client[Symbol.dispose]()
       clients.clear()
     },
   }
+}
+
+const inOrder = (cores: CoreAddresses): ReadonlySet<string> => {
+  const leader = cores.leader()
+  return new Set(leader === undefined ? cores.addresses : [leader, ...cores.addresses])
 }
 
 const isAbsent = (error: unknown) => {

@@ -10,6 +10,7 @@ import type { HttpCaller } from './http/http-caller.ts'
 import { serveHttp } from './http/http-server.ts'
 import { createBodyReader } from './http/read-body.ts'
 import { openAccess } from './open-access.ts'
+import { createPoolCommandsClient } from './pool-commands-client.ts'
 import { createPlacementClient } from './placement-client.ts'
 import { createSessionClient } from './session-client.ts'
 import { createSessionsClient } from './sessions-client.ts'
@@ -60,6 +61,7 @@ export const startOrchestratord = async (
   const fleet = scope.use(createFleetClient({ addresses, leader }))
   const sessions = scope.use(createSessionsClient({ addresses, leader }))
   const placement = scope.use(createPlacementClient({ addresses, leader }))
+  const pools = scope.use(createPoolCommandsClient({ addresses, leader }))
   const callers = new Set<HttpCaller>()
   scope.defer(() => whenNone(callers, clock))
   const app = createApp({
@@ -68,6 +70,7 @@ export const startOrchestratord = async (
     fleet,
     sessions,
     placement,
+    pools,
     keys,
     metricsNeed,
     clock,
@@ -82,6 +85,7 @@ export const startOrchestratord = async (
     onRetry: metrics.onRetry,
     onAuthFailure: metrics.onAuthFailure,
     isDraining: () => scope.signal.aborted,
+    stopping: scope.signal,
   })
   const server = scope.use(
     await serveHttp({

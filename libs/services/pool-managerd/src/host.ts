@@ -15,6 +15,7 @@ import { Pool, type PoolOptions } from './pool/pool.ts'
 import type { PoolSpec } from './pools-file/pool-spec.ts'
 import { createAgentEvents, type AgentEvents } from './publish/agent-events.ts'
 import { hostMessage } from './publish/host-message.ts'
+import { paceOperations } from './publish/pace-operations.ts'
 import { poolMessage } from './publish/pool-message.ts'
 import { createPublisher, type Publisher, type Urgency } from './publish/publisher.ts'
 
@@ -87,8 +88,9 @@ export const createHost = (options: HostOptions): Host => {
       ),
   })
   const authority = createAuthority(() => publisher.changed('urgent'))
+  const paced = paceOperations(clock, events.operationChanged)
   operations.onChange((operation, correlationId) => {
-    events.operationChanged(operation, correlationId)
+    paced.changed(operation, correlationId)
     publisher.changed('urgent')
   })
   const onSnapshotChange = (urgency: Urgency) => publisher.changed(urgency)
@@ -111,7 +113,10 @@ export const createHost = (options: HostOptions): Host => {
       isDraining = true
       publisher.flush()
     },
-    [Symbol.dispose]: () => publisher[Symbol.dispose](),
+    [Symbol.dispose]: () => {
+      paced[Symbol.dispose]()
+      publisher[Symbol.dispose]()
+    },
   }
 }
 

@@ -9,7 +9,10 @@ import { correlate } from './correlate.ts'
 import { inference, type InferenceDeps } from './inference.ts'
 import { getModel, listModels } from './models.ts'
 import { observe } from './observe.ts'
+import { getOperation, listOperations } from './operations.ts'
 import { explainPlacement, getDecision } from './placement.ts'
+import { poolCommandHandlers, type PoolCommandDeps } from './pool-commands.ts'
+import { getPoolLogs } from './pool-logs.ts'
 import { getPool, getPoolHealth, listHosts, listPools } from './pools.ts'
 import { contextOf } from './request-context.ts'
 import { errorHandler } from './send-error.ts'
@@ -21,6 +24,9 @@ export interface AppDeps extends InferenceDeps {
   readonly registry: Metrics
   readonly sessions: Sessions
   readonly placement: Placement
+  readonly pools: PoolCommandDeps['pools']
+  /** Aborted when this gateway stops. */
+  readonly stopping: AbortSignal
   readonly metricsNeed: Need
   isDraining(): boolean
 }
@@ -33,6 +39,8 @@ type Route = readonly [Method, string, Need, RequestHandler]
 export const createApp = (deps: AppDeps): Express => {
   const { clock, rng, log, fleet } = deps
   const relayed = inference(deps)
+  const { pools } = deps
+  const command = poolCommandHandlers(deps)
   const routes: readonly Route[] = [
     ['post', '/v1/chat/completions', 'inference', relayed],
     ['post', '/v1/completions', 'inference', relayed],
@@ -44,6 +52,16 @@ export const createApp = (deps: AppDeps): Express => {
     ['get', '/v1/pools', 'operator', listPools(fleet)],
     ['get', '/v1/pools/:id', 'operator', getPool(fleet)],
     ['get', '/v1/pools/:id/health', 'operator', getPoolHealth(fleet)],
+    ['get', '/v1/pools/:id/logs', 'operator', getPoolLogs(deps)],
+    ['post', '/v1/pools/:id/start', 'operator', command.start],
+    ['post', '/v1/pools/:id/stop', 'operator', command.stop],
+    ['post', '/v1/pools/:id/restart', 'operator', command.restart],
+    ['post', '/v1/pools/:id/reset-restarts', 'operator', command.resetRestarts],
+    ['post', '/v1/pools/:id/drain', 'operator', command.drain],
+    ['post', '/v1/pools/:id/undrain', 'operator', command.undrain],
+    ['post', '/v1/pools/:id/reload', 'operator', command.reload],
+    ['get', '/v1/operations', 'operator', listOperations(pools)],
+    ['get', '/v1/operations/:id', 'operator', getOperation(pools)],
     ['get', '/v1/hosts', 'operator', listHosts(fleet)],
     ['post', '/v1/placement/explain', 'operator', explainPlacement(deps)],
     ['get', '/v1/placement/decisions/:id', 'operator', getDecision(deps)],

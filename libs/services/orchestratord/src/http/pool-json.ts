@@ -1,8 +1,6 @@
 import {
   DeviceKindSchema,
   FreshnessSchema,
-  OperationStatusSchema,
-  OperationTypeSchema,
   PoolModeSchema,
   PoolState,
   PoolStateSchema,
@@ -10,9 +8,9 @@ import {
   ServiceStateSchema,
   type Device,
   type FleetPool,
-  type Operation,
   type Pool,
 } from '@berth/contract'
+import { operationJson } from './operation-json.ts'
 import { word } from './word.ts'
 
 /** A pool in the API's names. `null` is a fact nobody could measure, never zero. */
@@ -47,6 +45,7 @@ export const poolJson = (fleetPool: FleetPool) => {
       model_lifecycle: pool.supports?.modelLifecycle ?? false,
       resource_monitoring: pool.supports?.resourceMonitoring ?? false,
     },
+    ...restartFields(pool),
     transitions: pool.transitions.map((step) => ({
       at: time(step.atMs),
       from: word(PoolStateSchema, step.from),
@@ -60,7 +59,6 @@ export const poolJson = (fleetPool: FleetPool) => {
 /** `GET /v1/pools/{id}/health`: whether the pool serves, and why not. */
 export const poolHealthJson = (fleetPool: FleetPool) => ({
   ...poolJson(fleetPool),
-  ...restartFields(fleetPool.pool!),
   loading: loadingJson(fleetPool.pool!),
 })
 
@@ -131,17 +129,6 @@ export const deviceJson = (device: Device) => ({
   vram_free_bytes: count(device.memoryFreeBytes),
   utilization_percent: device.utilizationPercent ?? null,
   temperature_c: device.temperatureC ?? null,
-})
-
-const operationJson = (operation: Operation) => ({
-  operation_id: operation.operationId,
-  operation_type: word(OperationTypeSchema, operation.type),
-  status: word(OperationStatusSchema, operation.status),
-  progress_percent: operation.progressPercent,
-  step: text(operation.step),
-  eta_ms: count(operation.etaMs),
-  model_id: text(operation.modelId),
-  initiated_at: time(operation.initiatedAtMs),
 })
 
 const text = (value: string) => (value === '' ? null : value)

@@ -7,6 +7,7 @@ import {
   type Acquire,
   type AssignedSchema,
   type ClientFrame,
+  type CommandPoolRequest,
   type EndSessionRequest,
   type ExplainResponseSchema,
   type FleetModelSchema,
@@ -15,9 +16,12 @@ import {
   type GetDecisionResponseSchema,
   type Hello,
   type Job,
+  type PoolOperationSchema,
   type Release,
   type SessionRequest,
   type SessionResponse,
+  type TailPoolLogRequest,
+  type TailPoolLogResponseSchema,
 } from '@berth/contract'
 import { BerthError } from '@berth/kernel'
 import { implement, serveRpc, type BidiStream, type Handlers, type RpcService } from '@berth/rpc'
@@ -45,6 +49,13 @@ export interface CoreScript {
   readonly sessions?: readonly MessageInitShape<typeof GetSessionResponseSchema>[]
   readonly tenant?: string
   readonly port?: number
+  /** Throws what core would. */
+  onCommand?(request: CommandPoolRequest): MessageInitShape<typeof PoolOperationSchema>
+  readonly operations?: readonly MessageInitShape<typeof PoolOperationSchema>[]
+  onTailLog?(
+    request: TailPoolLogRequest,
+    signal: AbortSignal,
+  ): AsyncIterable<MessageInitShape<typeof TailPoolLogResponseSchema>>
   onExplain?(job: Job | undefined): MessageInitShape<typeof ExplainResponseSchema>
   /** Throws `DECISION_NOT_FOUND` for what core does not remember. */
   onGetDecision?(id: string): MessageInitShape<typeof GetDecisionResponseSchema>
@@ -185,6 +196,14 @@ const told = (messages: readonly SessionRequest[]) => {
   }
 }
 
+async function* noLines() {}
+
+const operationOf = ({ operations = [] }: CoreScript, id: string) => {
+  const known = operations.find(({ operation }) => operation?.operationId === id)
+  if (known) return known
+  throw new BerthError('OPERATION_NOT_FOUND', `No agent knows an operation ${id}.`)
+}
+
 const fleetOf = (script: CoreScript) =>
   implement(FleetService, {
     listPools: async () => ({ pools: [...(script.pools ?? [])] }),
@@ -196,4 +215,11 @@ const fleetOf = (script: CoreScript) =>
     listHosts: async () => ({ hosts: [{ hostId: 'host-a', poolIds: ['pool-a'] }] }),
     listModels: async () => ({ models: [...(script.models ?? [])] }),
     getFleetStatus: async () => ({ isBusConnected: true }),
+    commandPool: async (request) => ({ operation: script.onCommand?.(request) ?? {} }),
+    listPoolOperations: async () => ({ operations: [...(script.operations ?? [])] }),
+    getPoolOperation: async ({ operationId }) => ({ operation: operationOf(script, operationId) }),
+    watchPoolOperation: async function* ({ operationId }) {
+      yield { operation: operationOf(script, operationId) }
+    },
+    tailPoolLog: (request, { signal }) => script.onTailLog?.(request, signal) ?? noLines(),
   })

@@ -1,6 +1,9 @@
 import { OperationType, type Operation } from '@berth/contract'
+import { messageOf } from '@berth/kernel'
 import type { Pool } from '../pool/pool.ts'
+import { progressOf } from './operation-progress.ts'
 import type { OperationEnd, Operations } from './operations.ts'
+import { notKept, reloadOutcome } from './reload-outcome.ts'
 
 /** Ends an operation when the pool has become what it asked for, or cannot any more. */
 export const followOperation = (
@@ -8,23 +11,39 @@ export const followOperation = (
   operation: Operation,
   { operations, before }: { readonly operations: Operations; readonly before: string | undefined },
 ): void => {
+  const { operationId, type } = operation
   const look = () => {
-    const end = endOf(pool, operation.type, before)
-    if (!end) return operations.step(operation.operationId, pool.supervised.state.kind)
-    stop()
-    operations.end(operation.operationId, end)
+    const end = endOf(pool, type, before)
+    if (end) {
+      stop()
+      return conclude(pool, operation, end, operations)
+    }
+    const progress = progressOf(type, pool.supervised)
+    if (progress) operations.step(operationId, progress)
   }
   const cancels = [
     pool.onChange(look),
     operations.onChange((changed) => {
-      if (changed.operationId === operation.operationId && changed.completedAtMs) stop()
+      if (changed.operationId === operationId && changed.completedAtMs) stop()
     }),
   ]
   const stop = () => {
     for (const cancel of cancels) cancel()
   }
-  if (operation.type === OperationType.DRAIN) cancels.push(pool.slots.whenIdle(look))
+  if (type === OperationType.DRAIN) cancels.push(pool.slots.whenIdle(look))
   look()
+}
+
+/** A new model is told as done once an agent that is started again would serve it as well. */
+const conclude = (pool: Pool, operation: Operation, end: OperationEnd, operations: Operations) => {
+  const { operationId, type } = operation
+  if (type !== OperationType.RELOAD || end.kind !== 'completed')
+    return operations.end(operationId, end)
+  const { spec } = pool
+  void pool.modelKept.then(
+    () => operations.end(operationId, end),
+    (error: unknown) => operations.end(operationId, notKept(spec, messageOf(error))),
+  )
 }
 
 const COMPLETED: OperationEnd = { kind: 'completed' }
@@ -37,12 +56,7 @@ const endOf = (
   const { state, lastError } = pool.supervised
   switch (type) {
     case OperationType.DRAIN:
-      if (state.kind === 'ready')
-        return {
-          kind: 'failed',
-          reason: 'ACTIVE_REQUESTS',
-          message: 'Requests outlived the drain.',
-        }
+      if (state.kind === 'ready') return outlived(pool)
       return pool.slots.active === 0 ? COMPLETED : undefined
     case OperationType.STOP:
       if (state.kind === 'stopped') return COMPLETED
@@ -54,10 +68,20 @@ const endOf = (
       if (state.kind === 'stopped') return superseded('stopped')
       if (state.kind !== 'ready' && state.kind !== 'draining') return undefined
       return type === OperationType.START || state.instanceId !== before ? COMPLETED : undefined
+    case OperationType.RELOAD:
+      return reloadOutcome(pool)
     default:
       return undefined
   }
 }
+
+const outlived = ({ slots }: Pool): OperationEnd => ({
+  kind: 'failed',
+  reason: 'ACTIVE_REQUESTS',
+  message:
+    `${slots.active} requests outlived the drain, and the pool takes requests again. ` +
+    'Ask again with a longer deadline_ms, or with on_deadline "force".',
+})
 
 const superseded = (what: string): OperationEnd => ({
   kind: 'cancelled',

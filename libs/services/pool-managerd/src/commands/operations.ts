@@ -2,6 +2,7 @@ import { clone, create } from '@bufbuild/protobuf'
 import {
   OperationSchema,
   OperationStatus,
+  OperationStepSchema,
   type Operation,
   type OperationType,
 } from '@berth/contract'
@@ -9,11 +10,26 @@ import { BerthError, randomUuid, type Cancel, type Clock, type Rng } from '@bert
 
 /** Operations remembered after their end. */
 const KEPT = 200
+/** Steps remembered of one. */
+const STEPS_KEPT = 50
 
 /** How an operation ended. */
 export type OperationEnd =
   | { readonly kind: 'completed' }
-  | { readonly kind: 'cancelled' | 'failed'; readonly reason: string; readonly message: string }
+  | {
+      readonly kind: 'cancelled' | 'failed'
+      readonly reason: string
+      readonly message: string
+      /** What served before serves again. Absent is false. */
+      readonly isRolledBack?: boolean
+    }
+
+/** Where an operation stands. */
+export interface Progress {
+  /** Such as "drain", "stage", "stop", "start", "probe". */
+  readonly step: string
+  readonly percent: number
+}
 
 /** The changes under way on this host, and the last ones that ended. */
 export interface Operations {
@@ -21,14 +37,17 @@ export interface Operations {
     readonly type: OperationType
     readonly poolId: string
     readonly modelId: string
+    readonly modelRef: string
     readonly term: number
     readonly idempotencyKey: string
     readonly correlationId: string
   }): Operation
-  step(operationId: string, step: string): void
+  step(operationId: string, progress: Progress): void
   end(operationId: string, end: OperationEnd): void
   /** Throws `OPERATION_NOT_FOUND`. */
   get(operationId: string): Operation
+  /** The newest first, of one pool or of all. */
+  list(poolId?: string): readonly Operation[]
   /** The one under way in a pool. */
   current(poolId: string): Operation | undefined
   onChange(fn: (operation: Operation, correlationId: string) => void): Cancel
@@ -44,6 +63,32 @@ const STATUS = {
   failed: OperationStatus.FAILED,
   cancelled: OperationStatus.CANCELLED,
 } as const
+
+const endSteps = (operation: Operation, nowMs: bigint): void => {
+  for (const step of operation.steps) step.completedAtMs ??= nowMs
+}
+
+const takeStep = (operation: Operation, { step, percent }: Progress, startedAtMs: bigint): void => {
+  endSteps(operation, startedAtMs)
+  operation.step = step
+  operation.progressPercent = Math.max(percent, operation.progressPercent)
+  const next = create(OperationStepSchema, { name: step, startedAtMs })
+  // A pool that is started again and again takes the same steps again.
+  operation.steps = [...operation.steps, next].slice(-STEPS_KEPT)
+}
+
+const conclude = (operation: Operation, end: OperationEnd, nowMs: bigint): void => {
+  operation.status = STATUS[end.kind]
+  operation.completedAtMs = nowMs
+  endSteps(operation, nowMs)
+  if (end.kind === 'completed') {
+    operation.progressPercent = 100
+    return
+  }
+  operation.errorReason = end.reason
+  operation.errorMessage = end.message
+  operation.rolledBack = end.isRolledBack ?? false
+}
 
 export const createOperations = (clock: Clock, rng: Rng): Operations => {
   const all = new Map<string, { operation: Operation; readonly correlationId: string }>()
@@ -65,13 +110,14 @@ export const createOperations = (clock: Clock, rng: Rng): Operations => {
   }
   const nowMs = () => BigInt(Math.round(clock.wall()))
   return {
-    begin: ({ type, poolId, modelId, term, idempotencyKey, correlationId }) => {
+    begin: ({ type, poolId, modelId, modelRef, term, idempotencyKey, correlationId }) => {
       const operation = create(OperationSchema, {
         operationId: randomUuid(rng),
         type,
         status: OperationStatus.IN_PROGRESS,
         poolId,
         modelId,
+        modelRef,
         initiatedAtMs: nowMs(),
         term: BigInt(term),
         idempotencyKey,
@@ -81,20 +127,12 @@ export const createOperations = (clock: Clock, rng: Rng): Operations => {
       for (const listener of [...listeners]) listener(operation, correlationId)
       return operation
     },
-    step: (operationId, step) => {
-      if (all.get(operationId)?.operation.step === step) return
-      change(operationId, (operation) => (operation.step = step))
+    step: (operationId, progress) => {
+      if (all.get(operationId)?.operation.step === progress.step) return
+      change(operationId, (operation) => takeStep(operation, progress, nowMs()))
     },
     end: (operationId, end) =>
-      change(operationId, (operation) => {
-        operation.status = STATUS[end.kind]
-        operation.completedAtMs = nowMs()
-        if (end.kind === 'completed') operation.progressPercent = 100
-        else {
-          operation.errorReason = end.reason
-          operation.errorMessage = end.message
-        }
-      }),
+      change(operationId, (operation) => conclude(operation, end, nowMs())),
     get: (operationId) => {
       const entry = all.get(operationId)
       if (entry) return entry.operation
@@ -103,6 +141,11 @@ export const createOperations = (clock: Clock, rng: Rng): Operations => {
         `This host knows no operation ${JSON.stringify(operationId.slice(0, 80))}.`,
       )
     },
+    list: (poolId) =>
+      [...all.values()]
+        .map(({ operation }) => operation)
+        .filter((operation) => poolId === undefined || operation.poolId === poolId)
+        .reverse(),
     current: (poolId) =>
       [...all.values()]
         .map(({ operation }) => operation)

@@ -8,6 +8,7 @@ import { BerthError } from '@berth/kernel'
 import type { SupervisionEvent } from '@berth/supervision'
 import type { Authority } from '../ingress/authority.ts'
 import type { Pool } from '../pool/pool.ts'
+import { withModel } from '../pools-file/with-model.ts'
 import { createFirstAnswers } from './first-answers.ts'
 import { followOperation } from './follow-operation.ts'
 import type { Operations } from './operations.ts'
@@ -24,6 +25,8 @@ export interface OperationCommand {
   readonly request: Command
   readonly correlationId: string
   readonly eventFor: (pool: Pool) => SupervisionEvent
+  /** The model it is about, where it is about one. */
+  readonly modelRefOf?: (pool: Pool) => string
 }
 
 /** Runs commands on pools: fenced by term, harmless when repeated, one operation per pool. */
@@ -34,6 +37,8 @@ export interface PoolCommands {
   once<T>(name: string, request: Command, work: (pool: Pool) => Promise<T>): Promise<T>
   /** Answers at once with the operation that follows the change. */
   operate(command: OperationCommand): Promise<{ operation: Operation }>
+  /** Changes at once: the operation is over when it answers. */
+  change(command: OperationCommand): Promise<{ pool: Pool; operation: Operation }>
 }
 
 export const createPoolCommands = (on: {
@@ -57,20 +62,27 @@ export const createPoolCommands = (on: {
     const key = request.header?.idempotencyKey ?? ''
     return answers.once(key && `${name} ${request.poolId} ${key}`, () => work(find(request.poolId)))
   }
-  const begin = (command: OperationCommand, pool: Pool): Operation => {
-    const { type, request, correlationId } = command
-    const current = operations.current(pool.spec.poolId)
-    if (current && current.type === type) return current
-    if (current && type !== OperationType.STOP) throw inProgress(current)
-    if (current) operations.end(current.operationId, overtaken(type))
-    const operation = operations.begin({
-      type,
+  const open = ({ type, request, correlationId, modelRefOf }: OperationCommand, pool: Pool) => {
+    const modelRef = modelRefOf?.(pool) ?? pool.spec.modelRef
+    return operations.begin({
+      ...{ type, modelRef, correlationId },
       poolId: pool.spec.poolId,
-      modelId: pool.spec.engine.modelId ?? '',
+      modelId: withModel(pool.spec, modelRef).engine.modelId ?? '',
       term: Number(request.header?.term ?? 0n),
       idempotencyKey: request.header?.idempotencyKey ?? '',
-      correlationId,
     })
+  }
+  const begin = (command: OperationCommand, pool: Pool): Operation => {
+    const { type } = command
+    const current = operations.current(pool.spec.poolId)
+    if (current && isSame(current, command, pool)) {
+      // Whoever drains again may set another deadline.
+      if (type === OperationType.DRAIN) pool.dispatch(command.eventFor(pool))
+      return current
+    }
+    if (current && type !== OperationType.STOP) throw inProgress(current)
+    if (current) operations.end(current.operationId, overtaken(type))
+    const operation = open(command, pool)
     const before = pool.instance?.instanceId
     pool.dispatch(command.eventFor(pool))
     followOperation(pool, operation, { operations, before })
@@ -84,22 +96,39 @@ export const createPoolCommands = (on: {
         if (command.type !== OperationType.DRAIN) refuseUnmanaged(pool)
         return { operation: begin(command, pool) }
       }),
+    change: (command) =>
+      once(nameOf(command.type), command.request, async (pool) => {
+        const current = operations.current(pool.spec.poolId)
+        const ends = command.type === OperationType.UNDRAIN
+        if (ends && current?.type === OperationType.DRAIN)
+          operations.end(current.operationId, overtaken(command.type))
+        const { operationId } = open(command, pool)
+        pool.dispatch(command.eventFor(pool))
+        operations.end(operationId, { kind: 'completed' })
+        return { pool, operation: operations.get(operationId) }
+      }),
   }
 }
+
+const isSame = (current: Operation, { type, modelRefOf }: OperationCommand, pool: Pool): boolean =>
+  current.type === type && (modelRefOf === undefined || current.modelRef === modelRefOf(pool))
 
 const refuseUnmanaged = ({ spec }: Pool) => {
   if (spec.engine.mode === 'managed') return
   throw new BerthError(
     'UNSUPPORTED_OPERATION',
-    `Pool ${spec.poolId} is ${spec.engine.mode}: Berth does not start or stop its engine.`,
+    `Pool ${spec.poolId} is ${spec.engine.mode}: Berth does not start or stop its engine. ` +
+      (spec.unit ? `Use systemctl with ${spec.unit}.` : 'Do it where the engine is run.'),
+    { facts: { pool_id: spec.poolId, mode: spec.engine.mode } },
   )
 }
 
 const inProgress = (operation: Operation) =>
   new BerthError(
     'OPERATION_IN_PROGRESS',
-    `Pool ${operation.poolId} has another operation under way: ${operation.operationId}.`,
-    { facts: { operation_id: operation.operationId } },
+    `Pool ${operation.poolId} has another operation under way, ${nameOf(operation.type)} ` +
+      `${operation.operationId}. Wait for its end, or stop the pool.`,
+    { facts: { operation_id: operation.operationId, pool_id: operation.poolId } },
   )
 
 const overtaken = (type: OperationType) =>

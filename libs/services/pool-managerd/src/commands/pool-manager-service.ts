@@ -3,10 +3,12 @@ import {
   OperationType,
   PoolManagerService,
   Residency,
+  type DrainRequest,
   type HostSnapshot,
   type InstallLeaseKeyRequest,
   type ModelResidency,
   type Pool as PoolMessage,
+  type ReloadRequest,
 } from '@berth/contract'
 import { BerthError, type Clock } from '@berth/kernel'
 import { LEASE_KEY_BYTES } from '@berth/lease'
@@ -14,6 +16,7 @@ import { implement, type CallContext, type Handlers, type RpcService } from '@be
 import type { SupervisionEvent } from '@berth/supervision'
 import type { Authority } from '../ingress/authority.ts'
 import type { Pool } from '../pool/pool.ts'
+import { checkNewModel, writtenModel } from '../pools-file/with-model.ts'
 import { ensureHealthy } from './ensure-healthy.ts'
 import type { Operations } from './operations.ts'
 import { createPoolCommands, type Command } from './pool-commands.ts'
@@ -42,11 +45,13 @@ export const poolManagerService = (options: PoolManagerOptions): RpcService => {
     (type: OperationType, eventFor: (pool: Pool) => SupervisionEvent) =>
     (request: Command, { correlationId }: CallContext) =>
       commands.operate({ type, request, correlationId, eventFor })
-  const now = (name: string, event: SupervisionEvent) => (request: Command) =>
-    commands.once(name, request, async (pool) => {
-      pool.dispatch(event)
-      return { pool: describe(pool) }
-    })
+  const now =
+    (type: OperationType, event: SupervisionEvent) =>
+    async (request: Command, { correlationId }: CallContext) => {
+      const eventFor = () => event
+      const done = await commands.change({ type, request, correlationId, eventFor })
+      return { pool: describe(done.pool), operation: done.operation }
+    }
 
   const handlers: Handlers<typeof PoolManagerService> = {
     getHost: async () => ({ host: options.takeSnapshot() }),
@@ -70,16 +75,23 @@ export const poolManagerService = (options: PoolManagerOptions): RpcService => {
       return { pool: describe(pool) }
     },
     start: change(OperationType.START, () => ({ kind: 'start' })),
-    stop: change(OperationType.STOP, graceful('stop')),
-    restart: change(OperationType.RESTART, graceful('restart')),
-    resetRestarts: now('reset_restarts', { kind: 'reset_restarts' }),
-    drain: (request, { correlationId }) => {
-      const deadlineMs = request.deadlineMs || DRAIN_DEFAULT_MS
-      const onDeadline = request.onDeadline === DrainDeadline.ABORT ? 'abort' : 'force'
-      const eventFor = () => ({ kind: 'drain', deadlineMs, onDeadline }) as const
-      return commands.operate({ type: OperationType.DRAIN, request, correlationId, eventFor })
+    stop: (request, context) =>
+      change(OperationType.STOP, graceful('stop', request))(request, context),
+    restart: (request, context) =>
+      change(OperationType.RESTART, graceful('restart', request))(request, context),
+    resetRestarts: now(OperationType.RESET_RESTARTS, { kind: 'reset_restarts' }),
+    drain: (request, context) => {
+      const eventFor = () => ({ kind: 'drain', ...drainOf(request) }) as const
+      return change(OperationType.DRAIN, eventFor)(request, context)
     },
-    undrain: now('undrain', { kind: 'undrain' }),
+    undrain: now(OperationType.UNDRAIN, { kind: 'undrain' }),
+    reload: (request, { correlationId }) =>
+      commands.operate({ type: OperationType.RELOAD, correlationId, ...reloading(request) }),
+    listOperations: async ({ poolId, operationId }) => ({
+      operations: operations
+        .list(poolId === '' ? undefined : commands.find(poolId).spec.poolId)
+        .filter((operation) => operationId === '' || operation.operationId === operationId),
+    }),
     watchOperation: async function* ({ operationId }, { signal }) {
       for await (const operation of watchOperation(operations, operationId, signal))
         yield { operation }
@@ -98,8 +110,32 @@ export const poolManagerService = (options: PoolManagerOptions): RpcService => {
 }
 
 const graceful =
-  (kind: 'stop' | 'restart') =>
-  (pool: Pool): SupervisionEvent => ({ kind, drainMs: pool.spec.engine.shutdownGraceMs })
+  (kind: 'stop' | 'restart', { deadlineMs }: { readonly deadlineMs: number }) =>
+  ({ spec }: Pool): SupervisionEvent => ({
+    kind,
+    drainMs: deadlineMs || spec.engine.shutdownGraceMs,
+  })
+
+const drainOf = ({ deadlineMs, onDeadline }: Pick<DrainRequest, 'deadlineMs' | 'onDeadline'>) =>
+  ({
+    deadlineMs: deadlineMs || DRAIN_DEFAULT_MS,
+    onDeadline: onDeadline === DrainDeadline.ABORT ? 'abort' : 'force',
+  }) as const
+
+/** Whether the engine could serve the model is known before anything is drained for it. */
+const reloading = (request: ReloadRequest) => {
+  const modelRefOf = ({ spec, driver }: Pool): string => {
+    const ref = request.newModelRef || writtenModel(spec)
+    checkNewModel(spec, ref, driver)
+    return ref
+  }
+  const eventFor = (pool: Pool): SupervisionEvent => ({
+    kind: 'reload',
+    model: modelRefOf(pool),
+    ...drainOf(request),
+  })
+  return { request, modelRefOf, eventFor }
+}
 
 const isLoaded = ({ residency }: ModelResidency): boolean =>
   residency === Residency.RESIDENT || residency === Residency.DRAINING

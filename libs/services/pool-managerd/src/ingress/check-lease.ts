@@ -14,6 +14,7 @@ export type Refusal =
   | 'expired'
   | 'replayed'
   | 'wrong_pool'
+  | 'wrong_model'
   | 'unsupported_route'
 
 export interface DoorState {
@@ -47,7 +48,8 @@ export const checkLease = (token: string, path: string, door: DoorState): LeaseC
   const pool = claims.hostId === door.hostId ? door.pools.get(claims.poolId) : undefined
   if (!pool) return { ok: false, refusal: 'wrong_pool' }
   const refused = (refusal: Refusal): LeaseCheck => ({ ok: false, refusal, pool })
-  const refusal = staleness(claims, door) ?? unreadiness(path, pool, door)
+  const refusal =
+    staleness(claims, door) ?? unreadiness(path, pool, door) ?? strangeness(claims, pool)
   if (refusal) return refused(refusal)
   const { instance } = pool
   if (!instance) return refused('not_ready')
@@ -60,6 +62,10 @@ const staleness = (claims: LeaseClaims, door: DoorState): Refusal | undefined =>
   if (claims.term < door.authority.term) return 'stale_term'
   return claims.expiresAtMs <= door.nowMs ? 'expired' : undefined
 }
+
+/** The lease was made for the model that a reload has replaced: an engine may not look at names. */
+const strangeness = ({ modelId }: LeaseClaims, { spec }: Pool): Refusal | undefined =>
+  spec.engine.modelId === undefined || spec.engine.modelId === modelId ? undefined : 'wrong_model'
 
 const unreadiness = (path: string, pool: Pool, door: DoorState): Refusal | undefined => {
   if (!pool.driver.abilities.routes.includes(path)) return 'unsupported_route'

@@ -6,6 +6,7 @@ import { serviceStateOf, type PoolStateKind } from '@berth/supervision'
 import type { Check } from '../pool/ask-all.ts'
 import type { Pool } from '../pool/pool.ts'
 import type { PoolSpec } from '../pools-file/pool-spec.ts'
+import { withModel } from '../pools-file/with-model.ts'
 import { POOL_MODE, POOL_STATE, SERVICE_STATE } from './wire.ts'
 
 const RESIDENCY = {
@@ -89,17 +90,25 @@ const maskMessage = (
   }
 }
 
+/** While a reload goes on, both models: it is not known yet which of them the pool will serve. */
 const modelsOf = ({ spec, supervised, slots }: Pool) => {
+  const { state, reload } = supervised
   const { modelId } = spec.engine
-  if (modelId === undefined) return []
-  return [
-    {
-      modelId,
-      modelRef: spec.modelRef,
-      residency: RESIDENCY[supervised.state.kind],
-      activeRequests: slots.active,
-    },
+  const now = {
+    modelRef: spec.modelRef,
+    residency: RESIDENCY[state.kind],
+    activeRequests: slots.active,
+  }
+  const otherRef = reload && (reload.from === spec.modelRef ? reload.to : reload.from)
+  const other = otherRef === undefined ? undefined : withModel(spec, otherRef).engine.modelId
+  const both = [
+    ...(modelId === undefined ? [] : [{ modelId, ...now }]),
+    // One that failed is not coming.
+    ...(other === undefined || other === modelId || reload?.phase === 'roll_back'
+      ? []
+      : [{ modelId: other, modelRef: otherRef!, residency: Residency.ON_DISK, activeRequests: 0 }]),
   ]
+  return both
 }
 
 const supportsOf = ({ driver: { abilities } }: Pool) => ({

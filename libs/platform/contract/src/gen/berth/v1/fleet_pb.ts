@@ -4,7 +4,9 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Device, Pool, Residency } from "./snapshot_pb.ts";
+import type { DrainDeadline } from "./pool_manager_pb.ts";
+import { file_berth_v1_pool_manager } from "./pool_manager_pb.ts";
+import type { Device, Operation, Pool, Residency } from "./snapshot_pb.ts";
 import { file_berth_v1_snapshot } from "./snapshot_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
@@ -12,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file berth/v1/fleet.proto.
  */
 export const file_berth_v1_fleet: GenFile = /*@__PURE__*/
-  fileDesc("ChRiZXJ0aC92MS9mbGVldC5wcm90bxIIYmVydGgudjEiEgoQTGlzdFBvb2xzUmVxdWVzdCI3ChFMaXN0UG9vbHNSZXNwb25zZRIiCgVwb29scxgBIAMoCzITLmJlcnRoLnYxLkZsZWV0UG9vbCIhCg5HZXRQb29sUmVxdWVzdBIPCgdwb29sX2lkGAEgASgJIjQKD0dldFBvb2xSZXNwb25zZRIhCgRwb29sGAEgASgLMhMuYmVydGgudjEuRmxlZXRQb29sItMBCglGbGVldFBvb2wSDwoHaG9zdF9pZBgBIAEoCRIcCgRwb29sGAIgASgLMg4uYmVydGgudjEuUG9vbBIhCgdkZXZpY2VzGAMgAygLMhAuYmVydGgudjEuRGV2aWNlEhkKEWxhc3RfaGVhcnRiZWF0X21zGAQgASgNEiYKCWZyZXNobmVzcxgFIAEoDjITLmJlcnRoLnYxLkZyZXNobmVzcxIWCg5sZWFzZXNfZ3JhbnRlZBgGIAEoDRIZChFpbmVsaWdpYmxlX3JlYXNvbhgHIAEoCSISChBMaXN0SG9zdHNSZXF1ZXN0IjcKEUxpc3RIb3N0c1Jlc3BvbnNlEiIKBWhvc3RzGAEgAygLMhMuYmVydGgudjEuRmxlZXRIb3N0IpACCglGbGVldEhvc3QSDwoHaG9zdF9pZBgBIAEoCRINCgVlcG9jaBgCIAEoBBIQCghyZXZpc2lvbhgDIAEoBBIVCg1hZ2VudF92ZXJzaW9uGAQgASgJEhQKDGdycGNfYWRkcmVzcxgFIAEoCRIXCg9pbmdyZXNzX2FkZHJlc3MYBiABKAkSIQoHZGV2aWNlcxgHIAMoCzIQLmJlcnRoLnYxLkRldmljZRIQCghwb29sX2lkcxgIIAMoCRIZChFsYXN0X2hlYXJ0YmVhdF9tcxgJIAEoDRImCglmcmVzaG5lc3MYCiABKA4yEy5iZXJ0aC52MS5GcmVzaG5lc3MSEwoLaXNfZHJhaW5pbmcYCyABKAgiEwoRTGlzdE1vZGVsc1JlcXVlc3QiOgoSTGlzdE1vZGVsc1Jlc3BvbnNlEiQKBm1vZGVscxgBIAMoCzIULmJlcnRoLnYxLkZsZWV0TW9kZWwiqwEKCkZsZWV0TW9kZWwSEAoIbW9kZWxfaWQYASABKAkSJgoJcmVzaWRlbmN5GAIgASgOMhMuYmVydGgudjEuUmVzaWRlbmN5EiQKBnBsYWNlcxgDIAMoCzIULmJlcnRoLnYxLk1vZGVsUGxhY2USFgoOY29udGV4dF9sZW5ndGgYBCABKA0SDgoGcm91dGVzGAUgAygJEhUKDWZpcnN0X3NlZW5fbXMYBiABKAQiXgoKTW9kZWxQbGFjZRIPCgdwb29sX2lkGAEgASgJEiYKCXJlc2lkZW5jeRgCIAEoDjITLmJlcnRoLnYxLlJlc2lkZW5jeRIXCg9hY3RpdmVfcmVxdWVzdHMYAyABKA0iFwoVR2V0RmxlZXRTdGF0dXNSZXF1ZXN0IoUCChZHZXRGbGVldFN0YXR1c1Jlc3BvbnNlEg8KB2NvcmVfaWQYASABKAkSEQoJaXNfbGVhZGVyGAIgASgIEgwKBHRlcm0YAyABKAQSFgoObGVhZGVyX2FkZHJlc3MYBCABKAkSGAoQaXNfYnVzX2Nvbm5lY3RlZBgFIAEoCBINCgVob3N0cxgGIAEoDRITCgtwb29sc19yZWFkeRgHIAEoDRITCgtwb29sc190b3RhbBgIIAEoDRITCgtqb2JzX3F1ZXVlZBgJIAEoDRIWCg5sZWFzZXNfZ3JhbnRlZBgKIAEoDRIQCghnYXRld2F5cxgLIAEoDRIPCgd2ZXJzaW9uGAwgASgJKlAKCUZyZXNobmVzcxIZChVGUkVTSE5FU1NfVU5TUEVDSUZJRUQQABITCg9GUkVTSE5FU1NfRlJFU0gQARITCg9GUkVTSE5FU1NfU1RBTEUQAjL4AgoMRmxlZXRTZXJ2aWNlEkQKCUxpc3RQb29scxIaLmJlcnRoLnYxLkxpc3RQb29sc1JlcXVlc3QaGy5iZXJ0aC52MS5MaXN0UG9vbHNSZXNwb25zZRI+CgdHZXRQb29sEhguYmVydGgudjEuR2V0UG9vbFJlcXVlc3QaGS5iZXJ0aC52MS5HZXRQb29sUmVzcG9uc2USRAoJTGlzdEhvc3RzEhouYmVydGgudjEuTGlzdEhvc3RzUmVxdWVzdBobLmJlcnRoLnYxLkxpc3RIb3N0c1Jlc3BvbnNlEkcKCkxpc3RNb2RlbHMSGy5iZXJ0aC52MS5MaXN0TW9kZWxzUmVxdWVzdBocLmJlcnRoLnYxLkxpc3RNb2RlbHNSZXNwb25zZRJTCg5HZXRGbGVldFN0YXR1cxIfLmJlcnRoLnYxLkdldEZsZWV0U3RhdHVzUmVxdWVzdBogLmJlcnRoLnYxLkdldEZsZWV0U3RhdHVzUmVzcG9uc2ViBnByb3RvMw", [file_berth_v1_snapshot]);
+  fileDesc("ChRiZXJ0aC92MS9mbGVldC5wcm90bxIIYmVydGgudjEiEgoQTGlzdFBvb2xzUmVxdWVzdCI3ChFMaXN0UG9vbHNSZXNwb25zZRIiCgVwb29scxgBIAMoCzITLmJlcnRoLnYxLkZsZWV0UG9vbCIhCg5HZXRQb29sUmVxdWVzdBIPCgdwb29sX2lkGAEgASgJIjQKD0dldFBvb2xSZXNwb25zZRIhCgRwb29sGAEgASgLMhMuYmVydGgudjEuRmxlZXRQb29sItMBCglGbGVldFBvb2wSDwoHaG9zdF9pZBgBIAEoCRIcCgRwb29sGAIgASgLMg4uYmVydGgudjEuUG9vbBIhCgdkZXZpY2VzGAMgAygLMhAuYmVydGgudjEuRGV2aWNlEhkKEWxhc3RfaGVhcnRiZWF0X21zGAQgASgNEiYKCWZyZXNobmVzcxgFIAEoDjITLmJlcnRoLnYxLkZyZXNobmVzcxIWCg5sZWFzZXNfZ3JhbnRlZBgGIAEoDRIZChFpbmVsaWdpYmxlX3JlYXNvbhgHIAEoCSISChBMaXN0SG9zdHNSZXF1ZXN0IjcKEUxpc3RIb3N0c1Jlc3BvbnNlEiIKBWhvc3RzGAEgAygLMhMuYmVydGgudjEuRmxlZXRIb3N0IpACCglGbGVldEhvc3QSDwoHaG9zdF9pZBgBIAEoCRINCgVlcG9jaBgCIAEoBBIQCghyZXZpc2lvbhgDIAEoBBIVCg1hZ2VudF92ZXJzaW9uGAQgASgJEhQKDGdycGNfYWRkcmVzcxgFIAEoCRIXCg9pbmdyZXNzX2FkZHJlc3MYBiABKAkSIQoHZGV2aWNlcxgHIAMoCzIQLmJlcnRoLnYxLkRldmljZRIQCghwb29sX2lkcxgIIAMoCRIZChFsYXN0X2hlYXJ0YmVhdF9tcxgJIAEoDRImCglmcmVzaG5lc3MYCiABKA4yEy5iZXJ0aC52MS5GcmVzaG5lc3MSEwoLaXNfZHJhaW5pbmcYCyABKAgiEwoRTGlzdE1vZGVsc1JlcXVlc3QiOgoSTGlzdE1vZGVsc1Jlc3BvbnNlEiQKBm1vZGVscxgBIAMoCzIULmJlcnRoLnYxLkZsZWV0TW9kZWwiqwEKCkZsZWV0TW9kZWwSEAoIbW9kZWxfaWQYASABKAkSJgoJcmVzaWRlbmN5GAIgASgOMhMuYmVydGgudjEuUmVzaWRlbmN5EiQKBnBsYWNlcxgDIAMoCzIULmJlcnRoLnYxLk1vZGVsUGxhY2USFgoOY29udGV4dF9sZW5ndGgYBCABKA0SDgoGcm91dGVzGAUgAygJEhUKDWZpcnN0X3NlZW5fbXMYBiABKAQiXgoKTW9kZWxQbGFjZRIPCgdwb29sX2lkGAEgASgJEiYKCXJlc2lkZW5jeRgCIAEoDjITLmJlcnRoLnYxLlJlc2lkZW5jeRIXCg9hY3RpdmVfcmVxdWVzdHMYAyABKA0iFwoVR2V0RmxlZXRTdGF0dXNSZXF1ZXN0IoUCChZHZXRGbGVldFN0YXR1c1Jlc3BvbnNlEg8KB2NvcmVfaWQYASABKAkSEQoJaXNfbGVhZGVyGAIgASgIEgwKBHRlcm0YAyABKAQSFgoObGVhZGVyX2FkZHJlc3MYBCABKAkSGAoQaXNfYnVzX2Nvbm5lY3RlZBgFIAEoCBINCgVob3N0cxgGIAEoDRITCgtwb29sc19yZWFkeRgHIAEoDRITCgtwb29sc190b3RhbBgIIAEoDRITCgtqb2JzX3F1ZXVlZBgJIAEoDRIWCg5sZWFzZXNfZ3JhbnRlZBgKIAEoDRIQCghnYXRld2F5cxgLIAEoDRIPCgd2ZXJzaW9uGAwgASgJIuwCChJDb21tYW5kUG9vbFJlcXVlc3QSDwoHcG9vbF9pZBgBIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYAiABKAkSJAoFc3RhcnQYAyABKAsyEy5iZXJ0aC52MS5TdGFydFBvb2xIABIiCgRzdG9wGAQgASgLMhIuYmVydGgudjEuU3RvcFBvb2xIABIoCgdyZXN0YXJ0GAUgASgLMhUuYmVydGgudjEuUmVzdGFydFBvb2xIABI1Cg5yZXNldF9yZXN0YXJ0cxgGIAEoCzIbLmJlcnRoLnYxLlJlc2V0UG9vbFJlc3RhcnRzSAASJAoFZHJhaW4YByABKAsyEy5iZXJ0aC52MS5EcmFpblBvb2xIABIoCgd1bmRyYWluGAggASgLMhUuYmVydGgudjEuVW5kcmFpblBvb2xIABImCgZyZWxvYWQYCSABKAsyFC5iZXJ0aC52MS5SZWxvYWRQb29sSABCCQoHY29tbWFuZCILCglTdGFydFBvb2wiHwoIU3RvcFBvb2wSEwoLZGVhZGxpbmVfbXMYASABKA0iIgoLUmVzdGFydFBvb2wSEwoLZGVhZGxpbmVfbXMYASABKA0iEwoRUmVzZXRQb29sUmVzdGFydHMiTgoJRHJhaW5Qb29sEhMKC2RlYWRsaW5lX21zGAEgASgNEiwKC29uX2RlYWRsaW5lGAIgASgOMhcuYmVydGgudjEuRHJhaW5EZWFkbGluZSINCgtVbmRyYWluUG9vbCJmCgpSZWxvYWRQb29sEhUKDW5ld19tb2RlbF9yZWYYASABKAkSEwoLZGVhZGxpbmVfbXMYAiABKA0SLAoLb25fZGVhZGxpbmUYAyABKA4yFy5iZXJ0aC52MS5EcmFpbkRlYWRsaW5lIkEKE0NvbW1hbmRQb29sUmVzcG9uc2USKgoJb3BlcmF0aW9uGAEgASgLMhcuYmVydGgudjEuUG9vbE9wZXJhdGlvbiJICg1Qb29sT3BlcmF0aW9uEg8KB2hvc3RfaWQYASABKAkSJgoJb3BlcmF0aW9uGAIgASgLMhMuYmVydGgudjEuT3BlcmF0aW9uIiwKGUxpc3RQb29sT3BlcmF0aW9uc1JlcXVlc3QSDwoHcG9vbF9pZBgBIAEoCSJfChpMaXN0UG9vbE9wZXJhdGlvbnNSZXNwb25zZRIrCgpvcGVyYXRpb25zGAEgAygLMhcuYmVydGgudjEuUG9vbE9wZXJhdGlvbhIUCgxzaWxlbnRfaG9zdHMYAiADKAkiLwoXR2V0UG9vbE9wZXJhdGlvblJlcXVlc3QSFAoMb3BlcmF0aW9uX2lkGAEgASgJIkYKGEdldFBvb2xPcGVyYXRpb25SZXNwb25zZRIqCglvcGVyYXRpb24YASABKAsyFy5iZXJ0aC52MS5Qb29sT3BlcmF0aW9uIjEKGVdhdGNoUG9vbE9wZXJhdGlvblJlcXVlc3QSFAoMb3BlcmF0aW9uX2lkGAEgASgJIkgKGldhdGNoUG9vbE9wZXJhdGlvblJlc3BvbnNlEioKCW9wZXJhdGlvbhgBIAEoCzIXLmJlcnRoLnYxLlBvb2xPcGVyYXRpb24iRAoSVGFpbFBvb2xMb2dSZXF1ZXN0Eg8KB3Bvb2xfaWQYASABKAkSDQoFbGluZXMYAiABKA0SDgoGZm9sbG93GAMgASgIIiQKE1RhaWxQb29sTG9nUmVzcG9uc2USDQoFbGluZXMYASADKAkqUAoJRnJlc2huZXNzEhkKFUZSRVNITkVTU19VTlNQRUNJRklFRBAAEhMKD0ZSRVNITkVTU19GUkVTSBABEhMKD0ZSRVNITkVTU19TVEFMRRACMrEGCgxGbGVldFNlcnZpY2USRAoJTGlzdFBvb2xzEhouYmVydGgudjEuTGlzdFBvb2xzUmVxdWVzdBobLmJlcnRoLnYxLkxpc3RQb29sc1Jlc3BvbnNlEj4KB0dldFBvb2wSGC5iZXJ0aC52MS5HZXRQb29sUmVxdWVzdBoZLmJlcnRoLnYxLkdldFBvb2xSZXNwb25zZRJECglMaXN0SG9zdHMSGi5iZXJ0aC52MS5MaXN0SG9zdHNSZXF1ZXN0GhsuYmVydGgudjEuTGlzdEhvc3RzUmVzcG9uc2USRwoKTGlzdE1vZGVscxIbLmJlcnRoLnYxLkxpc3RNb2RlbHNSZXF1ZXN0GhwuYmVydGgudjEuTGlzdE1vZGVsc1Jlc3BvbnNlElMKDkdldEZsZWV0U3RhdHVzEh8uYmVydGgudjEuR2V0RmxlZXRTdGF0dXNSZXF1ZXN0GiAuYmVydGgudjEuR2V0RmxlZXRTdGF0dXNSZXNwb25zZRJKCgtDb21tYW5kUG9vbBIcLmJlcnRoLnYxLkNvbW1hbmRQb29sUmVxdWVzdBodLmJlcnRoLnYxLkNvbW1hbmRQb29sUmVzcG9uc2USXwoSTGlzdFBvb2xPcGVyYXRpb25zEiMuYmVydGgudjEuTGlzdFBvb2xPcGVyYXRpb25zUmVxdWVzdBokLmJlcnRoLnYxLkxpc3RQb29sT3BlcmF0aW9uc1Jlc3BvbnNlElkKEEdldFBvb2xPcGVyYXRpb24SIS5iZXJ0aC52MS5HZXRQb29sT3BlcmF0aW9uUmVxdWVzdBoiLmJlcnRoLnYxLkdldFBvb2xPcGVyYXRpb25SZXNwb25zZRJhChJXYXRjaFBvb2xPcGVyYXRpb24SIy5iZXJ0aC52MS5XYXRjaFBvb2xPcGVyYXRpb25SZXF1ZXN0GiQuYmVydGgudjEuV2F0Y2hQb29sT3BlcmF0aW9uUmVzcG9uc2UwARJMCgtUYWlsUG9vbExvZxIcLmJlcnRoLnYxLlRhaWxQb29sTG9nUmVxdWVzdBodLmJlcnRoLnYxLlRhaWxQb29sTG9nUmVzcG9uc2UwAWIGcHJvdG8z", [file_berth_v1_pool_manager, file_berth_v1_snapshot]);
 
 /**
  * @generated from message berth.v1.ListPoolsRequest
@@ -421,6 +423,403 @@ export const GetFleetStatusResponseSchema: GenMessage<GetFleetStatusResponse> = 
   messageDesc(file_berth_v1_fleet, 13);
 
 /**
+ * @generated from message berth.v1.CommandPoolRequest
+ */
+export type CommandPoolRequest = Message<"berth.v1.CommandPoolRequest"> & {
+  /**
+   * @generated from field: string pool_id = 1;
+   */
+  poolId: string;
+
+  /**
+   * The same key gets the first answer again.
+   *
+   * @generated from field: string idempotency_key = 2;
+   */
+  idempotencyKey: string;
+
+  /**
+   * @generated from oneof berth.v1.CommandPoolRequest.command
+   */
+  command: {
+    /**
+     * @generated from field: berth.v1.StartPool start = 3;
+     */
+    value: StartPool;
+    case: "start";
+  } | {
+    /**
+     * @generated from field: berth.v1.StopPool stop = 4;
+     */
+    value: StopPool;
+    case: "stop";
+  } | {
+    /**
+     * @generated from field: berth.v1.RestartPool restart = 5;
+     */
+    value: RestartPool;
+    case: "restart";
+  } | {
+    /**
+     * @generated from field: berth.v1.ResetPoolRestarts reset_restarts = 6;
+     */
+    value: ResetPoolRestarts;
+    case: "resetRestarts";
+  } | {
+    /**
+     * @generated from field: berth.v1.DrainPool drain = 7;
+     */
+    value: DrainPool;
+    case: "drain";
+  } | {
+    /**
+     * @generated from field: berth.v1.UndrainPool undrain = 8;
+     */
+    value: UndrainPool;
+    case: "undrain";
+  } | {
+    /**
+     * @generated from field: berth.v1.ReloadPool reload = 9;
+     */
+    value: ReloadPool;
+    case: "reload";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message berth.v1.CommandPoolRequest.
+ * Use `create(CommandPoolRequestSchema)` to create a new message.
+ */
+export const CommandPoolRequestSchema: GenMessage<CommandPoolRequest> = /*@__PURE__*/
+  messageDesc(file_berth_v1_fleet, 14);
+
+/**
+ * @generated from message berth.v1.StartPool
+ */
+export type StartPool = Message<"berth.v1.StartPool"> & {
+};
+
+/**
+ * Describes the message berth.v1.StartPool.
+ * Use `create(StartPoolSchema)` to create a new message.
+ */
+export const StartPoolSchema: GenMessage<StartPool> = /*@__PURE__*/
+  messageDesc(file_berth_v1_fleet, 15);
+
+/**
+ * @generated from message berth.v1.StopPool
+ */
+export type StopPool = Message<"berth.v1.StopPool"> & {
+  /**
+   * How long requests in flight may go on. 0: the pool's shutdown grace.
+   *
+   * @generated from field: uint32 deadline_ms = 1;
+   */
+  deadlineMs: number;
+};
+
+/**
+ * Describes the message berth.v1.StopPool.
+ * Use `create(StopPoolSchema)` to create a new message.
+ */
+export const StopPoolSchema: GenMessage<StopPool> = /*@__PURE__*/
+  messageDesc(file_berth_v1_fleet, 16);
+
+/**
+ * @generated from message berth.v1.RestartPool
+ */
+export type RestartPool = Message<"berth.v1.RestartPool"> & {
+  /**
+   * How long requests in flight may go on. 0: the pool's shutdown grace.
+   *
+   * @generated from field: uint32 deadline_ms = 1;
+   */
+  deadlineMs: number;
+};
+
+/**
+ * Describes the message berth.v1.RestartPool.
+ * Use `create(RestartPoolSchema)` to create a new message.
+ */
+export const RestartPoolSchema: GenMessage<RestartPool> = /*@__PURE__*/
+  messageDesc(file_berth_v1_fleet, 17);
+
+/**
+ * @generated from message berth.v1.ResetPoolRestarts
+ */
+export type ResetPoolRestarts = Message<"berth.v1.ResetPoolRestarts"> & {
+};
+
+/**
+ * Describes the message berth.v1.ResetPoolRestarts.
+ * Use `create(ResetPoolRestartsSchema)` to create a new message.
+ */
+export const ResetPoolRestartsSchema: GenMessage<ResetPoolRestarts> = /*@__PURE__*/
+  messageDesc(file_berth_v1_fleet, 18);
+
+/**
+ * @generated from message berth.v1.DrainPool
+ */
+export type DrainPool = Message<"berth.v1.DrainPool"> & {
+  /**
+   * @generated from field: uint32 deadline_ms = 1;
+   */
+  deadlineMs: number;
+
+  /**
+   * @generated from field: berth.v1.DrainDeadline on_deadline = 2;
+   */
+  onDeadline: DrainDeadline;
+};
+
+/**
+ * Describes the message berth.v1.DrainPool.
+ * Use `create(DrainPoolSchema)` to create a new message.
+ */
+export const DrainPoolSchema: GenMessage<DrainPool> = /*@__PURE__*/
+  messageDesc(file_berth_v1_fleet, 19);
+
+/**
+ * @generated from message berth.v1.UndrainPool
+ */
+export type UndrainPool = Message<"berth.v1.UndrainPool"> & {
+};
+
+/**
+ * Describes the message berth.v1.UndrainPool.
+ * Use `create(UndrainPoolSchema)` to create a new message.
+ */
+export const UndrainPoolSchema: GenMessage<UndrainPool> = /*@__PURE__*/
+  messageDesc(file_berth_v1_fleet, 20);
+
+/**
+ * @generated from message berth.v1.ReloadPool
+ */
+export type ReloadPool = Message<"berth.v1.ReloadPool"> & {
+  /**
+   * Empty: the model that the pools file names.
+   *
+   * @generated from field: string new_model_ref = 1;
+   */
+  newModelRef: string;
+
+  /**
+   * @generated from field: uint32 deadline_ms = 2;
+   */
+  deadlineMs: number;
+
+  /**
+   * @generated from field: berth.v1.DrainDeadline on_deadline = 3;
+   */
+  onDeadline: DrainDeadline;
+};
+
+/**
+ * Describes the message berth.v1.ReloadPool.
+ * Use `create(ReloadPoolSchema)` to create a new message.
+ */
+export const ReloadPoolSchema: GenMessage<ReloadPool> = /*@__PURE__*/
+  messageDesc(file_berth_v1_fleet, 21);
+
+/**
+ * @generated from message berth.v1.CommandPoolResponse
+ */
+export type CommandPoolResponse = Message<"berth.v1.CommandPoolResponse"> & {
+  /**
+   * @generated from field: berth.v1.PoolOperation operation = 1;
+   */
+  operation?: PoolOperation | undefined;
+};
+
+/**
+ * Describes the message berth.v1.CommandPoolResponse.
+ * Use `create(CommandPoolResponseSchema)` to create a new message.
+ */
+export const CommandPoolResponseSchema: GenMessage<CommandPoolResponse> = /*@__PURE__*/
+  messageDesc(file_berth_v1_fleet, 22);
+
+/**
+ * An operation and the host that carries it out.
+ *
+ * @generated from message berth.v1.PoolOperation
+ */
+export type PoolOperation = Message<"berth.v1.PoolOperation"> & {
+  /**
+   * @generated from field: string host_id = 1;
+   */
+  hostId: string;
+
+  /**
+   * @generated from field: berth.v1.Operation operation = 2;
+   */
+  operation?: Operation | undefined;
+};
+
+/**
+ * Describes the message berth.v1.PoolOperation.
+ * Use `create(PoolOperationSchema)` to create a new message.
+ */
+export const PoolOperationSchema: GenMessage<PoolOperation> = /*@__PURE__*/
+  messageDesc(file_berth_v1_fleet, 23);
+
+/**
+ * @generated from message berth.v1.ListPoolOperationsRequest
+ */
+export type ListPoolOperationsRequest = Message<"berth.v1.ListPoolOperationsRequest"> & {
+  /**
+   * Empty: of every pool.
+   *
+   * @generated from field: string pool_id = 1;
+   */
+  poolId: string;
+};
+
+/**
+ * Describes the message berth.v1.ListPoolOperationsRequest.
+ * Use `create(ListPoolOperationsRequestSchema)` to create a new message.
+ */
+export const ListPoolOperationsRequestSchema: GenMessage<ListPoolOperationsRequest> = /*@__PURE__*/
+  messageDesc(file_berth_v1_fleet, 24);
+
+/**
+ * @generated from message berth.v1.ListPoolOperationsResponse
+ */
+export type ListPoolOperationsResponse = Message<"berth.v1.ListPoolOperationsResponse"> & {
+  /**
+   * @generated from field: repeated berth.v1.PoolOperation operations = 1;
+   */
+  operations: PoolOperation[];
+
+  /**
+   * Hosts that did not answer: what they remember is not listed.
+   *
+   * @generated from field: repeated string silent_hosts = 2;
+   */
+  silentHosts: string[];
+};
+
+/**
+ * Describes the message berth.v1.ListPoolOperationsResponse.
+ * Use `create(ListPoolOperationsResponseSchema)` to create a new message.
+ */
+export const ListPoolOperationsResponseSchema: GenMessage<ListPoolOperationsResponse> = /*@__PURE__*/
+  messageDesc(file_berth_v1_fleet, 25);
+
+/**
+ * @generated from message berth.v1.GetPoolOperationRequest
+ */
+export type GetPoolOperationRequest = Message<"berth.v1.GetPoolOperationRequest"> & {
+  /**
+   * @generated from field: string operation_id = 1;
+   */
+  operationId: string;
+};
+
+/**
+ * Describes the message berth.v1.GetPoolOperationRequest.
+ * Use `create(GetPoolOperationRequestSchema)` to create a new message.
+ */
+export const GetPoolOperationRequestSchema: GenMessage<GetPoolOperationRequest> = /*@__PURE__*/
+  messageDesc(file_berth_v1_fleet, 26);
+
+/**
+ * @generated from message berth.v1.GetPoolOperationResponse
+ */
+export type GetPoolOperationResponse = Message<"berth.v1.GetPoolOperationResponse"> & {
+  /**
+   * @generated from field: berth.v1.PoolOperation operation = 1;
+   */
+  operation?: PoolOperation | undefined;
+};
+
+/**
+ * Describes the message berth.v1.GetPoolOperationResponse.
+ * Use `create(GetPoolOperationResponseSchema)` to create a new message.
+ */
+export const GetPoolOperationResponseSchema: GenMessage<GetPoolOperationResponse> = /*@__PURE__*/
+  messageDesc(file_berth_v1_fleet, 27);
+
+/**
+ * @generated from message berth.v1.WatchPoolOperationRequest
+ */
+export type WatchPoolOperationRequest = Message<"berth.v1.WatchPoolOperationRequest"> & {
+  /**
+   * @generated from field: string operation_id = 1;
+   */
+  operationId: string;
+};
+
+/**
+ * Describes the message berth.v1.WatchPoolOperationRequest.
+ * Use `create(WatchPoolOperationRequestSchema)` to create a new message.
+ */
+export const WatchPoolOperationRequestSchema: GenMessage<WatchPoolOperationRequest> = /*@__PURE__*/
+  messageDesc(file_berth_v1_fleet, 28);
+
+/**
+ * @generated from message berth.v1.WatchPoolOperationResponse
+ */
+export type WatchPoolOperationResponse = Message<"berth.v1.WatchPoolOperationResponse"> & {
+  /**
+   * @generated from field: berth.v1.PoolOperation operation = 1;
+   */
+  operation?: PoolOperation | undefined;
+};
+
+/**
+ * Describes the message berth.v1.WatchPoolOperationResponse.
+ * Use `create(WatchPoolOperationResponseSchema)` to create a new message.
+ */
+export const WatchPoolOperationResponseSchema: GenMessage<WatchPoolOperationResponse> = /*@__PURE__*/
+  messageDesc(file_berth_v1_fleet, 29);
+
+/**
+ * @generated from message berth.v1.TailPoolLogRequest
+ */
+export type TailPoolLogRequest = Message<"berth.v1.TailPoolLogRequest"> & {
+  /**
+   * @generated from field: string pool_id = 1;
+   */
+  poolId: string;
+
+  /**
+   * How many of the last lines to begin with, 1,000 at most.
+   *
+   * @generated from field: uint32 lines = 2;
+   */
+  lines: number;
+
+  /**
+   * @generated from field: bool follow = 3;
+   */
+  follow: boolean;
+};
+
+/**
+ * Describes the message berth.v1.TailPoolLogRequest.
+ * Use `create(TailPoolLogRequestSchema)` to create a new message.
+ */
+export const TailPoolLogRequestSchema: GenMessage<TailPoolLogRequest> = /*@__PURE__*/
+  messageDesc(file_berth_v1_fleet, 30);
+
+/**
+ * @generated from message berth.v1.TailPoolLogResponse
+ */
+export type TailPoolLogResponse = Message<"berth.v1.TailPoolLogResponse"> & {
+  /**
+   * @generated from field: repeated string lines = 1;
+   */
+  lines: string[];
+};
+
+/**
+ * Describes the message berth.v1.TailPoolLogResponse.
+ * Use `create(TailPoolLogResponseSchema)` to create a new message.
+ */
+export const TailPoolLogResponseSchema: GenMessage<TailPoolLogResponse> = /*@__PURE__*/
+  messageDesc(file_berth_v1_fleet, 31);
+
+/**
  * @generated from enum berth.v1.Freshness
  */
 export const Freshness = {
@@ -499,6 +898,52 @@ export const FleetService: GenService<{
     methodKind: "unary";
     input: typeof GetFleetStatusRequestSchema;
     output: typeof GetFleetStatusResponseSchema;
+  },
+  /**
+   * Passes a command on to the agent that owns the pool. Only the leader does.
+   *
+   * @generated from rpc berth.v1.FleetService.CommandPool
+   */
+  commandPool: {
+    methodKind: "unary";
+    input: typeof CommandPoolRequestSchema;
+    output: typeof CommandPoolResponseSchema;
+  },
+  /**
+   * What agents remember, the newest first.
+   *
+   * @generated from rpc berth.v1.FleetService.ListPoolOperations
+   */
+  listPoolOperations: {
+    methodKind: "unary";
+    input: typeof ListPoolOperationsRequestSchema;
+    output: typeof ListPoolOperationsResponseSchema;
+  },
+  /**
+   * @generated from rpc berth.v1.FleetService.GetPoolOperation
+   */
+  getPoolOperation: {
+    methodKind: "unary";
+    input: typeof GetPoolOperationRequestSchema;
+    output: typeof GetPoolOperationResponseSchema;
+  },
+  /**
+   * The operation as it is now, then on each change; ends after a terminal status.
+   *
+   * @generated from rpc berth.v1.FleetService.WatchPoolOperation
+   */
+  watchPoolOperation: {
+    methodKind: "server_streaming";
+    input: typeof WatchPoolOperationRequestSchema;
+    output: typeof WatchPoolOperationResponseSchema;
+  },
+  /**
+   * @generated from rpc berth.v1.FleetService.TailPoolLog
+   */
+  tailPoolLog: {
+    methodKind: "server_streaming";
+    input: typeof TailPoolLogRequestSchema;
+    output: typeof TailPoolLogResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_berth_v1_fleet, 0);

@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file berth/v1/pool_manager.proto.
  */
 export const file_berth_v1_pool_manager: GenFile = /*@__PURE__*/
-  fileDesc("ChtiZXJ0aC92MS9wb29sX21hbmFnZXIucHJvdG8SCGJlcnRoLnYxIjYKDUNvbW1hbmRIZWFkZXISDAoEdGVybRgBIAEoBBIXCg9pZGVtcG90ZW5jeV9rZXkYAiABKAkiEAoOR2V0SG9zdFJlcXVlc3QiNwoPR2V0SG9zdFJlc3BvbnNlEiQKBGhvc3QYASABKAsyFi5iZXJ0aC52MS5Ib3N0U25hcHNob3QiIwoQR2V0U3RhdHVzUmVxdWVzdBIPCgdwb29sX2lkGAEgASgJIjEKEUdldFN0YXR1c1Jlc3BvbnNlEhwKBHBvb2wYASABKAsyDi5iZXJ0aC52MS5Qb29sIioKF0xpc3RMb2FkZWRNb2RlbHNSZXF1ZXN0Eg8KB3Bvb2xfaWQYASABKAkiQQoYTGlzdExvYWRlZE1vZGVsc1Jlc3BvbnNlEiUKBm1vZGVscxgBIAMoCzIVLmJlcnRoLnYxLkxvYWRlZE1vZGVsIkcKC0xvYWRlZE1vZGVsEg8KB3Bvb2xfaWQYASABKAkSJwoFbW9kZWwYAiABKAsyGC5iZXJ0aC52MS5Nb2RlbFJlc2lkZW5jeSJQChRFbnN1cmVIZWFsdGh5UmVxdWVzdBInCgZoZWFkZXIYASABKAsyFy5iZXJ0aC52MS5Db21tYW5kSGVhZGVyEg8KB3Bvb2xfaWQYAiABKAkiNQoVRW5zdXJlSGVhbHRoeVJlc3BvbnNlEhwKBHBvb2wYASABKAsyDi5iZXJ0aC52MS5Qb29sIkgKDFN0YXJ0UmVxdWVzdBInCgZoZWFkZXIYASABKAsyFy5iZXJ0aC52MS5Db21tYW5kSGVhZGVyEg8KB3Bvb2xfaWQYAiABKAkiNwoNU3RhcnRSZXNwb25zZRImCglvcGVyYXRpb24YASABKAsyEy5iZXJ0aC52MS5PcGVyYXRpb24iRwoLU3RvcFJlcXVlc3QSJwoGaGVhZGVyGAEgASgLMhcuYmVydGgudjEuQ29tbWFuZEhlYWRlchIPCgdwb29sX2lkGAIgASgJIjYKDFN0b3BSZXNwb25zZRImCglvcGVyYXRpb24YASABKAsyEy5iZXJ0aC52MS5PcGVyYXRpb24iSgoOUmVzdGFydFJlcXVlc3QSJwoGaGVhZGVyGAEgASgLMhcuYmVydGgudjEuQ29tbWFuZEhlYWRlchIPCgdwb29sX2lkGAIgASgJIjkKD1Jlc3RhcnRSZXNwb25zZRImCglvcGVyYXRpb24YASABKAsyEy5iZXJ0aC52MS5PcGVyYXRpb24iUAoUUmVzZXRSZXN0YXJ0c1JlcXVlc3QSJwoGaGVhZGVyGAEgASgLMhcuYmVydGgudjEuQ29tbWFuZEhlYWRlchIPCgdwb29sX2lkGAIgASgJIjUKFVJlc2V0UmVzdGFydHNSZXNwb25zZRIcCgRwb29sGAEgASgLMg4uYmVydGgudjEuUG9vbCKLAQoMRHJhaW5SZXF1ZXN0EicKBmhlYWRlchgBIAEoCzIXLmJlcnRoLnYxLkNvbW1hbmRIZWFkZXISDwoHcG9vbF9pZBgCIAEoCRITCgtkZWFkbGluZV9tcxgDIAEoDRIsCgtvbl9kZWFkbGluZRgEIAEoDjIXLmJlcnRoLnYxLkRyYWluRGVhZGxpbmUiNwoNRHJhaW5SZXNwb25zZRImCglvcGVyYXRpb24YASABKAsyEy5iZXJ0aC52MS5PcGVyYXRpb24iSgoOVW5kcmFpblJlcXVlc3QSJwoGaGVhZGVyGAEgASgLMhcuYmVydGgudjEuQ29tbWFuZEhlYWRlchIPCgdwb29sX2lkGAIgASgJIi8KD1VuZHJhaW5SZXNwb25zZRIcCgRwb29sGAEgASgLMg4uYmVydGgudjEuUG9vbCItChVXYXRjaE9wZXJhdGlvblJlcXVlc3QSFAoMb3BlcmF0aW9uX2lkGAEgASgJIkAKFldhdGNoT3BlcmF0aW9uUmVzcG9uc2USJgoJb3BlcmF0aW9uGAEgASgLMhMuYmVydGgudjEuT3BlcmF0aW9uIkAKDlRhaWxMb2dSZXF1ZXN0Eg8KB3Bvb2xfaWQYASABKAkSDQoFbGluZXMYAiABKA0SDgoGZm9sbG93GAMgASgIIiAKD1RhaWxMb2dSZXNwb25zZRINCgVsaW5lcxgBIAMoCSJ2ChZJbnN0YWxsTGVhc2VLZXlSZXF1ZXN0EgwKBHRlcm0YASABKAQSDgoGa2V5X2lkGAIgASgJEgsKA2tleRgDIAEoDBIRCglsZWFkZXJfaWQYBCABKAkSDQoFZXBvY2gYBSABKAQSDwoHaG9zdF9pZBgGIAEoCSIqChdJbnN0YWxsTGVhc2VLZXlSZXNwb25zZRIPCgdrZXlfaWRzGAEgAygJKmMKDURyYWluRGVhZGxpbmUSHgoaRFJBSU5fREVBRExJTkVfVU5TUEVDSUZJRUQQABIYChREUkFJTl9ERUFETElORV9GT1JDRRABEhgKFERSQUlOX0RFQURMSU5FX0FCT1JUEAIytQcKElBvb2xNYW5hZ2VyU2VydmljZRI+CgdHZXRIb3N0EhguYmVydGgudjEuR2V0SG9zdFJlcXVlc3QaGS5iZXJ0aC52MS5HZXRIb3N0UmVzcG9uc2USRAoJR2V0U3RhdHVzEhouYmVydGgudjEuR2V0U3RhdHVzUmVxdWVzdBobLmJlcnRoLnYxLkdldFN0YXR1c1Jlc3BvbnNlElkKEExpc3RMb2FkZWRNb2RlbHMSIS5iZXJ0aC52MS5MaXN0TG9hZGVkTW9kZWxzUmVxdWVzdBoiLmJlcnRoLnYxLkxpc3RMb2FkZWRNb2RlbHNSZXNwb25zZRJQCg1FbnN1cmVIZWFsdGh5Eh4uYmVydGgudjEuRW5zdXJlSGVhbHRoeVJlcXVlc3QaHy5iZXJ0aC52MS5FbnN1cmVIZWFsdGh5UmVzcG9uc2USOAoFU3RhcnQSFi5iZXJ0aC52MS5TdGFydFJlcXVlc3QaFy5iZXJ0aC52MS5TdGFydFJlc3BvbnNlEjUKBFN0b3ASFS5iZXJ0aC52MS5TdG9wUmVxdWVzdBoWLmJlcnRoLnYxLlN0b3BSZXNwb25zZRI+CgdSZXN0YXJ0EhguYmVydGgudjEuUmVzdGFydFJlcXVlc3QaGS5iZXJ0aC52MS5SZXN0YXJ0UmVzcG9uc2USUAoNUmVzZXRSZXN0YXJ0cxIeLmJlcnRoLnYxLlJlc2V0UmVzdGFydHNSZXF1ZXN0Gh8uYmVydGgudjEuUmVzZXRSZXN0YXJ0c1Jlc3BvbnNlEjgKBURyYWluEhYuYmVydGgudjEuRHJhaW5SZXF1ZXN0GhcuYmVydGgudjEuRHJhaW5SZXNwb25zZRI+CgdVbmRyYWluEhguYmVydGgudjEuVW5kcmFpblJlcXVlc3QaGS5iZXJ0aC52MS5VbmRyYWluUmVzcG9uc2USVQoOV2F0Y2hPcGVyYXRpb24SHy5iZXJ0aC52MS5XYXRjaE9wZXJhdGlvblJlcXVlc3QaIC5iZXJ0aC52MS5XYXRjaE9wZXJhdGlvblJlc3BvbnNlMAESQAoHVGFpbExvZxIYLmJlcnRoLnYxLlRhaWxMb2dSZXF1ZXN0GhkuYmVydGgudjEuVGFpbExvZ1Jlc3BvbnNlMAESVgoPSW5zdGFsbExlYXNlS2V5EiAuYmVydGgudjEuSW5zdGFsbExlYXNlS2V5UmVxdWVzdBohLmJlcnRoLnYxLkluc3RhbGxMZWFzZUtleVJlc3BvbnNlYgZwcm90bzM", [file_berth_v1_snapshot]);
+  fileDesc("ChtiZXJ0aC92MS9wb29sX21hbmFnZXIucHJvdG8SCGJlcnRoLnYxIjYKDUNvbW1hbmRIZWFkZXISDAoEdGVybRgBIAEoBBIXCg9pZGVtcG90ZW5jeV9rZXkYAiABKAkiEAoOR2V0SG9zdFJlcXVlc3QiNwoPR2V0SG9zdFJlc3BvbnNlEiQKBGhvc3QYASABKAsyFi5iZXJ0aC52MS5Ib3N0U25hcHNob3QiIwoQR2V0U3RhdHVzUmVxdWVzdBIPCgdwb29sX2lkGAEgASgJIjEKEUdldFN0YXR1c1Jlc3BvbnNlEhwKBHBvb2wYASABKAsyDi5iZXJ0aC52MS5Qb29sIioKF0xpc3RMb2FkZWRNb2RlbHNSZXF1ZXN0Eg8KB3Bvb2xfaWQYASABKAkiQQoYTGlzdExvYWRlZE1vZGVsc1Jlc3BvbnNlEiUKBm1vZGVscxgBIAMoCzIVLmJlcnRoLnYxLkxvYWRlZE1vZGVsIkcKC0xvYWRlZE1vZGVsEg8KB3Bvb2xfaWQYASABKAkSJwoFbW9kZWwYAiABKAsyGC5iZXJ0aC52MS5Nb2RlbFJlc2lkZW5jeSJQChRFbnN1cmVIZWFsdGh5UmVxdWVzdBInCgZoZWFkZXIYASABKAsyFy5iZXJ0aC52MS5Db21tYW5kSGVhZGVyEg8KB3Bvb2xfaWQYAiABKAkiNQoVRW5zdXJlSGVhbHRoeVJlc3BvbnNlEhwKBHBvb2wYASABKAsyDi5iZXJ0aC52MS5Qb29sIkgKDFN0YXJ0UmVxdWVzdBInCgZoZWFkZXIYASABKAsyFy5iZXJ0aC52MS5Db21tYW5kSGVhZGVyEg8KB3Bvb2xfaWQYAiABKAkiNwoNU3RhcnRSZXNwb25zZRImCglvcGVyYXRpb24YASABKAsyEy5iZXJ0aC52MS5PcGVyYXRpb24iXAoLU3RvcFJlcXVlc3QSJwoGaGVhZGVyGAEgASgLMhcuYmVydGgudjEuQ29tbWFuZEhlYWRlchIPCgdwb29sX2lkGAIgASgJEhMKC2RlYWRsaW5lX21zGAMgASgNIjYKDFN0b3BSZXNwb25zZRImCglvcGVyYXRpb24YASABKAsyEy5iZXJ0aC52MS5PcGVyYXRpb24iXwoOUmVzdGFydFJlcXVlc3QSJwoGaGVhZGVyGAEgASgLMhcuYmVydGgudjEuQ29tbWFuZEhlYWRlchIPCgdwb29sX2lkGAIgASgJEhMKC2RlYWRsaW5lX21zGAMgASgNIjkKD1Jlc3RhcnRSZXNwb25zZRImCglvcGVyYXRpb24YASABKAsyEy5iZXJ0aC52MS5PcGVyYXRpb24iUAoUUmVzZXRSZXN0YXJ0c1JlcXVlc3QSJwoGaGVhZGVyGAEgASgLMhcuYmVydGgudjEuQ29tbWFuZEhlYWRlchIPCgdwb29sX2lkGAIgASgJIl0KFVJlc2V0UmVzdGFydHNSZXNwb25zZRIcCgRwb29sGAEgASgLMg4uYmVydGgudjEuUG9vbBImCglvcGVyYXRpb24YAiABKAsyEy5iZXJ0aC52MS5PcGVyYXRpb24iiwEKDERyYWluUmVxdWVzdBInCgZoZWFkZXIYASABKAsyFy5iZXJ0aC52MS5Db21tYW5kSGVhZGVyEg8KB3Bvb2xfaWQYAiABKAkSEwoLZGVhZGxpbmVfbXMYAyABKA0SLAoLb25fZGVhZGxpbmUYBCABKA4yFy5iZXJ0aC52MS5EcmFpbkRlYWRsaW5lIjcKDURyYWluUmVzcG9uc2USJgoJb3BlcmF0aW9uGAEgASgLMhMuYmVydGgudjEuT3BlcmF0aW9uIkoKDlVuZHJhaW5SZXF1ZXN0EicKBmhlYWRlchgBIAEoCzIXLmJlcnRoLnYxLkNvbW1hbmRIZWFkZXISDwoHcG9vbF9pZBgCIAEoCSJXCg9VbmRyYWluUmVzcG9uc2USHAoEcG9vbBgBIAEoCzIOLmJlcnRoLnYxLlBvb2wSJgoJb3BlcmF0aW9uGAIgASgLMhMuYmVydGgudjEuT3BlcmF0aW9uIqMBCg1SZWxvYWRSZXF1ZXN0EicKBmhlYWRlchgBIAEoCzIXLmJlcnRoLnYxLkNvbW1hbmRIZWFkZXISDwoHcG9vbF9pZBgCIAEoCRIVCg1uZXdfbW9kZWxfcmVmGAMgASgJEhMKC2RlYWRsaW5lX21zGAQgASgNEiwKC29uX2RlYWRsaW5lGAUgASgOMhcuYmVydGgudjEuRHJhaW5EZWFkbGluZSI4Cg5SZWxvYWRSZXNwb25zZRImCglvcGVyYXRpb24YASABKAsyEy5iZXJ0aC52MS5PcGVyYXRpb24iPgoVTGlzdE9wZXJhdGlvbnNSZXF1ZXN0Eg8KB3Bvb2xfaWQYASABKAkSFAoMb3BlcmF0aW9uX2lkGAIgASgJIkEKFkxpc3RPcGVyYXRpb25zUmVzcG9uc2USJwoKb3BlcmF0aW9ucxgBIAMoCzITLmJlcnRoLnYxLk9wZXJhdGlvbiItChVXYXRjaE9wZXJhdGlvblJlcXVlc3QSFAoMb3BlcmF0aW9uX2lkGAEgASgJIkAKFldhdGNoT3BlcmF0aW9uUmVzcG9uc2USJgoJb3BlcmF0aW9uGAEgASgLMhMuYmVydGgudjEuT3BlcmF0aW9uIkAKDlRhaWxMb2dSZXF1ZXN0Eg8KB3Bvb2xfaWQYASABKAkSDQoFbGluZXMYAiABKA0SDgoGZm9sbG93GAMgASgIIiAKD1RhaWxMb2dSZXNwb25zZRINCgVsaW5lcxgBIAMoCSJ2ChZJbnN0YWxsTGVhc2VLZXlSZXF1ZXN0EgwKBHRlcm0YASABKAQSDgoGa2V5X2lkGAIgASgJEgsKA2tleRgDIAEoDBIRCglsZWFkZXJfaWQYBCABKAkSDQoFZXBvY2gYBSABKAQSDwoHaG9zdF9pZBgGIAEoCSIqChdJbnN0YWxsTGVhc2VLZXlSZXNwb25zZRIPCgdrZXlfaWRzGAEgAygJKmMKDURyYWluRGVhZGxpbmUSHgoaRFJBSU5fREVBRExJTkVfVU5TUEVDSUZJRUQQABIYChREUkFJTl9ERUFETElORV9GT1JDRRABEhgKFERSQUlOX0RFQURMSU5FX0FCT1JUEAIyxwgKElBvb2xNYW5hZ2VyU2VydmljZRI+CgdHZXRIb3N0EhguYmVydGgudjEuR2V0SG9zdFJlcXVlc3QaGS5iZXJ0aC52MS5HZXRIb3N0UmVzcG9uc2USRAoJR2V0U3RhdHVzEhouYmVydGgudjEuR2V0U3RhdHVzUmVxdWVzdBobLmJlcnRoLnYxLkdldFN0YXR1c1Jlc3BvbnNlElkKEExpc3RMb2FkZWRNb2RlbHMSIS5iZXJ0aC52MS5MaXN0TG9hZGVkTW9kZWxzUmVxdWVzdBoiLmJlcnRoLnYxLkxpc3RMb2FkZWRNb2RlbHNSZXNwb25zZRJQCg1FbnN1cmVIZWFsdGh5Eh4uYmVydGgudjEuRW5zdXJlSGVhbHRoeVJlcXVlc3QaHy5iZXJ0aC52MS5FbnN1cmVIZWFsdGh5UmVzcG9uc2USOAoFU3RhcnQSFi5iZXJ0aC52MS5TdGFydFJlcXVlc3QaFy5iZXJ0aC52MS5TdGFydFJlc3BvbnNlEjUKBFN0b3ASFS5iZXJ0aC52MS5TdG9wUmVxdWVzdBoWLmJlcnRoLnYxLlN0b3BSZXNwb25zZRI+CgdSZXN0YXJ0EhguYmVydGgudjEuUmVzdGFydFJlcXVlc3QaGS5iZXJ0aC52MS5SZXN0YXJ0UmVzcG9uc2USUAoNUmVzZXRSZXN0YXJ0cxIeLmJlcnRoLnYxLlJlc2V0UmVzdGFydHNSZXF1ZXN0Gh8uYmVydGgudjEuUmVzZXRSZXN0YXJ0c1Jlc3BvbnNlEjgKBURyYWluEhYuYmVydGgudjEuRHJhaW5SZXF1ZXN0GhcuYmVydGgudjEuRHJhaW5SZXNwb25zZRI+CgdVbmRyYWluEhguYmVydGgudjEuVW5kcmFpblJlcXVlc3QaGS5iZXJ0aC52MS5VbmRyYWluUmVzcG9uc2USOwoGUmVsb2FkEhcuYmVydGgudjEuUmVsb2FkUmVxdWVzdBoYLmJlcnRoLnYxLlJlbG9hZFJlc3BvbnNlElMKDkxpc3RPcGVyYXRpb25zEh8uYmVydGgudjEuTGlzdE9wZXJhdGlvbnNSZXF1ZXN0GiAuYmVydGgudjEuTGlzdE9wZXJhdGlvbnNSZXNwb25zZRJVCg5XYXRjaE9wZXJhdGlvbhIfLmJlcnRoLnYxLldhdGNoT3BlcmF0aW9uUmVxdWVzdBogLmJlcnRoLnYxLldhdGNoT3BlcmF0aW9uUmVzcG9uc2UwARJACgdUYWlsTG9nEhguYmVydGgudjEuVGFpbExvZ1JlcXVlc3QaGS5iZXJ0aC52MS5UYWlsTG9nUmVzcG9uc2UwARJWCg9JbnN0YWxsTGVhc2VLZXkSIC5iZXJ0aC52MS5JbnN0YWxsTGVhc2VLZXlSZXF1ZXN0GiEuYmVydGgudjEuSW5zdGFsbExlYXNlS2V5UmVzcG9uc2ViBnByb3RvMw", [file_berth_v1_snapshot]);
 
 /**
  * @generated from message berth.v1.CommandHeader
@@ -249,6 +249,13 @@ export type StopRequest = Message<"berth.v1.StopRequest"> & {
    * @generated from field: string pool_id = 2;
    */
   poolId: string;
+
+  /**
+   * How long requests in flight may go on. 0: the pool's shutdown grace.
+   *
+   * @generated from field: uint32 deadline_ms = 3;
+   */
+  deadlineMs: number;
 };
 
 /**
@@ -288,6 +295,13 @@ export type RestartRequest = Message<"berth.v1.RestartRequest"> & {
    * @generated from field: string pool_id = 2;
    */
   poolId: string;
+
+  /**
+   * How long requests in flight may go on. 0: the pool's shutdown grace.
+   *
+   * @generated from field: uint32 deadline_ms = 3;
+   */
+  deadlineMs: number;
 };
 
 /**
@@ -344,6 +358,11 @@ export type ResetRestartsResponse = Message<"berth.v1.ResetRestartsResponse"> & 
    * @generated from field: berth.v1.Pool pool = 1;
    */
   pool?: Pool | undefined;
+
+  /**
+   * @generated from field: berth.v1.Operation operation = 2;
+   */
+  operation?: Operation | undefined;
 };
 
 /**
@@ -432,6 +451,11 @@ export type UndrainResponse = Message<"berth.v1.UndrainResponse"> & {
    * @generated from field: berth.v1.Pool pool = 1;
    */
   pool?: Pool | undefined;
+
+  /**
+   * @generated from field: berth.v1.Operation operation = 2;
+   */
+  operation?: Operation | undefined;
 };
 
 /**
@@ -440,6 +464,109 @@ export type UndrainResponse = Message<"berth.v1.UndrainResponse"> & {
  */
 export const UndrainResponseSchema: GenMessage<UndrainResponse> = /*@__PURE__*/
   messageDesc(file_berth_v1_pool_manager, 21);
+
+/**
+ * @generated from message berth.v1.ReloadRequest
+ */
+export type ReloadRequest = Message<"berth.v1.ReloadRequest"> & {
+  /**
+   * @generated from field: berth.v1.CommandHeader header = 1;
+   */
+  header?: CommandHeader | undefined;
+
+  /**
+   * @generated from field: string pool_id = 2;
+   */
+  poolId: string;
+
+  /**
+   * As `model` in the pools file. Empty: the model that the pools file names.
+   *
+   * @generated from field: string new_model_ref = 3;
+   */
+  newModelRef: string;
+
+  /**
+   * How long requests in flight may go on. 0: 300 s.
+   *
+   * @generated from field: uint32 deadline_ms = 4;
+   */
+  deadlineMs: number;
+
+  /**
+   * Unspecified: end what still runs.
+   *
+   * @generated from field: berth.v1.DrainDeadline on_deadline = 5;
+   */
+  onDeadline: DrainDeadline;
+};
+
+/**
+ * Describes the message berth.v1.ReloadRequest.
+ * Use `create(ReloadRequestSchema)` to create a new message.
+ */
+export const ReloadRequestSchema: GenMessage<ReloadRequest> = /*@__PURE__*/
+  messageDesc(file_berth_v1_pool_manager, 22);
+
+/**
+ * @generated from message berth.v1.ReloadResponse
+ */
+export type ReloadResponse = Message<"berth.v1.ReloadResponse"> & {
+  /**
+   * @generated from field: berth.v1.Operation operation = 1;
+   */
+  operation?: Operation | undefined;
+};
+
+/**
+ * Describes the message berth.v1.ReloadResponse.
+ * Use `create(ReloadResponseSchema)` to create a new message.
+ */
+export const ReloadResponseSchema: GenMessage<ReloadResponse> = /*@__PURE__*/
+  messageDesc(file_berth_v1_pool_manager, 23);
+
+/**
+ * @generated from message berth.v1.ListOperationsRequest
+ */
+export type ListOperationsRequest = Message<"berth.v1.ListOperationsRequest"> & {
+  /**
+   * Empty: of every pool.
+   *
+   * @generated from field: string pool_id = 1;
+   */
+  poolId: string;
+
+  /**
+   * Empty: all of them.
+   *
+   * @generated from field: string operation_id = 2;
+   */
+  operationId: string;
+};
+
+/**
+ * Describes the message berth.v1.ListOperationsRequest.
+ * Use `create(ListOperationsRequestSchema)` to create a new message.
+ */
+export const ListOperationsRequestSchema: GenMessage<ListOperationsRequest> = /*@__PURE__*/
+  messageDesc(file_berth_v1_pool_manager, 24);
+
+/**
+ * @generated from message berth.v1.ListOperationsResponse
+ */
+export type ListOperationsResponse = Message<"berth.v1.ListOperationsResponse"> & {
+  /**
+   * @generated from field: repeated berth.v1.Operation operations = 1;
+   */
+  operations: Operation[];
+};
+
+/**
+ * Describes the message berth.v1.ListOperationsResponse.
+ * Use `create(ListOperationsResponseSchema)` to create a new message.
+ */
+export const ListOperationsResponseSchema: GenMessage<ListOperationsResponse> = /*@__PURE__*/
+  messageDesc(file_berth_v1_pool_manager, 25);
 
 /**
  * @generated from message berth.v1.WatchOperationRequest
@@ -456,7 +583,7 @@ export type WatchOperationRequest = Message<"berth.v1.WatchOperationRequest"> & 
  * Use `create(WatchOperationRequestSchema)` to create a new message.
  */
 export const WatchOperationRequestSchema: GenMessage<WatchOperationRequest> = /*@__PURE__*/
-  messageDesc(file_berth_v1_pool_manager, 22);
+  messageDesc(file_berth_v1_pool_manager, 26);
 
 /**
  * The operation as it is now, then on each change; the stream ends after a terminal status.
@@ -475,7 +602,7 @@ export type WatchOperationResponse = Message<"berth.v1.WatchOperationResponse"> 
  * Use `create(WatchOperationResponseSchema)` to create a new message.
  */
 export const WatchOperationResponseSchema: GenMessage<WatchOperationResponse> = /*@__PURE__*/
-  messageDesc(file_berth_v1_pool_manager, 23);
+  messageDesc(file_berth_v1_pool_manager, 27);
 
 /**
  * @generated from message berth.v1.TailLogRequest
@@ -504,7 +631,7 @@ export type TailLogRequest = Message<"berth.v1.TailLogRequest"> & {
  * Use `create(TailLogRequestSchema)` to create a new message.
  */
 export const TailLogRequestSchema: GenMessage<TailLogRequest> = /*@__PURE__*/
-  messageDesc(file_berth_v1_pool_manager, 24);
+  messageDesc(file_berth_v1_pool_manager, 28);
 
 /**
  * @generated from message berth.v1.TailLogResponse
@@ -521,7 +648,7 @@ export type TailLogResponse = Message<"berth.v1.TailLogResponse"> & {
  * Use `create(TailLogResponseSchema)` to create a new message.
  */
 export const TailLogResponseSchema: GenMessage<TailLogResponse> = /*@__PURE__*/
-  messageDesc(file_berth_v1_pool_manager, 25);
+  messageDesc(file_berth_v1_pool_manager, 29);
 
 /**
  * @generated from message berth.v1.InstallLeaseKeyRequest
@@ -568,7 +695,7 @@ export type InstallLeaseKeyRequest = Message<"berth.v1.InstallLeaseKeyRequest"> 
  * Use `create(InstallLeaseKeyRequestSchema)` to create a new message.
  */
 export const InstallLeaseKeyRequestSchema: GenMessage<InstallLeaseKeyRequest> = /*@__PURE__*/
-  messageDesc(file_berth_v1_pool_manager, 26);
+  messageDesc(file_berth_v1_pool_manager, 30);
 
 /**
  * @generated from message berth.v1.InstallLeaseKeyResponse
@@ -587,7 +714,7 @@ export type InstallLeaseKeyResponse = Message<"berth.v1.InstallLeaseKeyResponse"
  * Use `create(InstallLeaseKeyResponseSchema)` to create a new message.
  */
 export const InstallLeaseKeyResponseSchema: GenMessage<InstallLeaseKeyResponse> = /*@__PURE__*/
-  messageDesc(file_berth_v1_pool_manager, 27);
+  messageDesc(file_berth_v1_pool_manager, 31);
 
 /**
  * @generated from enum berth.v1.DrainDeadline
@@ -714,6 +841,27 @@ export const PoolManagerService: GenService<{
     methodKind: "unary";
     input: typeof UndrainRequestSchema;
     output: typeof UndrainResponseSchema;
+  },
+  /**
+   * Another model: drain, stage, stop, start, probe. When the new one does not come up, the old
+   * one is started again and the operation fails with the new engine's reason.
+   *
+   * @generated from rpc berth.v1.PoolManagerService.Reload
+   */
+  reload: {
+    methodKind: "unary";
+    input: typeof ReloadRequestSchema;
+    output: typeof ReloadResponseSchema;
+  },
+  /**
+   * What this host remembers, the newest first.
+   *
+   * @generated from rpc berth.v1.PoolManagerService.ListOperations
+   */
+  listOperations: {
+    methodKind: "unary";
+    input: typeof ListOperationsRequestSchema;
+    output: typeof ListOperationsResponseSchema;
   },
   /**
    * @generated from rpc berth.v1.PoolManagerService.WatchOperation

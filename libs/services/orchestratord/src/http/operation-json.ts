@@ -1,0 +1,44 @@
+import {
+  OperationStatus,
+  OperationStatusSchema,
+  OperationTypeSchema,
+  type Operation,
+  type PoolOperation,
+} from '@berth/contract'
+import { word } from './word.ts'
+
+/** An operation in the API's names. */
+export const operationJson = (operation: Operation) => ({
+  operation_id: operation.operationId,
+  object: 'operation',
+  operation_type: word(OperationTypeSchema, operation.type),
+  status: word(OperationStatusSchema, operation.status),
+  progress_percent: operation.progressPercent,
+  eta_ms: operation.etaMs === undefined ? null : Number(operation.etaMs),
+  model_id: operation.modelId || null,
+  model_ref: operation.modelRef || null,
+  backend_id: operation.poolId,
+  step: operation.step || null,
+  steps: operation.steps.map(({ name, startedAtMs, completedAtMs }) => ({
+    name,
+    started_at: time(startedAtMs),
+    completed_at: completedAtMs === undefined ? null : time(completedAtMs),
+  })),
+  initiated_at: time(operation.initiatedAtMs),
+  completed_at: operation.completedAtMs === undefined ? null : time(operation.completedAtMs),
+  rolled_back: operation.rolledBack,
+  error_details: errorDetails(operation),
+})
+
+/** The same with the host that carries it out. */
+export const poolOperationJson = ({ hostId, operation }: PoolOperation) => ({
+  ...operationJson(operation!),
+  host_id: hostId,
+})
+
+const errorDetails = ({ status, errorReason, errorMessage }: Operation) =>
+  status === OperationStatus.FAILED || status === OperationStatus.CANCELLED
+    ? { code: errorReason, message: errorMessage }
+    : null
+
+const time = (ms: bigint) => new Date(Number(ms)).toISOString()
