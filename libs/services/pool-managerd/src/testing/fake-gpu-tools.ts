@@ -44,15 +44,28 @@ case "$(basename "$0") $*" in
   *--query-gpu=*)
     asked="\${1#--query-gpu=}"
     for field in $(cat "$dir/unknown-fields" 2>/dev/null); do
-      case ",$asked," in *",$field,"*) echo "Field \\"$field\\" is not a valid field to query."; finish 2 ;; esac
+      case ",$asked," in
+        *",$field,"*) echo "Field \\"$field\\" is not a valid field to query."; finish 2 ;;
+      esac
     done
-    ids="" ; for arg in "$@"; do case "$arg" in --id=*) ids="\${arg#--id=}" ;; esac; done
+    ids=""
+    for arg in "$@"; do case "$arg" in --id=*) ids="\${arg#--id=}" ;; esac; done
     awk -F', ' -v asked="$asked" -v ids="$ids" '
-      NR == 1 { for (i = 1; i <= NF; i++) { sub(/ \\[.*\\]$/, "", $i); at[$i] = i }; n = split(asked, want, ","); next }
+      NR == 1 {
+        for (i = 1; i <= NF; i++) { sub(/ \\[.*\\]$/, "", $i); at[$i] = i }
+        n = split(asked, want, ",")
+        next
+      }
       ids != "" && index("," ids ",", "," $at["uuid"] ",") == 0 { next }
-      { line = ""
-        for (k = 1; k <= n; k++) { cell = $at[want[k]]; sub(/ (MiB|%|W|MHz)$/, "", cell); line = line (k > 1 ? ", " : "") cell }
-        print line }' "$dir/gpus.csv"
+      {
+        line = ""
+        for (k = 1; k <= n; k++) {
+          cell = $at[want[k]]
+          sub(/ (MiB|%|W|MHz)$/, "", cell)
+          line = line (k > 1 ? ", " : "") cell
+        }
+        print line
+      }' "$dir/gpus.csv"
     finish 0 ;;
   *--query-compute-apps=*) cat "$dir/apps.csv" 2>/dev/null; finish 0 ;;
   *"-q -x") cat "$dir/all.xml"; finish $? ;;
