@@ -2,8 +2,9 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { fillCells, type Plan, type Row } from './cells.ts'
-import { printRow, printTuned, printHead } from './print.ts'
+import { printHead, printRow, printTuned, printVerdict } from './print.ts'
 import { readTrace } from './trace.ts'
+import { judgeRows } from './verdict.ts'
 
 const OWN_TRACES = ['mooncake-conversation.jsonl', 'azure-llm-2023-conv.csv'].map((name) =>
   join(import.meta.dirname, 'data', name),
@@ -12,7 +13,7 @@ const FULL: Plan = {
   replicas: [8, 16, 64],
   mixes: ['h100', 'h100+a100'],
   loads: [0.5, 0.7, 0.85, 0.95],
-  requestsPerReplica: 400,
+  requestsPerReplica: 2_500,
 }
 const QUICK: Plan = { ...FULL, replicas: [8], loads: [0.7, 0.95], requestsPerReplica: 150 }
 
@@ -32,4 +33,5 @@ for (const path of values.trace ?? OWN_TRACES) {
   })
   printTuned(tuned)
 }
+printVerdict(judgeRows(rows))
 if (values.json) writeFileSync(values.json, `${JSON.stringify({ bench: 'routing', rows })}\n`)

@@ -1,4 +1,5 @@
 import type { Row, Tuned } from './cells.ts'
+import { TOLERANCE, type Loss } from './verdict.ts'
 
 const COLUMNS: readonly (readonly [keyof Row, number])[] = [
   ['trace', 22],
@@ -30,6 +31,25 @@ export const printTuned = (tuned: readonly Tuned[]): void => {
     write([mix.padEnd(10), policy.padEnd(24), parameters])
   }
   process.stdout.write('\n')
+}
+
+/** Where berth is not best or equal. */
+export const printVerdict = (verdict: { losses: readonly Loss[]; compared: number }): void => {
+  const { losses, compared } = verdict
+  const share = `${compared - losses.length} of ${compared}`
+  process.stdout.write(
+    `berth is best, or equal within ${TOLERANCE * 100} %, in ${share} comparisons\n`,
+  )
+  for (const { cell, measure, berth, best, policy, worseBy } of losses) {
+    write([
+      `  ${cell}`.padEnd(48),
+      measure.padEnd(14),
+      String(berth).padStart(10),
+      String(best).padStart(10),
+      policy.padEnd(24),
+      `${(worseBy * 100).toFixed(1)} %`.padStart(8),
+    ])
+  }
 }
 
 const write = (cells: readonly string[]) => process.stdout.write(`${cells.join(' ')}\n`)
