@@ -69,7 +69,7 @@ const KNOWN: readonly (DeviceFault & {
     codes: [12],
     message:
       'nvidia-smi does not find the library of the driver (libnvidia-ml.so). Install the driver ' +
-      'package of the version `cat /proc/driver/nvidia/version` shows; in a container, use the toolkit.',
+      'package of the version `cat /proc/driver/nvidia/version` shows; in a container, the toolkit.',
   },
   {
     kind: 'no_permission',
