@@ -56,9 +56,7 @@ export const chargeProblems = ({ cores, world }: SimFleet): string[] => {
       ...(stored === charged
         ? []
         : [`${keyId} is charged ${charged} tokens, ${stored} are stored`]),
-      ...(charged <= tokensPerDay + world.books.excused
-        ? []
-        : [`${keyId} is charged ${charged} of ${tokensPerDay}, ${world.books.excused} excused`]),
+      ...(charged <= tokensPerDay ? [] : [`${keyId} is charged ${charged} of ${tokensPerDay}`]),
     ]
   })
 }

@@ -8,9 +8,6 @@ export interface SimBooks {
   watch(session: Session, process: SimProcess): Session
   /** Tokens of a key: by lives that still run, and by all. What an ended life had not told is lost. */
   usedBy(keyId: string): { readonly living: number; readonly all: number }
-  /** A lease ran out while its gateway may have used it: what it took is charged late. */
-  excuse(tokens: number): void
-  readonly excused: number
 }
 
 /** The keys of simulated clients, and what each may use a day. */
@@ -22,7 +19,6 @@ export const SIM_KEYS: Readonly<Record<string, { readonly tokensPerDay: number }
 /** Books nobody has written in. */
 export const createSimBooks = (): SimBooks => {
   const lives: { readonly process: SimProcess; readonly used: Map<string, number> }[] = []
-  let excused = 0
   return {
     watch: (session, process) => {
       const used = new Map<string, number>()
@@ -51,12 +47,6 @@ export const createSimBooks = (): SimBooks => {
       const sum = (of: typeof lives) =>
         of.reduce((all, { used }) => all + (used.get(keyId) ?? 0), 0)
       return { living: sum(lives.filter(({ process }) => process.isAlive)), all: sum(lives) }
-    },
-    excuse: (tokens) => {
-      excused += tokens
-    },
-    get excused() {
-      return excused
     },
   }
 }

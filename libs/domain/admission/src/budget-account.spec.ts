@@ -52,6 +52,58 @@ describe('an account', () => {
     expect(one.spent.tokens).toBe(12)
   })
 
+  it('counts every release of a gateway that does not number them', () => {
+    const one = account()
+    expect([settle(one, release('old', 0, 5)), settle(one, release('old', 0, 5))]).toEqual([
+      true,
+      true,
+    ])
+    rebase(one, { spent: tokens(1), turns: 0, windowEndMs: 10, reached: new Map([['old', 9]]) })
+    expect([one.spent.tokens, one.reached.get('old')]).toEqual([11, 9])
+  })
+
+  it('remembers the last 256 gateways that were heard, not those that were longest ago', () => {
+    const one = account(1e9)
+    settle(one, release('first', 1, 1))
+    settle(one, release('second', 1, 1))
+    for (let index = 0; index < 254; index++) settle(one, release(`g${index}`, 1, 1))
+    settle(one, release('first', 2, 1))
+    expect([one.reached.size, one.reached.has('second')]).toEqual([256, true])
+    settle(one, release('new', 1, 1))
+    expect([one.reached.size, one.reached.has('second')]).toEqual([256, false])
+    expect(settle(one, release('first', 2, 1))).toBe(false)
+  })
+
+  it('without a window never forgets', () => {
+    const one = createAccount('s', 'session', { tokens: 10 })
+    settle(one, release('a', 1, 4))
+    expect([roll(one, 2 ** 50, 2 ** 51), one.spent.tokens]).toEqual([false, 4])
+  })
+
+  it('stores nothing of a window that ended while its releases waited to be stored', () => {
+    const one = account()
+    settle(one, release('a', 1, 30, 1))
+    roll(one, 10, 20)
+    settle(one, release('a', 2, 4, 1))
+    const tally = beginStoring(one)
+    expect(tally).toMatchObject({ spent: { tokens: 4 }, turns: 1, windowEndMs: 20 })
+    endStoring(one, true)
+    expect(one.stored).toEqual({ spent: tokens(4), turns: 1 })
+    // What is found is older: only what it has not counted is put on top.
+    rebase(one, { spent: tokens(9), turns: 2, windowEndMs: 20, reached: new Map([['a', 1]]) })
+    settle(one, release('a', 3, 1, 1))
+    expect([one.spent.tokens, one.turns]).toEqual([10, 3])
+  })
+
+  it('counts turns as it counts amounts, also on top of what was found', () => {
+    const one = account()
+    settle(one, release('a', 1, 1, 1))
+    settle(one, release('a', 2, 1, 1))
+    rebase(one, { spent: tokens(7), turns: 5, windowEndMs: 10, reached: new Map([['a', 1]]) })
+    expect([one.turns, one.unstored.length]).toEqual([6, 1])
+    expect(one.reached.get('a')).toBe(2)
+  })
+
   it('says what is left, never less than nothing', () => {
     const one = account(10)
     settle(one, release('a', 1, 25))
@@ -113,6 +165,9 @@ describe('an account', () => {
       settle(one, release(sequence % 2 ? 'a' : 'b', sequence, 1, 1))
     }
     expect(one.unstored.length).toBeLessThanOrEqual(1_024)
+    // Folded, they are told from what is stored by the last of them.
+    const [a, b] = one.unstored
+    expect([a!.gatewayId, b!.gatewayId, Math.abs(a!.sequence - b!.sequence)]).toEqual(['a', 'b', 1])
     expect([one.spent.tokens, one.turns]).toEqual([5_000, 5_000])
     beginStoring(one)
     endStoring(one, true)

@@ -1,7 +1,6 @@
 import {
   add,
   BUDGET_KINDS,
-  isNothing,
   NOTHING,
   type Amounts,
   type Budget,
@@ -154,10 +153,6 @@ export const rebase = (account: BudgetAccount, found: Tally): void => {
   account.spent = account.unstored.reduce((sum, { amounts }) => add(sum, amounts), spent)
   account.turns = account.unstored.reduce((sum, one) => sum + one.turns, turns)
 }
-
-/** True when nothing speaks for keeping it: nothing spent, reserved, or waiting to be stored. */
-export const isIdle = ({ spent, reserved, unstored }: BudgetAccount): boolean =>
-  isNothing(spent) && isNothing(reserved) && unstored.length === 0
 
 const reach = (reached: Map<string, number>, gatewayId: string, sequence: number) => {
   // A map keeps insertion order: set again means young again.

@@ -44,5 +44,26 @@ describe('requests a minute', () => {
     uncountRequest(rate, 500)
     countAnyhow(rate, 500)
     expect(countRequest(rate, 1, at(800))).toBe(60_200)
+    uncountRequest(rate, 500)
+    uncountRequest(rate, 500)
+    expect([countRequest(rate, 1, at(900)), countRequest(rate, 1, at(900))]).toEqual([0, 60_100])
+  })
+
+  it('are taken back only in the second they came in', () => {
+    const rate = createRequestRate()
+    expect(countRequest(rate, 1, at(5_500))).toBe(0)
+    // The same slot, 61 seconds before.
+    uncountRequest(rate, 5_500 - 61_000)
+    uncountRequest(rate, 6_500)
+    expect(countRequest(rate, 1, at(5_900))).toBe(60_100)
+  })
+
+  it('that came too long ago to count do not take the place of those that count', () => {
+    const rate = createRequestRate()
+    expect(countRequest(rate, 2, at(70_000))).toBe(0)
+    countAnyhow(rate, 70_000 - 61_000)
+    expect([countRequest(rate, 2, at(70_500)), countRequest(rate, 2, at(70_500))]).toEqual([
+      0, 60_500,
+    ])
   })
 })

@@ -52,7 +52,6 @@ export {
   createAccount,
   endStoring,
   forget,
-  isIdle,
   lacks,
   leftOf,
   rebase,

@@ -52,7 +52,7 @@ export const findSession = (
   return session && !isOver(session, ttlMs, nowMs) ? session : undefined
 }
 
-/** Begins a session; `left` made room for it, or was over under the same key. */
+/** Begins a session. `left` made room: it may be the new one, which is then not remembered. */
 export const beginSession = (
   table: SessionTable,
   owner: { readonly tenant: string; readonly sessionId: string; readonly budget: Budget },
@@ -106,8 +106,8 @@ export const expireSessions = (
 const isOver = ({ open, usedAtMs }: ClientSession, ttlMs: number, nowMs: number): boolean =>
   open === 0 && nowMs - usedAtMs >= ttlMs
 
-/** The oldest that has nothing running; the oldest of all when each has. */
+/** The oldest that has nothing running: when all others have, that is the new one. */
 const leastUsed = (table: SessionTable): string | undefined => {
   for (const [key, { open }] of table) if (open === 0) return key
-  return table.keys().next().value
+  return undefined
 }

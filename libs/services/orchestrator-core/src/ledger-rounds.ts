@@ -56,7 +56,7 @@ export const endRound = (core: Core, round: number, outcomes: readonly LedgerOut
   const { storing } = ledger
   if (!storing || ledger.round !== round || core.role.kind !== 'leader') return
   ledger.storing = undefined
-  let isStored = true
+  const isStored = storing.items.every((_, index) => outcomes[index]?.kind === 'stored')
   storing.items.forEach(({ name, account }, index) => {
     const outcome = outcomes[index] ?? { kind: 'unavailable' }
     if (account) endStoring(account, outcome.kind === 'stored')
@@ -64,7 +64,6 @@ export const endRound = (core: Core, round: number, outcomes: readonly LedgerOut
       ledger.revisions.set(nameOf(name), outcome.revision)
       if (isRoster(name)) ledger.roster = storing.roster
     } else {
-      isStored = false
       markDirty(core, name)
       if (outcome.kind === 'conflict') adoptFound(core, name, outcome.found)
     }

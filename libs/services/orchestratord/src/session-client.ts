@@ -1,15 +1,15 @@
 import { create } from '@bufbuild/protobuf'
-import { HelloSchema, type ClientFrame, type Hello, type Welcome } from '@berth/contract'
+import { HelloSchema, type ClientFrame, type Welcome } from '@berth/contract'
 import type { Clock, Rng } from '@berth/kernel'
 import type { Logger } from '@berth/runtime'
 import { acquireFrame, cancelFrame, releaseFrame } from './frames.ts'
-import { createHeldLeases } from './held-leases.ts'
+import { createHeldLeases, type HeldLeases } from './held-leases.ts'
 import { keepSession } from './keep-session.ts'
 import { createOutbox } from './outbox.ts'
 import { onServerFrame } from './server-frames.ts'
 import type { Session, SessionState } from './session.ts'
 import type { Link } from './session-link.ts'
-import { createUnsettledReleases, nameless } from './unsettled-releases.ts'
+import { createUnsettledReleases, nameless, type UnsettledReleases } from './unsettled-releases.ts'
 import { createWaitingJobs } from './waiting-jobs.ts'
 
 /** Releases kept until core has stored them; as many as may wait, so that a Hello has room. */
@@ -51,20 +51,9 @@ export const createSessionClient = (options: SessionClientOptions): Session & As
     if (state.kind === 'up') outbox.push(frame)
   }
   const leases = createHeldLeases()
-  const unsettled = createUnsettledReleases({
-    capacity: MAX_UNSETTLED,
-    onDropped: (dropped) => {
-      options.onUnsettledDropped?.()
-      sparsely(dropped, () => log.warn({ dropped }, 'release dropped that core may not have'))
-    },
-  })
+  const unsettled = keepUnsettled(options)
   const waiting = createWaitingJobs({ ...options, cancel: (id) => send(cancelFrame(id)) })
-  /** The releases up to here travel in the Hello. */
-  let greeted = 0n
-  const greeting = createGreeting(options.gatewayId, () => {
-    greeted = unsettled.last
-    return { liveLeases: leases.live(), unsettled: unsettled.after(0n) }
-  })
+  const greeting = createGreeting(options.gatewayId, leases, unsettled)
   const { sawTerm } = greeting
   const misses = createMissLog(log)
   const moveTo = (next: SessionState) => options.onState((state = next))
@@ -77,7 +66,7 @@ export const createSessionClient = (options: SessionClientOptions): Session & As
     moveTo({ kind: 'up', address, leaderId, term })
     log.info({ address, leaderId, term: String(term), waiting: waiting.size }, 'session is up')
     for (const id of welcome.revokedLeaseIds) leases.revoke(id, 'not honoured by the new leader')
-    for (const { release } of unsettled.after(greeted)) if (release) send(releaseFrame(release))
+    for (const { release } of greeting.untold()) if (release) send(releaseFrame(release))
     for (const request of waiting.onUp()) send(acquireFrame(request, clock.now()))
     outbox.attach(opened)
   }
@@ -122,11 +111,18 @@ export const createSessionClient = (options: SessionClientOptions): Session & As
   }
 }
 
-/** Hello, with the number of the session and the highest term that was seen. */
-const createGreeting = (
-  gatewayId: string,
-  holdings: () => Pick<Hello, 'liveLeases' | 'unsettled'>,
-) => {
+const keepUnsettled = ({ log, onUnsettledDropped }: SessionClientOptions): UnsettledReleases =>
+  createUnsettledReleases({
+    capacity: MAX_UNSETTLED,
+    onDropped: (dropped) => {
+      onUnsettledDropped?.()
+      sparsely(dropped, () => log.warn({ dropped }, 'release dropped that core may not have'))
+    },
+  })
+
+/** Hello: the number of the session, the highest term that was seen, and all that is held. */
+const createGreeting = (gatewayId: string, leases: HeldLeases, unsettled: UnsettledReleases) => {
+  let told = 0n
   let session = 0n
   let term = 0n
   return {
@@ -139,7 +135,13 @@ const createGreeting = (
       term = refused + 1n
       return true
     },
-    next: () => create(HelloSchema, { gatewayId, session: ++session, term, ...holdings() }),
+    next: () => {
+      told = unsettled.last
+      const holdings = { liveLeases: leases.live(), unsettled: unsettled.after(0n) }
+      return create(HelloSchema, { gatewayId, session: ++session, term, ...holdings })
+    },
+    /** The releases that came after the last Hello was written. */
+    untold: () => unsettled.after(told),
   }
 }
 
