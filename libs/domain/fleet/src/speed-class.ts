@@ -29,8 +29,8 @@ export interface BiasOfClass {
 
 /**
  * Moving averages of one model by prompt band and occupancy band: the cell of both is
- * `band * OCCUPANCY_BANDS + occupancyBand`. The tables are made from the cells, and have an answer
- * in places where no cell has; with one more band, for prompts of unknown length. 5 KB.
+ * `band * OCCUPANCY_BANDS + occupancyBand`; with one more band, for prompts of unknown length. The
+ * tables are made from the cells, and have an answer in places where no cell has. 5 KB.
  */
 export interface ModelSpeeds {
   /** Stands for the model. */
@@ -56,16 +56,15 @@ export const MODELS_KNOWN = 2
 
 /** Of a model nothing is known of yet. */
 export const createModelSpeeds = (model: number, nowMs: number): ModelSpeeds => {
-  const cells = PROMPT_BANDS * OCCUPANCY_BANDS
-  const places = cells + OCCUPANCY_BANDS
+  const cells = (PROMPT_BANDS + 1) * OCCUPANCY_BANDS
   return {
     model,
     decodeMs: new Float32Array(cells),
     decodeWeight: new Float32Array(cells),
     readMs: new Float32Array(cells),
     readWeight: new Float32Array(cells),
-    decodeTable: new Float32Array(places).fill(NaN),
-    readTable: new Float32Array(places).fill(NaN),
+    decodeTable: new Float32Array(cells).fill(NaN),
+    readTable: new Float32Array(cells).fill(NaN),
     agedAtMs: nowMs,
   }
 }

@@ -16,10 +16,10 @@ import type { PoolId } from '@berth/kernel'
 import {
   learnDecode,
   learnRead,
+  NOMINAL_PROMPT_TOKENS,
   promptBand,
   speedsOf,
   speedsToLearn,
-  UNKNOWN_PROMPT,
 } from './performance-cells.ts'
 import type { PlacementJob } from './placement-job.ts'
 import { DEFAULT_PLACEMENT_POLICY } from './placement-policy.ts'
@@ -45,7 +45,7 @@ export interface GrantNote {
   readonly queueMs: number
   /** Reading this prompt, without what is cached. */
   readonly prefillMs: number
-  /** That was learned from pools of its kind, not assumed. */
+  /** That was learned of such prompts from pools of its kind, not assumed. */
   readonly isLearned: boolean
   /** When it should be over, on the caller's clock. */
   readonly endMs: number
@@ -110,7 +110,7 @@ export const noteGrant = (
   return {
     ...{ poolId: pool.poolId, life: pool.life, job, grantedAtMs: nowMs, occupancy },
     ...{ heldBlocks: held, uncachedFraction: uncached, queueMs, prefillMs, endMs },
-    isLearned: hasTables(evidence.speeds, model),
+    isLearned: isLearned(evidence.speeds, model, band),
     ...{ grantedPrefillMs: evidence.grantedPrefillMs, pauses: evidence.pauses },
     readingShare: share,
   }
@@ -183,8 +183,8 @@ const learn = (view: FleetView, note: GrantNote, measured: Measured, nowMs: numb
   const { evidence } = pool
   const { job, uncachedFraction: uncached, prefillMs } = note
   const speeds = speedsToLearn(evidence.speeds, modelKey(job.modelId), nowMs)
-  const promptTokens = job.promptTokens || measured.tokensIn
-  const newTokens = promptTokens * uncached
+  // What was granted as unknown was expected to be nominal, and teaches what such a job takes.
+  const newTokens = (job.promptTokens || NOMINAL_PROMPT_TOKENS) * uncached
   const isTelling = newTokens > 0 && (uncached >= 0.5 || newTokens >= TELLING_TOKENS)
   if (measured.firstTokenMs > 0 && isTelling) {
     // The wait before it and its own reading are one duration: both were off by the same factor.
@@ -192,10 +192,11 @@ const learn = (view: FleetView, note: GrantNote, measured: Measured, nowMs: numb
     const factor = biasFactor(evidence.readBias, evidence.speeds.read)
     const ms = ((prefillMs / newTokens) * surprise) / factor
     const weight = Math.min(1, prefillMs / Math.max(1, note.queueMs + prefillMs))
-    learnRead(speeds, { promptTokens, occupancy: note.occupancy, ms, weight })
+    learnRead(speeds, { promptTokens: job.promptTokens, occupancy: note.occupancy, ms, weight })
     if (note.isLearned) learnBias(evidence.readBias, evidence.speeds.read, surprise)
   }
   if (measured.tokensOut > 1 && measured.decodeMs > 0) {
+    const promptTokens = job.promptTokens || measured.tokensIn
     const share = (note.readingShare + readingShare(view, pool, nowMs)) / 2
     const ms = (measured.decodeMs / (measured.tokensOut - 1)) * (1 - share)
     // Others came and went while it ran.
@@ -213,9 +214,9 @@ const learn = (view: FleetView, note: GrantNote, measured: Measured, nowMs: numb
   refreshTables(view, evidence.speeds, nowMs)
 }
 
-const hasTables = (kind: SpeedClass, model: number): boolean => {
+const isLearned = (kind: SpeedClass, model: number, band: number): boolean => {
   const speeds = speedsOf(kind, model)
-  return speeds !== undefined && readTable(speeds.readTable, UNKNOWN_PROMPT, 1) > 0
+  return speeds !== undefined && readTable(speeds.readTable, band, 1) > 0
 }
 
 /** Moves a bias by how far a prediction that counted it was off. */

@@ -9,6 +9,7 @@ import {
 
 /** One request's speed. */
 export interface SpeedSample {
+  /** 0: unknown when it was granted. */
   readonly promptTokens: number
   /** Requests in flight while it ran, itself counted. */
   readonly occupancy: number
@@ -22,8 +23,9 @@ const HALF_LIFE_MS = 600_000
 /** No more than so many samples hold against a new one. */
 const WEIGHT_MAX = 64
 
-/** The band of a prompt of unknown length. */
+/** The band of a prompt of unknown length, which is taken for so many tokens. */
 export const UNKNOWN_PROMPT = PROMPT_BANDS
+export const NOMINAL_PROMPT_TOKENS = 1_024
 
 /** The band of a prompt: up to 2^(8 + band) tokens. */
 export const promptBand = (tokens: number): number => {
@@ -78,7 +80,7 @@ const age = (speeds: ModelSpeeds, nowMs: number) => {
 
 const fold = (means: Float32Array, weights: Float32Array, sample: SpeedSample) => {
   const { promptTokens, occupancy, ms } = sample
-  const cell = promptBand(Math.max(1, promptTokens)) * OCCUPANCY_BANDS + occupancyBand(occupancy)
+  const cell = promptBand(promptTokens) * OCCUPANCY_BANDS + occupancyBand(occupancy)
   const weight = Math.min(WEIGHT_MAX, weights[cell]! + sample.weight)
   means[cell]! += (sample.weight / weight) * (ms - means[cell]!)
   weights[cell] = weight

@@ -6,15 +6,12 @@ import {
   type FleetView,
   type PoolView,
 } from '@berth/fleet'
-import { speedsOf, UNKNOWN_PROMPT } from './performance-cells.ts'
+import { NOMINAL_PROMPT_TOKENS, promptBand, speedsOf, UNKNOWN_PROMPT } from './performance-cells.ts'
 import type { PlacementPolicy, Speed } from './placement-policy.ts'
 import { stretchOf } from './reading-share.ts'
 import { readPublished } from './published-cells.ts'
 import { biasFactor, readTable } from './speed-tables.ts'
 import { uncachedIn, type Workload } from './workload.ts'
-
-/** Tokens of the prompt that the default first token of a device class is meant for. */
-const NOMINAL_PROMPT_TOKENS = 1_024
 
 /**
  * When a job granted now is over in a pool, as whole milliseconds from now, so that "equal" means
@@ -136,8 +133,10 @@ const fillBand = (asked: SpeedQuestion, pool: PoolView, { at, occupancy }: Place
   values[at + BAND.decodeMs] = firstKnown(decodeMs, basisMs)
   const prefillRate = performance?.prefillTokensPerS ?? 0
   if (band === UNKNOWN_PROMPT) {
-    const isMeasuredHere = readMs > 0 && !performance
-    values[at] = isMeasuredHere ? readMs * NOMINAL_PROMPT_TOKENS : basis.firstTokenMs
+    const nominal = promptBand(NOMINAL_PROMPT_TOKENS)
+    const ofOthersMs = speeds && !performance ? readTable(speeds.readTable, nominal, 1) : NaN
+    const perTokenMs = firstKnown(learnedReadMs, ofOthersMs) * readFactor
+    values[at] = firstKnown(perTokenMs * NOMINAL_PROMPT_TOKENS, basis.firstTokenMs)
     values[at + BAND.readMs] = 0
   } else if (readMs > 0 || prefillRate > 0) {
     values[at] = 0

@@ -14,7 +14,8 @@ import {
   UNKNOWN_PROMPT,
 } from './performance-cells.ts'
 
-const NOMINAL_PROMPT_TOKENS = 1_024
+/** A prompt of this length counts half: of shorter ones, the step they are read in hides more. */
+const STEP_TOKENS = 2_048
 
 /** Tables follow their cells at once while a class is new, and once in this time later. */
 const REFRESH_MS = 1_000
@@ -62,29 +63,37 @@ const upperBand = (occupancy: number): number => {
  * requests in flight, as each further stream adds its share to every step of a batch; and
  * milliseconds of reading a token by the length of the prompt, as each token looks back at those
  * before it. A line has two numbers to learn where cells have ninety: what is noise in one cell
- * moves no pool.
+ * moves no pool. Prompts of unknown length stand apart: they tell what such a prompt takes, and
+ * nothing of a token.
  */
 const makeTables = (speeds: ModelSpeeds) => {
   const decode = newLine()
   const read = newLine()
+  const unknown = newLine()
   for (let cell = 0; cell < speeds.decodeMs.length; cell++) {
     const occupancy = cell % OCCUPANCY_BANDS
     const band = (cell - occupancy) / OCCUPANCY_BANDS
     const { decodeMs, decodeWeight, readMs, readWeight } = speeds
     addToLine(decode, decodeWeight[cell]!, typicalOccupancy(occupancy), decodeMs[cell]!)
-    addToLine(read, readWeight[cell]!, typicalPrompt(band), readMs[cell]!)
+    const tokens = typicalPrompt(band)
+    if (band === UNKNOWN_PROMPT) addToLine(unknown, readWeight[cell]!, tokens, readMs[cell]!)
+    else addToLine(read, readWeight[cell]! * tellingShare(tokens), tokens, readMs[cell]!)
   }
   const decodeLine = readLine(decode)
   const readingLine = readLine(read)
+  const unknownLine = readLine(unknown)
   for (let band = 0; band <= UNKNOWN_PROMPT; band++) {
-    const tokens = band === UNKNOWN_PROMPT ? NOMINAL_PROMPT_TOKENS : typicalPrompt(band)
+    const line = band === UNKNOWN_PROMPT ? unknownLine : readingLine
     for (let occupancy = 0; occupancy < OCCUPANCY_BANDS; occupancy++) {
       const place = band * OCCUPANCY_BANDS + occupancy
       speeds.decodeTable[place] = onLine(decodeLine, typicalOccupancy(occupancy))
-      speeds.readTable[place] = onLine(readingLine, tokens)
+      speeds.readTable[place] = onLine(line, typicalPrompt(band))
     }
   }
 }
+
+/** How much a short prompt says of reading: most of its time is that of a step. */
+const tellingShare = (tokens: number): number => tokens ** 2 / (tokens ** 2 + STEP_TOKENS ** 2)
 
 const onLine = (line: FittedLine | undefined, x: number): number =>
   line ? line.base + line.slope * x : NaN
