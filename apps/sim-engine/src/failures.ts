@@ -14,6 +14,13 @@ export const dieOutOfMemory = (engine: Engine, dialect: EngineDialect): never =>
   return engine.host.exit(1)
 }
 
+/** As llama.cpp ends when it cannot load what it was given. */
+export const dieOfBrokenModel = ({ knobs, host }: Engine): void => {
+  if (knobs.brokenModel === '' || knobs.brokenModel !== knobs.model) return
+  host.err(`srv load_model: failed to load model, '${knobs.model}'`)
+  host.exit(1)
+}
+
 /** True when enough requests have ended for the process to crash. */
 export const isCrashDue = ({ knobs, counters }: Engine): boolean =>
   knobs.crashAfterRequests > 0 &&

@@ -2,7 +2,7 @@ import { createServer as createProbe } from 'node:net'
 import type { Server } from 'node:http'
 import type { EngineDialect } from './dialect.ts'
 import type { Engine } from './engine.ts'
-import { armFailures, dieOutOfMemory } from './failures.ts'
+import { armFailures, dieOfBrokenModel, dieOutOfMemory } from './failures.ts'
 import { pause } from './pause.ts'
 
 const NEVER = new AbortController().signal
@@ -20,6 +20,7 @@ export const live = async (
   else await listen(engine, dialect, server)
   if (dialect.whileLoading !== 'serving') await load(engine, dialect)
   if (dialect.whileLoading === 'refused') await listen(engine, dialect, server)
+  dieOfBrokenModel(engine)
   engine.phase = 'ready'
   if (dialect.diesOfSigtermWhileLoading) obeySignals(engine, dialect, server)
   print(engine, dialect, dialect.lines.loaded(engine))

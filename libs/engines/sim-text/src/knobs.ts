@@ -59,6 +59,8 @@ export interface Knobs {
   isOnWrongPort: boolean
   /** Prints the dialect's out-of-memory text and exits 1. */
   isOom: boolean
+  /** The model it cannot load: asked to serve it, it says so and exits 1. Empty: it loads all. */
+  brokenModel: string
   healthDelayMs: number
   isNeverReady: boolean
 }
@@ -107,6 +109,7 @@ export const DEFAULT_KNOBS: Readonly<Knobs> = {
   hasOrphan: false,
   isOnWrongPort: false,
   isOom: false,
+  brokenModel: '',
   healthDelayMs: 0,
   isNeverReady: false,
 }
