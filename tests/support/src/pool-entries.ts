@@ -3,7 +3,8 @@ import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 
 const STATE_DIR = join(import.meta.dirname, '..', '..', '..', '.berth')
-const TINY_MODEL = join(STATE_DIR, 'models', 'berth-tiny.gguf')
+/** The model that clients call `berth-tiny`. */
+export const TINY_MODEL = join(STATE_DIR, 'models', 'berth-tiny.gguf')
 
 /** Folder whose `node_modules` holds the embedded engine's native package. */
 export const EMBEDDED_RUNTIME_DIR = join(STATE_DIR, 'embedded-engine')
@@ -37,11 +38,14 @@ export const simPool = async (id: string, settings: SimPoolSettings = {}): Promi
   return { enginePort, entry }
 }
 
+/** More of a pool's entry, as the pools file has it: `{ slots: 1, determinism: 'strict' }`. */
+export type MoreOfEntry = Readonly<Record<string, unknown>>
+
 /**
  * A pool of the embedded engine with the tiny model, called `berth-tiny`. Throws where they are not
  * there: `./berth test` brings both.
  */
-export const embeddedPool = (id: string): PoolEntry => {
+export const embeddedPool = (id: string, more: MoreOfEntry = {}): PoolEntry => {
   const missing = [join(EMBEDDED_RUNTIME_DIR, 'installed'), TINY_MODEL].filter(
     (path) => !existsSync(path),
   )
@@ -54,12 +58,13 @@ export const embeddedPool = (id: string): PoolEntry => {
       model: `file:${TINY_MODEL}`,
       slots: 2,
       engine_options: { embeddings: true },
+      ...more,
     },
   }
 }
 
 /** A port that was free a moment ago. An engine keeps it over its restarts. */
-const freePort = async (): Promise<number> => {
+export const freePort = async (): Promise<number> => {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo

@@ -1,5 +1,6 @@
 export { startFleet, type Fleet, type FleetOptions, type HostOptions } from './fleet.ts'
-export { embeddedPool, simPool, type PoolEntry } from './pool-entries.ts'
+export { embeddedPool, freePort, simPool, TINY_MODEL, type PoolEntry } from './pool-entries.ts'
 export { startService, type ServiceProcess } from './service-process.ts'
 export { simAdmin, type SimAdmin, type SimState } from './sim-admin.ts'
 export { until } from './until.ts'
+export { operatorOf, type OperationView, type Operator, type OperatedPool } from './operator.ts'
