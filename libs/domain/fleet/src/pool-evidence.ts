@@ -33,7 +33,7 @@ export interface Bias {
 }
 
 /** A pool is as fast as its kind until so many requests say otherwise. */
-const ASSUMED_SAMPLES = 8
+const ASSUMED_SAMPLES = 16
 const ERRORS_KEPT = 64
 
 /** Of a pool nothing is known of but its kind. */

@@ -191,9 +191,11 @@ const learn = (view: FleetView, note: GrantNote, measured: Measured, nowMs: numb
     const surprise = bounded(measured.firstTokenMs / Math.max(1, note.queueMs + prefillMs))
     const factor = biasFactor(evidence.readBias, evidence.speeds.read)
     const ms = ((prefillMs / newTokens) * surprise) / factor
-    const weight = Math.min(1, prefillMs / Math.max(1, note.queueMs + prefillMs))
+    // The more of it was waiting, the less it says of reading.
+    const lastedMs = Math.max(1, note.queueMs + prefillMs, measured.firstTokenMs)
+    const weight = Math.min(1, prefillMs / lastedMs)
     learnRead(speeds, { promptTokens: job.promptTokens, occupancy: note.occupancy, ms, weight })
-    if (note.isLearned) learnBias(evidence.readBias, evidence.speeds.read, surprise)
+    if (note.isLearned) learnBias(evidence.readBias, evidence.speeds.read, { surprise, weight })
   }
   if (measured.tokensOut > 1 && measured.decodeMs > 0) {
     const promptTokens = job.promptTokens || measured.tokensIn
@@ -206,7 +208,8 @@ const learn = (view: FleetView, note: GrantNote, measured: Measured, nowMs: numb
     const factor = biasFactor(evidence.decodeBias, evidence.speeds.decode)
     learnDecode(speeds, { promptTokens, occupancy, ms: ms / factor, weight })
     const surprise = bounded(ms / (expectedMs * factor))
-    if (expectedMs > 0) learnBias(evidence.decodeBias, evidence.speeds.decode, surprise)
+    const { decodeBias } = evidence
+    if (expectedMs > 0) learnBias(decodeBias, evidence.speeds.decode, { surprise, weight })
   }
   evidence.speeds.samples += 1
   evidence.speeds.isStale = true
@@ -219,10 +222,17 @@ const isLearned = (kind: SpeedClass, model: number, band: number): boolean => {
   return speeds !== undefined && readTable(speeds.readTable, band, 1) > 0
 }
 
+interface Lesson {
+  /** Measured over expected. */
+  readonly surprise: number
+  /** How much it says: 1 for a full sample. */
+  readonly weight: number
+}
+
 /** Moves a bias by how far a prediction that counted it was off. */
-const learnBias = (bias: Bias, ofClass: BiasOfClass, surprise: number) => {
-  bias.weight = Math.min(BIAS_WEIGHT_MAX, bias.weight + 1)
-  const step = Math.log(surprise) / bias.weight
+const learnBias = (bias: Bias, ofClass: BiasOfClass, { surprise, weight }: Lesson) => {
+  bias.weight = Math.min(BIAS_WEIGHT_MAX, bias.weight + weight)
+  const step = (weight * Math.log(surprise)) / bias.weight
   bias.log += step
   ofClass.logSum += step
 }

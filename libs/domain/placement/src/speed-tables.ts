@@ -20,6 +20,8 @@ const STEP_TOKENS = 2_048
 /** Tables follow their cells at once while a class is new, and once in this time later. */
 const REFRESH_MS = 1_000
 const NEW_SAMPLES = 64
+/** Pools of one kind that seem less than 15 % apart are as fast as one another. */
+const LUCK_LOG = 0.15
 
 /**
  * Makes the tables of every class that learned something, when it is time to: from then on
@@ -40,9 +42,14 @@ export const refreshTables = (view: FleetView, learner: SpeedClass, nowMs: numbe
   speedRows.refreshedAtMs = nowMs
 }
 
-/** How many times as long as its kind a pool takes for something. */
-export const biasFactor = ({ log }: Bias, { logMean }: BiasOfClass): number =>
-  Math.exp(log - logMean)
+/**
+ * How many times as long as its kind a pool takes for something. What may be luck counts as none:
+ * else equal pools would be preferred for it, and the one that seems fastest buried in work.
+ */
+export const biasFactor = ({ log }: Bias, { logMean }: BiasOfClass): number => {
+  const off = log - logMean
+  return Math.exp(Math.sign(off) * Math.max(0, Math.abs(off) - LUCK_LOG))
+}
 
 /** A table between two occupancies, and beyond the last along the same line. NaN: nothing known. */
 export const readTable = (table: Float32Array, band: number, occupancy: number): number => {
