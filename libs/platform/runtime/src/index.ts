@@ -45,6 +45,8 @@ export {
 export { adoptProcess, type Adopt, type KnownProcess } from './adopt.ts'
 export { groupHasLiveProcess, isRunning, readBootId, readStartTime } from './process-table.ts'
 export { onProcessExit } from './on-process-exit.ts'
+export { onHangup } from './on-hangup.ts'
+export { fileStamp } from './file-stamp.ts'
 export { isLoopback, refuseOpenDoor } from './open-door.ts'
 export { listen, listenError, type ListenOptions } from './listen.ts'
 export { findPortHolder, type PortHolder } from './port-holder.ts'

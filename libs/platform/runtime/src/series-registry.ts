@@ -196,6 +196,13 @@ const agent = {
     ['device'],
   ),
   berth_device_fault: gauge('1 while a device cannot be used.', ['device']),
+  berth_pools_file_reads_total: counter(
+    'Readings of the pools file after the first: applied, unchanged, or refused as wrong.',
+    ['outcome'],
+  ),
+  berth_pools_file_refused: gauge(
+    '1 while the pools file on disk is wrong and an earlier one holds.',
+  ),
   berth_pool_ready: gauge('1 while the pool takes requests.', ['pool_id']),
   berth_pool_slots_total: gauge('Requests the engine runs at once.', ['pool_id'], {
     isAdditive: true,

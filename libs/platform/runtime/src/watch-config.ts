@@ -1,7 +1,7 @@
-import { statSync } from 'node:fs'
 import { BerthError, every, type Clock } from '@berth/kernel'
 import type { z } from 'zod'
 import { changedSettings } from './changed-settings.ts'
+import { fileStamp } from './file-stamp.ts'
 import { configFileOf, loadConfig, type LoadConfigOptions } from './load-config.ts'
 import type { Logger } from './log.ts'
 
@@ -60,17 +60,11 @@ export const watchConfig = <S extends z.ZodObject>(
 }
 
 const whenWritten = (clock: Clock, path: string, onWritten: () => void) => {
-  let seen = stampOf(path)
+  let seen = fileStamp(path)
   return every(clock, LOOK_EVERY_MS, () => {
-    const stamp = stampOf(path)
+    const stamp = fileStamp(path)
     if (stamp === seen) return
     seen = stamp
     onWritten()
   })
-}
-
-/** Differs when the file was written or replaced; empty when it is not there. */
-const stampOf = (path: string): string => {
-  const stat = statSync(path, { bigint: true, throwIfNoEntry: false })
-  return stat ? `${stat.dev}:${stat.ino}:${stat.size}:${stat.mtimeNs}:${stat.ctimeNs}` : ''
 }

@@ -29,6 +29,10 @@ export interface Host extends Disposable {
   readonly publisher: Publisher
   readonly events: AgentEvents
   readonly describe: (pool: Pool) => PoolMessage
+  /** From now on the host has this pool, in the place of one of its id. It has started nothing. */
+  put(spec: PoolSpec): Pool
+  /** From now on the host has no such pool. Whatever it ran has been ended. */
+  drop(poolId: string): void
   /** Where core and gateways reach this host, once the doors are open. */
   advertise(addresses: { readonly grpc: string; readonly ingress: string }): void
   /** From now on the snapshot says that the agent is stopping. */
@@ -94,8 +98,18 @@ export const createHost = (options: HostOptions): Host => {
     publisher.changed('urgent')
   })
   const onSnapshotChange = (urgency: Urgency) => publisher.changed(urgency)
-  for (const spec of options.specs)
-    pools.set(spec.poolId, makePool(spec, { ...options, events, onSnapshotChange }))
+  const drop = (poolId: string) => {
+    pools.get(poolId)?.[Symbol.dispose]()
+    pools.delete(poolId)
+    publisher.changed('urgent')
+  }
+  const put = (spec: PoolSpec) => {
+    const pool = makePool(spec, { ...options, events, onSnapshotChange })
+    pools.get(spec.poolId)?.[Symbol.dispose]()
+    pools.set(spec.poolId, pool)
+    return pool
+  }
+  for (const spec of options.specs) put(spec)
   return {
     hostId,
     epoch,
@@ -105,6 +119,8 @@ export const createHost = (options: HostOptions): Host => {
     publisher,
     events,
     describe,
+    put,
+    drop,
     advertise: (given) => {
       addresses = given
       publisher.changed('urgent')

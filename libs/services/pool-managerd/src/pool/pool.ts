@@ -1,13 +1,15 @@
 import type { Cancel } from '@berth/kernel'
 import type { Logger } from '@berth/runtime'
-import type { EngineDriver, Supervised, SupervisionEvent } from '@berth/supervision'
+import type { EngineDriver, PoolStateKind, Supervised, SupervisionEvent } from '@berth/supervision'
 import type { AskProbe } from '../engine/ask-probe.ts'
 import type { Instance } from '../engine/instance.ts'
 import type { LaunchEnv } from '../engine/launch-instance.ts'
+import type { PreloadPlaces } from '../engine/preload-places.ts'
 import { createLogRing } from '../engine/log-ring.ts'
 import type { PoolSpec } from '../pools-file/pool-spec.ts'
 import type { Check } from './ask-all.ts'
 import type { AdoptableEntry } from '../state/adoptable.ts'
+import { AS_THE_FILE_SAYS, intentAfter, type PoolIntent } from '../state/pool-intents.ts'
 import { foldSample, type PerformanceHint, type Sample } from './performance.ts'
 import type { PoolReporter } from './pool-reporter.ts'
 import type { Urgency } from '../publish/publisher.ts'
@@ -37,14 +39,22 @@ export class Pool implements Disposable {
   readonly #listeners = new Set<() => void>()
   readonly #onSnapshotChange: PoolOptions['onSnapshotChange']
   readonly #models: LaunchEnv['models']
+  readonly #intents: LaunchEnv['intents']
+  #intent: PoolIntent
+  /** What it does, or waits for, in its state; empty when the state says it all. */
+  #step = ''
+  #digest: string | undefined
   #relayedBytes = 0
   #answered = 0
   #wasReady = false
+  #lastKind: PoolStateKind = 'stopped'
   #modelKept = Promise.resolve()
 
   constructor(options: PoolOptions) {
     const { spec, driver, log, askProbe, env, reporter } = options
     this.#models = env.models
+    this.#intents = env.intents
+    this.#intent = env.intents?.of(spec.poolId) ?? AS_THE_FILE_SAYS
     this.driver = driver
     this.#onSnapshotChange = options.onSnapshotChange
     this.slots = createSlots(spec.engine.slots, () => this.#onSnapshotChange('soon'))
@@ -58,6 +68,8 @@ export class Pool implements Disposable {
       hooks: {
         onChange: () => this.#changed(),
         onTransition: (effect) => reporter.transitioned(this.supervised, effect),
+        onStep: (step) => this.#tell(step),
+        onDigest: (digest) => this.learnDigest(digest),
         onModelKept: () => this.#keepModel(),
         onInstanceEnded: (effect) => reporter.instanceEnded(effect),
         onChecked: (check) => {
@@ -94,8 +106,61 @@ export class Pool implements Disposable {
     return this.#supervisor.instance
   }
 
+  /** Why it is where it is, in a sentence. */
+  get stateReason(): string {
+    return this.#step || this.supervised.reason
+  }
+
+  /** `sha256:` and 64 hex digits of the model file; `undefined` when it was never read. */
+  get modelDigest(): string | undefined {
+    return this.#digest
+  }
+
+  /** Somebody stopped it by command: the agent does not start it by itself. */
+  get isHeldStopped(): boolean {
+    return this.#intent.isStopped
+  }
+
+  /** What is commanded holds over the end of the agent; see `end` and `preload` for what is not. */
   dispatch(event: SupervisionEvent): void {
     this.#supervisor.dispatch(event)
+    this.#keepIntent(intentAfter(this.#intent, event))
+  }
+
+  /** Starts it with the agent, or with its entry in the pools file, when there is a place. */
+  preload(places: PreloadPlaces): void {
+    this.#supervisor.preload(places)
+  }
+
+  /** Stops it with the agent, or with its entry in the pools file. */
+  end(drainMs: number): void {
+    this.#supervisor.dispatch({ kind: 'stop', drainMs })
+  }
+
+  /** Takes up what was commanded in an earlier life, before anything is started. */
+  resume(): void {
+    if (this.#intent.isDrained)
+      this.#supervisor.dispatch({ kind: 'drain', deadlineMs: 0, onDeadline: 'force' })
+    if (this.#intent.isStopped) this.#tell('stopped by command; it starts by command')
+  }
+
+  /** The model file it serves was read. */
+  learnDigest(digest: string | undefined): void {
+    if (digest === this.#digest) return
+    this.#digest = digest
+    this.#onSnapshotChange('soon')
+  }
+
+  /** Nothing starts it by itself: this is why. */
+  rest(why: string): void {
+    this.#tell(why)
+  }
+
+  /** The pools file changed in how it is watched, and its engine may stay. */
+  adjust(spec: PoolSpec): void {
+    this.#supervisor.adjust(spec)
+    if (spec.hasOwnSlots) this.slots.resize(spec.engine.slots)
+    this.#onSnapshotChange('urgent')
   }
 
   /** Takes over an engine of an earlier life. Throws when that cannot be done. */
@@ -145,8 +210,26 @@ export class Pool implements Disposable {
     this.#modelKept.catch(() => undefined)
   }
 
+  #tell(step: string): void {
+    if (step === this.#step) return
+    this.#step = step
+    this.#onSnapshotChange('urgent')
+  }
+
+  #keepIntent(intent: PoolIntent): void {
+    const { isStopped, isDrained } = this.#intent
+    if (intent.isStopped === isStopped && intent.isDrained === isDrained) return
+    this.#intent = intent
+    this.#intents?.keep(this.spec.poolId, intent)
+  }
+
   #changed(): void {
-    const isReady = this.supervised.state.kind === 'ready'
+    const { state, isCordoned } = this.supervised
+    const isReady = state.kind === 'ready'
+    if (state.kind !== this.#lastKind) this.#step = ''
+    this.#lastKind = state.kind
+    // A drain may be given up by itself, so it is the state that tells.
+    this.#keepIntent({ ...this.#intent, isDrained: isCordoned })
     this.#onSnapshotChange(isReady === this.#wasReady ? 'urgent' : 'now')
     this.#wasReady = isReady
     for (const listener of [...this.#listeners]) listener()

@@ -33,6 +33,6 @@ const stopPool = (pool: Pool, clock: Clock, timeoutMs: number): Promise<void> =>
       if (isStopped(pool)) end()
     }
     const unlisten = pool.onChange(look)
-    pool.dispatch({ kind: 'stop', drainMs: 0 })
+    pool.end(0)
     look()
   })

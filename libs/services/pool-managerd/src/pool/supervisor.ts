@@ -20,13 +20,15 @@ import { adoptInstance } from '../engine/adopt-instance.ts'
 import type { Instance } from '../engine/instance.ts'
 import {
   launchInstance,
-  stageModel,
   type LaunchEnv,
   type LaunchRequest,
   type LaunchResult,
 } from '../engine/launch-instance.ts'
 import type { LogRing } from '../engine/log-ring.ts'
-import type { StartTurn } from '../engine/start-turns.ts'
+import type { PreloadPlaces } from '../engine/preload-places.ts'
+import { withProbing } from '../engine/probing.ts'
+import { stageModel } from '../engine/stage-model.ts'
+import { createStartPermit, type StartPermit } from '../engine/start-permit.ts'
 import type { PoolSpec } from '../pools-file/pool-spec.ts'
 import { withModel } from '../pools-file/with-model.ts'
 import type { AdoptableEntry } from '../state/adoptable.ts'
@@ -42,6 +44,10 @@ export interface SupervisorHooks {
   readonly onTransition: (effect: EffectOf<'transitioned'>) => void
   readonly onInstanceEnded: (effect: EffectOf<'instance_ended'>) => void
   readonly onChecked: (check: Check) => void
+  /** What a start does before there is a process, in words. */
+  readonly onStep: (step: string) => void
+  /** What the model file is; `undefined` when that is not known. */
+  readonly onDigest: (digest: string | undefined) => void
   /** The pool serves this model for good. */
   readonly onModelKept: (model: string) => void
   readonly abortRequests: () => void
@@ -71,7 +77,7 @@ const METRICS_TIMEOUT_MS = 5_000
 
 /** Performs what `step` decides for one pool: the only writer of its state. */
 export class Supervisor implements Disposable {
-  readonly #options: SupervisorOptions
+  #options: SupervisorOptions
   readonly #timers = new Map<TimerName, Cancel>()
   readonly #inbox: SupervisionEvent[] = []
   readonly #ended = new AbortController()
@@ -80,9 +86,12 @@ export class Supervisor implements Disposable {
   #instance: Instance | undefined
   #stopAwaitingIdle: Cancel = () => {}
   #isBusy = false
-  /** The start that goes on, or waits, on the devices of the pool. */
-  #turn: StartTurn | undefined
-  #waiting: AbortController | undefined
+  /** What the start that goes on holds. */
+  readonly #permit: StartPermit
+  /** Aborted once nobody wants what is being prepared any more. */
+  #preparing: AbortController | undefined
+  /** Where the next start takes a place; only a preload does. */
+  #places: PreloadPlaces | undefined
   /** What is asked when the supervision ends is not waited for. */
   readonly #ask = (access: EngineAccess, probe: ProbeSpec): Promise<ProbeResponse> =>
     this.#options.askProbe(access, probe, this.#ended.signal)
@@ -91,6 +100,9 @@ export class Supervisor implements Disposable {
     this.#options = options
     this.#spec = options.spec
     this.#supervised = newSupervised(options.env.clock.now(), options.spec.modelRef)
+    const { env, log, hooks } = options
+    const { turns, clock } = env
+    this.#permit = createStartPermit({ turns, clock, log, onWait: hooks.onStep })
   }
 
   get supervised(): Supervised {
@@ -107,12 +119,24 @@ export class Supervisor implements Disposable {
     return this.#instance
   }
 
+  /** The pool as the pools file has it now: it wants the same engine, watched in another way. */
+  adjust(spec: PoolSpec): void {
+    this.#options = { ...this.#options, spec }
+    this.#spec = withModel(spec, this.#supervised.model)
+  }
+
+  /** Starts it as one of many: when there is a place for it. */
+  preload(places: PreloadPlaces): void {
+    this.#places = places
+    this.dispatch({ kind: 'start' })
+  }
+
   /** Takes over an engine of an earlier life. Throws when that cannot be done. */
   async adopt(entry: AdoptableEntry): Promise<void> {
     const adopting = Promise.withResolvers<undefined>()
     const request = this.#request(entry.instanceId, adopting.promise)
     this.#instance = await adoptInstance(request, entry, this.#options.env)
-    this.#turn = this.#options.env.turns?.hold(this.#gpus())
+    this.#permit.hold(this.#spec)
     this.dispatch({ kind: 'adopt', adopted: entry })
     adopting.resolve(undefined)
   }
@@ -136,8 +160,8 @@ export class Supervisor implements Disposable {
   [Symbol.dispose](): void {
     this.#cancelTimers()
     this.#ended.abort()
-    this.#waiting?.abort()
-    this.#turn?.release()
+    this.#preparing?.abort()
+    this.#permit.release()
   }
 
   #step(event: SupervisionEvent): void {
@@ -150,7 +174,7 @@ export class Supervisor implements Disposable {
     if (pool.model !== this.#spec.modelRef) this.#spec = withModel(this.#options.spec, pool.model)
     for (const effect of effects) this.#perform(effect)
     if (this.#instance?.instanceId !== instanceOf(pool.state)) this.#instance = undefined
-    this.#settleTurn(pool.state)
+    this.#settlePermit(pool.state)
     if (before !== pool) hooks.onChange()
   }
 
@@ -196,9 +220,7 @@ export class Supervisor implements Disposable {
   async #launch(instanceId: string): Promise<void> {
     const launching = Promise.withResolvers<undefined>()
     const request = this.#request(instanceId, launching.promise)
-    const result = (await this.#takeTurn())
-      ? await launchInstance(request, this.#options.env)
-      : NOT_STARTED
+    const result = await this.#prepareAndLaunch(request)
     if (result.kind === 'launched') this.#instance = result.instance
     this.dispatch(
       result.kind === 'launched'
@@ -208,41 +230,38 @@ export class Supervisor implements Disposable {
     launching.resolve(undefined)
   }
 
-  /** Waits for other starts on the GPUs of the pool. False: it is not to start any more. */
-  async #takeTurn(): Promise<boolean> {
-    const { env, log } = this.#options
-    const gpus = this.#gpus()
+  /** Waits for the devices, stages, verifies, plans and starts, as long as somebody wants it. */
+  async #prepareAndLaunch(request: LaunchRequest): Promise<LaunchResult> {
+    const { env, hooks } = this.#options
+    const places = this.#places
+    this.#places = undefined
     // A restart follows its stop without a rest: it takes its turn anew, behind those who wait.
-    this.#turn?.release()
-    this.#turn = undefined
-    if (!env.turns || gpus.length === 0 || !this.#spec.policy.hasProcess) return true
-    const waiting = (this.#waiting = new AbortController())
-    const startedAt = env.clock.now()
+    this.#permit.release()
+    const { signal } = (this.#preparing = new AbortController())
+    const { spec } = request
     try {
-      const turn = await env.turns.take(gpus, waiting.signal)
-      const waitedMs = Math.round(env.clock.now() - startedAt)
-      if (waitedMs > 0)
-        log.info({ devices: gpus, waited_ms: waitedMs }, 'start waited for its turn')
-      if (!waiting.signal.aborted) this.#turn = turn
-      else turn.release()
-      return !waiting.signal.aborted
+      const { hasProcess } = spec.policy
+      // The devices first: who waits for another start takes no place from those who could go on.
+      if (hasProcess) await this.#permit.takeTurn(spec, signal)
+      if (hasProcess && places) await this.#permit.takePlace(places, signal)
+      hooks.onDigest(undefined)
+      const { onStep, onDigest } = hooks
+      const report = await stageModel(spec, env, { signal, onStep, onDigest })
+      if (signal.aborted) return NOT_STARTED
+      if (report) return { kind: 'refused', report }
+      onStep('starting the engine')
+      return await launchInstance(request, env)
     } catch {
       // Nobody wants the start any more: its launch is answered, and nothing was made.
-      return false
+      return NOT_STARTED
     }
   }
 
-  /** RAM is not measured by who loads, so that starts on the CPU may go on side by side. */
-  #gpus(): readonly string[] {
-    return this.#spec.devices.filter((device) => device !== 'cpu')
-  }
-
   /** A start ends when its engine serves, or when nothing is left of it. */
-  #settleTurn(state: PoolState): void {
-    if (state.kind !== 'preparing') this.#waiting?.abort()
+  #settlePermit(state: PoolState): void {
+    if (state.kind !== 'preparing') this.#preparing?.abort()
     if (state.kind !== 'ready' && state.kind !== 'draining' && instanceOf(state)) return
-    this.#turn?.release()
-    this.#turn = undefined
+    this.#permit.release()
   }
 
   #request(instanceId: string, told: Promise<unknown>): LaunchRequest {
@@ -281,9 +300,10 @@ export class Supervisor implements Disposable {
 
   async #probe(instanceId: string): Promise<void> {
     const { driver, env, hooks } = this.#options
-    const { access } = this.#instance ?? {}
-    if (!access) return
-    const check = await askAll(this.#ask, driver, access, this.#spec.engine)
+    if (!this.#instance) return
+    const { engine, probing } = this.#spec
+    const access = withProbing(this.#instance.access, probing)
+    const check = await askAll(this.#ask, driver, access, engine)
     if (this.#ended.signal.aborted || this.#instance?.instanceId !== instanceId) return
     hooks.onChecked({ ...check, atMs: env.clock.wall() })
     const { result, isListening } = check

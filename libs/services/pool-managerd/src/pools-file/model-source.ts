@@ -1,8 +1,12 @@
 import { basename, isAbsolute, resolve } from 'node:path'
 import type { EngineName } from '@berth/supervision'
+import type { PoolSpec } from './pool-spec.ts'
 
 /** Engines that read a model file of this machine: a plain `model` is a path to them. */
 const FILE_ENGINES: ReadonlySet<EngineName> = new Set(['embedded', 'llamacpp'])
+
+/** Engines that cannot be started without a model; the others begin empty. */
+const ONE_MODEL_ENGINES: ReadonlySet<EngineName> = new Set(['embedded', 'llamacpp', 'vllm'])
 
 export interface ModelSource {
   /** What clients call it unless told otherwise. */
@@ -25,6 +29,10 @@ export const readModelSource = (model: string, engine: EngineName, root: string)
   if (scheme === 'https') return { modelId: withoutEnding(basename(rest)) }
   return { modelId: scheme === 'hf' ? rest.replace(/@[^@]*$/, '') : rest }
 }
+
+/** The engine of the pool has to be given a model before it can start, and there is none yet. */
+export const lacksModel = ({ modelRef, engine }: PoolSpec): boolean =>
+  modelRef === '' && engine.mode === 'managed' && ONE_MODEL_ENGINES.has(engine.engine)
 
 /** What `model` says of where it comes from; empty for a plain path or name. */
 export const schemeOf = (model: string): string => split(model).scheme

@@ -24,6 +24,10 @@ export const withModel = (spec: PoolSpec, ref: string): PoolSpec => {
 export const writtenModel = ({ modelRef, writtenModelRef = modelRef }: PoolSpec): string =>
   writtenModelRef
 
+/** What the file of the model it has now must be; a model of a reload may be anything. */
+export const wantedDigest = (spec: PoolSpec): string | undefined =>
+  spec.modelRef === writtenModel(spec) ? spec.modelDigest : undefined
+
 /**
  * Throws `INVALID_PARAMS` unless the engine of the pool could be started with the model: it names
  * one, a file is below `model_root`, and the driver takes it. Whether it is there is another matter.

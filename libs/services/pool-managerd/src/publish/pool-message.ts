@@ -41,7 +41,7 @@ export const poolMessage = (pool: Pool, context: PoolMessageContext): PoolMessag
     engine: spec.engine.engine,
     mode: POOL_MODE[spec.engine.mode],
     state: POOL_STATE[state.kind],
-    stateReason: supervised.reason,
+    stateReason: pool.stateReason,
     stateSinceMs: wallOf(supervised.since),
     serviceState: SERVICE_STATE[serviceStateOf(state, spec.policy.hasProcess)],
     live: true,
@@ -91,13 +91,14 @@ const maskMessage = (
 }
 
 /** While a reload goes on, both models: it is not known yet which of them the pool will serve. */
-const modelsOf = ({ spec, supervised, slots }: Pool) => {
+const modelsOf = ({ spec, supervised, slots, modelDigest = '' }: Pool) => {
   const { state, reload } = supervised
   const { modelId } = spec.engine
   const now = {
     modelRef: spec.modelRef,
     residency: RESIDENCY[state.kind],
     activeRequests: slots.active,
+    digest: modelDigest,
   }
   const otherRef = reload && (reload.from === spec.modelRef ? reload.to : reload.from)
   const other = otherRef === undefined ? undefined : withModel(spec, otherRef).engine.modelId
