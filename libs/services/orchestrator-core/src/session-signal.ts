@@ -16,6 +16,8 @@ export interface LiveLease {
   readonly sessionId: string
   /** What is set aside for it; absent without a budget. */
   readonly reserved?: Amounts
+  /** As its job said it. */
+  readonly budget: Budget
 }
 
 /** A release that the leader before may have taken with it, and the lease it ended. */

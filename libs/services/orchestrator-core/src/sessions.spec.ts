@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals'
 import { DEFAULT_SESSION_POLICY, type SessionPolicy } from '@berth/admission'
+import type { GatewayId } from '@berth/kernel'
 import type { LeaseOutcome, LeaseResult } from './job-spec.ts'
-import { ask, createRig, pool, type Rig, type RigParts } from './testing/rig.ts'
+import { ask, createRig, liveLease, pool, type Rig, type RigParts } from './testing/rig.ts'
 
 const TTL_MS = DEFAULT_SESSION_POLICY.ttlMs
 const took = (tokensOut: number, outcome: LeaseOutcome = 'completed'): LeaseResult => ({
@@ -162,6 +163,17 @@ describe('sessions of the leader before', () => {
       ...{ turns: 1, kvWarmth: true, poolId, ttlMsRemaining: TTL_MS - 60_200 },
       remaining: { tokens: 90 },
     })
+  })
+
+  it('[004-09a] that were not stored begin again with the budget their lease was asked for', () => {
+    const rig = ready()
+    const lease = { ...liveLease('l1', 'p1'), ...NAME, budget: { tokens: 100 } }
+    rig.coordinator.onHello(2, {
+      ...{ gatewayId: 'other' as GatewayId, session: 1, liveLeases: [], term: 0 },
+      unsettled: [{ live: lease, sequence: 1, result: took(30) }],
+    })
+    expect(session(rig)).toMatchObject({ turns: 1, limit: { tokens: 100 }, kvWarmth: true })
+    expect(session(rig)?.remaining).toEqual({ tokens: 70 })
   })
 
   it('that are over by then are gone', async () => {

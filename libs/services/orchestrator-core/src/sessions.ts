@@ -48,9 +48,12 @@ export const joinSession = (core: Core, spec: JobSpec): Joined => {
 }
 
 /** The session of a lease of an earlier leader; nobody here may have heard of it. */
-export const resumeSession = (core: Core, name: SessionName): ClientSession | undefined => {
-  if (name.sessionId === '') return undefined
-  return core.ledger.sessions.get(keyOf(name)) ?? begin(core, name, {})
+export const resumeSession = (
+  core: Core,
+  lease: SessionName & { readonly budget: Budget },
+): ClientSession | undefined => {
+  if (lease.sessionId === '') return undefined
+  return core.ledger.sessions.get(keyOf(lease)) ?? begin(core, lease, lease.budget)
 }
 
 /** Remembers where a turn finished. */

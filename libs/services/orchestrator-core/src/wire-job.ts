@@ -103,6 +103,7 @@ const toLiveLease = (lease: WireLease): LiveLease => ({
   keyId: lease.keyId,
   tenant: lease.tenant,
   sessionId: lease.sessionId,
+  budget: toBudget(lease.budget),
   ...(lease.reserved ? { reserved: toAmounts(lease.reserved) } : {}),
 })
 

@@ -35,10 +35,11 @@ export const createHeldLeases = () => {
 /** A lease with what the next leader must know to go on with it. */
 export const liveLease = (assigned: Assigned, job: JobFacts): LiveLease => {
   const { leaseId, jobId, poolId, epoch, term, reserved } = assigned
-  const { modelId = '', keyId = '', tenant = '', sessionId = '' } = job
+  const { modelId = '', keyId = '', tenant = '', sessionId = '', budget } = job
   return create(LiveLeaseSchema, {
     ...{ leaseId, jobId, poolId, epoch, term, modelId, keyId, tenant, sessionId },
     ...(reserved === undefined ? {} : { reserved }),
+    ...(budget === undefined ? {} : { budget }),
   })
 }
 

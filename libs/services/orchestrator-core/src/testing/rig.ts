@@ -194,6 +194,7 @@ export const liveLease = (leaseId: string, poolId: string, epoch = 1): LiveLease
   keyId: '',
   tenant: '',
   sessionId: '',
+  budget: {},
 })
 
 /** A result without surprises. */
