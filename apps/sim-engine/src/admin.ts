@@ -26,6 +26,7 @@ const showState = (engine: Engine, { url, response }: Call): void => {
     port: engine.port,
     orphan_pid: engine.orphanPid ?? null,
     device_mask: engine.host.deviceMask,
+    identity: identityOf(engine),
     knobs: shown(engine.knobs),
     counters: {
       requests: counters.requests,
@@ -39,6 +40,11 @@ const showState = (engine: Engine, { url, response }: Call): void => {
     },
     requests: engine.log.last(Number.isSafeInteger(asked) && asked >= 0 ? asked : SHOWN_REQUESTS),
   })
+}
+
+const identityOf = ({ host }: Engine) => {
+  const { capEff, capBnd, noNewPrivs, ...plain } = host.identity()
+  return { ...plain, cap_eff: capEff, cap_bnd: capBnd, no_new_privs: noNewPrivs }
 }
 
 const turnKnobs = (engine: Engine, dialect: EngineDialect, { body, response }: Call): void => {

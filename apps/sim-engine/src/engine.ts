@@ -3,11 +3,27 @@ import type { Job } from './job.ts'
 import type { RequestLog } from './request-log.ts'
 import { createSlots, type Slots } from './slots.ts'
 
+/** Who a process is to the kernel. Capabilities as 64 bits in hexadecimal, from proc_pid_status(5). */
+export interface Identity {
+  readonly uid: number
+  readonly gid: number
+  readonly groups: readonly number[]
+  readonly capEff: string
+  readonly capBnd: string
+  readonly noNewPrivs: boolean
+  readonly cwd: string
+  readonly home: string
+  /** Of version 2; empty where there is none. */
+  readonly cgroup: string
+}
+
 /** What this process needs of the operating system, so that `main.ts` alone touches it. */
 export interface Host {
   readonly pid: number
   /** The devices this process may see, by the variables that say so. */
   readonly deviceMask: Readonly<Record<string, string>>
+  /** What the system says this process may do, read anew each time. */
+  identity(): Identity
   out(line: string): void
   err(line: string): void
   exit(code: number): never

@@ -59,8 +59,8 @@ const ORPHAN = 'trap "" TERM; exec sleep 600'
  * A worker that stays in our process group and survives us, as vLLM's workers can: it ignores
  * SIGTERM. It ends by itself after ten minutes, so that no test leaves one for good.
  */
-export const spawnOrphan = (): number | undefined => {
-  const child = spawn('/bin/sh', ['-c', ORPHAN], { stdio: 'ignore' })
+export const spawnOrphan = (isDetached = false): number | undefined => {
+  const child = spawn('/bin/sh', ['-c', ORPHAN], { stdio: 'ignore', detached: isDetached })
   child.unref()
   return child.pid
 }

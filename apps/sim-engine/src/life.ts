@@ -27,12 +27,25 @@ export const live = async (
 }
 
 const load = async (engine: Engine, dialect: EngineDialect): Promise<void> => {
-  await pause(engine.knobs.loadMs, NEVER)
+  await loadLoudly(engine)
   if (engine.knobs.isOom) dieOutOfMemory(engine, dialect)
   // A timer keeps the process alive: vLLM has no open port to do it.
   const alive = setInterval(() => undefined, 1 << 30)
   while (engine.knobs.isNeverReady) await engine.untilChange(NEVER)
   clearInterval(alive)
+}
+
+/** The time a load takes, with what an engine tells of it meanwhile. */
+const loadLoudly = async ({ knobs, host }: Engine): Promise<void> => {
+  const { loadMs, loadLineMs } = knobs
+  const stepMs = loadLineMs > 0 ? loadLineMs : loadMs
+  for (let doneMs = 0; doneMs < loadMs; doneMs += stepMs) {
+    if (doneMs > 0) {
+      const percent = Math.round((100 * doneMs) / loadMs)
+      host.err(`Loading safetensors checkpoint shards: ${percent}% Completed`)
+    }
+    await pause(Math.min(stepMs, loadMs - doneMs), NEVER)
+  }
 }
 
 const obeySignals = (engine: Engine, dialect: EngineDialect, server: Server): void => {

@@ -6,6 +6,7 @@ import { createHttp } from './http-server.ts'
 import { live } from './life.ts'
 import { llamacppDialect } from './llamacpp-dialect.ts'
 import { ollamaDialect } from './ollama-dialect.ts'
+import { readIdentity } from './identity.ts'
 import { createRequestLog } from './request-log.ts'
 import { vllmDialect } from './vllm-dialect.ts'
 
@@ -20,6 +21,7 @@ const host: Host = {
       MASK.test(name) ? [[name, value]] : [],
     ),
   ),
+  identity: readIdentity,
   out: (line) => void process.stdout.write(`${line}\n`),
   err: (line) => void process.stderr.write(`${line}\n`),
   exit: (code) => process.exit(code),
@@ -44,6 +46,7 @@ if (!read.ok) {
   const apiKey = read.knobs.apiKey || (process.env.BERTH_ENGINE_API_KEY ?? '')
   const engine = createEngine(host, { ...read.knobs, apiKey }, createRequestLog(LOG_CAPACITY))
   if (engine.knobs.hasOrphan) engine.orphanPid = spawnOrphan()
+  if (engine.knobs.hasDaemon) engine.orphanPid = spawnOrphan(true)
   const dialect = DIALECT_OF[engine.knobs.dialect]!(engine)
   await live(engine, dialect, createHttp(engine, dialect))
 }

@@ -17,6 +17,8 @@ export interface Knobs {
   /** Tokens of context of one slot. */
   ctx: number
   loadMs: number
+  /** 0 = off; loading prints a line so often. */
+  loadLineMs: number
   /** Per stream; 0 = as fast as possible. */
   tokensPerS: number
   firstTokenMs: number
@@ -56,6 +58,8 @@ export interface Knobs {
   ignoresSigterm: boolean
   /** Starts a child that ignores SIGTERM and outlives this process; ends itself in 10 minutes. */
   hasOrphan: boolean
+  /** The same, in a session of its own: signals to the group of this process do not reach it. */
+  hasDaemon: boolean
   isOnWrongPort: boolean
   /** Prints the dialect's out-of-memory text and exits 1. */
   isOom: boolean
@@ -84,6 +88,7 @@ export const DEFAULT_KNOBS: Readonly<Knobs> = {
   slots: 4,
   ctx: 32768,
   loadMs: 0,
+  loadLineMs: 0,
   tokensPerS: 0,
   firstTokenMs: 0,
   vramBytes: GIB,
@@ -107,6 +112,7 @@ export const DEFAULT_KNOBS: Readonly<Knobs> = {
   errorStatus: 0,
   ignoresSigterm: false,
   hasOrphan: false,
+  hasDaemon: false,
   isOnWrongPort: false,
   isOom: false,
   brokenModel: '',
@@ -122,11 +128,19 @@ const OPTION_OF: Partial<Record<KnobName, string>> = {
   isHung: 'hang',
   ignoresSigterm: 'ignore_sigterm',
   hasOrphan: 'orphan',
+  hasDaemon: 'daemon',
   isOnWrongPort: 'wrong_port',
   isOom: 'oom',
   isNeverReady: 'never_ready',
 }
-const FIXED: readonly KnobName[] = ['dialect', 'host', 'port', 'hasOrphan', 'isOnWrongPort']
+const FIXED: readonly KnobName[] = [
+  'dialect',
+  'host',
+  'port',
+  'hasOrphan',
+  'hasDaemon',
+  'isOnWrongPort',
+]
 const NAMES = Object.keys(DEFAULT_KNOBS) as KnobName[]
 const optionOf = (name: KnobName): string =>
   OPTION_OF[name] ?? name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
