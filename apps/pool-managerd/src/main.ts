@@ -1,5 +1,5 @@
 import { settingsSchema, startAgent } from '@berth/pool-managerd'
-import { createLogger, loadConfig, run } from '@berth/runtime'
+import { createLogger, loadConfig, onHangup, run } from '@berth/runtime'
 import manifest from '../package.json' with { type: 'json' }
 
 const NAME = 'pool-managerd'
@@ -16,9 +16,11 @@ await run(
       {
         env: processEnv.env,
         pid: processEnv.pid,
+        uid: process.getuid?.() ?? -1,
         nodePath: process.execPath,
         bundleDir: import.meta.dirname,
         version: manifest.version,
+        onHangup,
       },
       { scope, log },
     )

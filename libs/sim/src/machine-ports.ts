@@ -27,6 +27,11 @@ export const portsOf = (machine: SimMachine, process: SimProcess): MachinePorts 
     findFreePort: async () => machine.nextPort(),
     portIsFree: async (port) => machine.engineAt(port) === undefined,
     hashOfProcess: (pid) => `hash-${pid}`,
+    clearRoom: async () => undefined,
+    holderOf: () => undefined,
+    oomRecordOf: () => undefined,
+    findTree: () => [],
+    killTree: () => undefined,
   },
   spawn: async (request) => {
     const started = machine.start(request)

@@ -1,8 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { connectBus, natsAccess, type Bus } from '@berth/bus'
-import { drivers } from '@berth/drivers'
-import type { Clock } from '@berth/kernel'
+import type { Cancel, Clock } from '@berth/kernel'
 import {
   adoptProcess,
   createMetrics,
@@ -19,17 +18,19 @@ import { openKernelLog } from './device/kernel-log.ts'
 import { createToolRunner } from './device/run-tool.ts'
 import { tellPools } from './device/tell-pools.ts'
 import { watchDevices } from './device/watch-devices.ts'
+import { findConfinement } from './engine/find-confinement.ts'
 import { createStartTurns } from './engine/start-turns.ts'
 import { createHost } from './host.ts'
 import { createAgentMetrics } from './metrics.ts'
 import { openDoors, type OpenPorts } from './open-doors.ts'
-import { loadPoolsFile } from './pools-file/load-pools-file.ts'
-import type { PoolSpec } from './pools-file/pool-spec.ts'
+import { openModelDigests } from './engine/model-digests.ts'
+import { openPoolsFile } from './pools-file/open-pools-file.ts'
+import { runPools } from './run-pools.ts'
 import type { Settings } from './settings.ts'
 import { shutDown } from './shut-down.ts'
-import { startPools } from './pool/start-pools.ts'
 import { claimStateDir } from './state/claim-state-dir.ts'
 import { nextEpoch } from './state/next-epoch.ts'
+import { openPoolIntents } from './state/pool-intents.ts'
 import { openPoolModels } from './state/pool-models.ts'
 import { takeStock } from './state/take-stock.ts'
 import { watchPools } from './watch-pools.ts'
@@ -39,11 +40,15 @@ export interface AgentSurroundings {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Of the agent itself. */
   readonly pid: number
+  /** Of the user it runs as; -1 where there are none. */
+  readonly uid: number
   /** The Node that runs the agent. */
   readonly nodePath: string
   /** Where the engines' bundles are unless the settings say otherwise. */
   readonly bundleDir: string
   readonly version: string
+  /** Calls `fn` when somebody asks the process to read its files again. Absent: nobody does. */
+  readonly onHangup?: (fn: () => void) => Cancel
 }
 
 /** A running agent and the ports it took. Disposing stops it. */
@@ -54,7 +59,7 @@ export interface Agent extends OpenPorts {
 
 /**
  * Brings an agent to life in `scope`: opens its doors, takes over the engines of an earlier life,
- * starts the other pools and publishes. When the scope ends, requests in flight finish, engines
+ * starts the other pools and publishes; follows the pools file as it changes. When the scope ends, requests in flight finish, engines
  * are left to the next life or stopped, then the doors close. Throws `CONFIG_INVALID` and
  * `PORT_IN_USE`.
  */
@@ -68,14 +73,16 @@ export const startAgent = async (
   const clock = systemClock()
   const stateDir = resolve(settings.stateDir)
   const devices = await findDevices(surroundings, { scope, clock, log })
-  const file = loadPoolsFile({ path: resolve(settings.poolsFile), drivers, devices })
-  const hostId = settings.hostId ?? file.hostId
+  const source = openPoolsFile(settings, devices)
+  const hostId = settings.hostId ?? source.first.hostId
 
   await mkdir(stateDir, { recursive: true })
   await claimStateDir(stateDir, surroundings.pid)
   const rng = systemRng()
   const models = await openPoolModels(stateDir, log)
-  const specs = file.pools.map((spec) => models.restore(withExit(spec, settings.stopEnginesOnExit)))
+  const intents = await openPoolIntents(stateDir, log)
+  const digests = await openModelDigests(stateDir, log)
+  const specs = source.first.pools.map((spec) => models.restore(spec))
   const { adoptable, ...stock } = await takeStock({ stateDir, specs, rng, clock, log })
   const epoch = await nextEpoch(stateDir, clock.wall())
 
@@ -84,16 +91,24 @@ export const startAgent = async (
   const bus: Bus = scope.use(
     await connectBus({ ...natsAccess(settings), name: `pool-managerd ${hostId}`, log }),
   )
+  const { uid, env: agentEnv } = surroundings
+  const { engineUser } = settings
+  const { agentId } = stock
+  const confinement = await findConfinement(
+    { engineUser, uid, path: agentEnv['PATH'], agentId, kept: adoptable.values() },
+    log,
+  )
   const env = {
     ...stock,
-    ...{ clock, rng, stateDir, devices, models },
+    ...confinement,
+    ...{ clock, rng, stateDir, devices, models, intents, digests },
     turns: createStartTurns(),
     spawn: spawnChild,
     adopt: adoptProcess,
     nodePath: surroundings.nodePath,
     enginesDir: resolve(settings.enginesDir ?? surroundings.bundleDir),
     embeddedRuntimeDir: settings.embeddedRuntimeDir && resolve(settings.embeddedRuntimeDir),
-    agentEnv: surroundings.env,
+    agentEnv,
   }
   const { version } = surroundings
   const host = scope.use(
@@ -109,7 +124,9 @@ export const startAgent = async (
     shutDown(host, doors.ingress, { clock, log, drainTimeoutMs: settings.drainTimeoutMs }),
   )
   scope.defer(tellPools(devices, { ...host, log }))
-  await startPools([...host.pools.values()], adoptable, log)
+  const { onHangup } = surroundings
+  await runPools({ ...{ settings, source, host, env, adoptable, series, scope, log }, onHangup })
+  await intents.written()
   host.publisher.flush()
   return { hostId, epoch, ...doors.ports }
 }
@@ -127,9 +144,3 @@ const findDevices = async (
   await devices.look()
   return devices
 }
-
-/** What the settings say of all engines wins over what a pool says of its own. */
-const withExit = (spec: PoolSpec, stopsEngines: boolean | undefined): PoolSpec =>
-  stopsEngines === undefined
-    ? spec
-    : { ...spec, outlivesAgent: !stopsEngines && spec.engine.mode === 'managed' }

@@ -41,6 +41,14 @@ export const settingsSchema = z.object({
     .string()
     .default('')
     .describe("Folder whose `node_modules` holds the embedded engine's native package."),
+  engineUser: z
+    .string()
+    .min(1)
+    .max(64)
+    .optional()
+    .describe(
+      'Who engines run as when the agent is root: a name, a uid or `uid:gid`. Default: 10002.',
+    ),
   maxBodyBytes: z
     .number()
     .int()
@@ -59,6 +67,22 @@ export const settingsSchema = z.object({
     .min(0)
     .default(10_000)
     .describe('On shutdown: how long requests in flight may take to end.'),
+  preloadConcurrency: z
+    .number()
+    .int()
+    .min(1)
+    .max(64)
+    .default(2)
+    .describe('Pools that are brought up at once when the agent starts, in the order of the file.'),
+  changeDrainTimeoutMs: z
+    .number()
+    .int()
+    .min(0)
+    .max(86_400_000)
+    .default(300_000)
+    .describe(
+      'When the pools file changes or removes a pool: how long its requests may take to end.',
+    ),
   stopEnginesOnExit: z
     .boolean()
     .optional()

@@ -1,11 +1,13 @@
 import { BerthError } from '@berth/kernel'
 import type { AdoptableEntry } from '../state/adoptable.ts'
+import { followLog } from './follow-log.ts'
 import type { Instance } from './instance.ts'
 import { grantedDevices } from './grant-devices.ts'
-import { planOf, roomOf, type LaunchEnv, type LaunchRequest } from './launch-instance.ts'
+import { planOf, type LaunchEnv, type LaunchRequest } from './launch-instance.ts'
 import { LOOPBACK } from './loopback-port.ts'
-import { machineOf } from './machine.ts'
+import { createMask } from './mask-secrets.ts'
 import { instanceOfProcess } from './process-instance.ts'
+import { roomOf } from './room.ts'
 
 /**
  * Takes over a process that an earlier life of the agent started: the same instance, reached by
@@ -17,7 +19,7 @@ export const adoptInstance = async (
   { process: known }: AdoptableEntry,
   env: LaunchEnv,
 ): Promise<Instance> => {
-  const { spec, log } = request
+  const { spec } = request
   const { port, apiKey, upSinceMs } = known
   const plan = planOf(request, {
     host: LOOPBACK,
@@ -32,18 +34,16 @@ export const adoptInstance = async (
   if (plan.kind !== 'process' || !env.adopt)
     throw new BerthError('ENGINE_FAILED', `Pool ${spec.poolId} runs no process to take over.`)
   let isHistory = true
-  const tail = machineOf(env).tailLog({
-    path: roomOf(env.stateDir, spec.poolId).logPath,
-    clock: env.clock,
-    log,
-    secret: apiKey,
-    onLines: (lines) => {
-      request.ring.push(lines)
-      if (!isHistory) request.onOutput()
-    },
-  })
-  await tail.catchUp()
+  const { cwd, logPath: path } = roomOf(env.stateDir, spec.poolId, request.instanceId)
+  const mask = createMask({ ...env.agentEnv, BERTH_ENGINE_API_KEY: apiKey })
+  const onLines = () => {
+    if (!isHistory) request.onOutput()
+  }
+  const log = followLog(request, { path, mask, onLines }, env)
+  await log.catchUp()
   isHistory = false
   const child = env.adopt(known)
-  return instanceOfProcess(request, { child, tail, access: plan.access, port, upSinceMs }, env)
+  const cgroup = await env.cgroups?.open(request.instanceId)
+  const running = { child, log, access: plan.access, port, upSinceMs, cwd, cgroup }
+  return instanceOfProcess(request, running, env)
 }

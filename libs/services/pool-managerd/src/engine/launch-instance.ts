@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { messageOf, type Clock, type Rng } from '@berth/kernel'
 import type { Adopt, Logger, Spawn } from '@berth/runtime'
 import type {
@@ -12,19 +11,19 @@ import type {
 import type { Devices } from '../device/devices.ts'
 import type { PoolSpec } from '../pools-file/pool-spec.ts'
 import type { Journal } from '../state/journal.ts'
+import type { PoolIntents } from '../state/pool-intents.ts'
 import type { PoolModels } from '../state/pool-models.ts'
-import { AGENT_VARIABLE } from '../state/process-scan.ts'
-import { hashOfSpec } from '../state/spec-hash.ts'
-import { childEnv } from './child-env.ts'
-import { grantedDevices, maskedEnv, missingDevice } from './grant-devices.ts'
+import type { Cgroups } from './cgroup.ts'
+import { grantedDevices, missingDevice } from './grant-devices.ts'
 import type { Instance } from './instance.ts'
 import type { LogRing } from './log-ring.ts'
 import { LOOPBACK } from './loopback-port.ts'
 import { machineOf, type Machine } from './machine.ts'
-import { withProbing } from './probing.ts'
-import { instanceOfProcess } from './process-instance.ts'
+import type { ModelDigests } from './model-digests.ts'
+import type { Privileges } from './privileges.ts'
+import { startProcess } from './start-process.ts'
 import type { StartTurns } from './start-turns.ts'
-import type { LogTail, TailOptions } from './tail-log.ts'
+import { portTaken } from './tell-exit.ts'
 
 /** What every launch of this agent needs of the world. */
 export interface LaunchEnv {
@@ -40,10 +39,18 @@ export interface LaunchEnv {
   readonly journal: Journal
   /** Absent: masks are neither looked up nor exported. */
   readonly devices?: Pick<Devices, 'resolve' | 'faultOf' | 'processes'>
+  /** Absent: digests of models are neither known nor verified. */
+  readonly digests?: ModelDigests
   /** Absent: starts wait for nobody. */
   readonly turns?: StartTurns
+  /** Where it is kept what was commanded of the pools. Absent: nowhere. */
+  readonly intents?: PoolIntents
   /** Where a model that replaced the one of the pools file is kept. Absent: nowhere. */
   readonly models?: PoolModels
+  /** Absent: engines run with the privileges of the agent. */
+  readonly privileges?: Privileges
+  /** Absent: engines stay in the control group of the agent. */
+  readonly cgroups?: Cgroups
   readonly stateDir: string
   readonly nodePath: string
   readonly enginesDir: string
@@ -71,8 +78,11 @@ export const launchInstance = async (
   env: LaunchEnv,
 ): Promise<LaunchResult> => {
   try {
-    const missing = missingDevice(request.spec, env) ?? (await stageModel(request.spec, env))
+    const missing = missingDevice(request.spec, env)
     if (missing) return { kind: 'refused', report: missing }
+    const { port } = request.spec
+    if (port !== 0 && request.spec.policy.hasProcess && !(await machineOf(env).portIsFree(port)))
+      return { kind: 'refused', report: portTaken(port, env) }
     const grant = await makeGrant(request.spec, env)
     const plan = planOf(request, grant)
     if (plan.kind === 'attach')
@@ -80,24 +90,10 @@ export const launchInstance = async (
         kind: 'launched',
         instance: attach(request.instanceId, plan.access, grant, env.clock),
       }
-    return { kind: 'launched', instance: await startProcess(request, plan, grant, env) }
+    return await startProcess(request, plan, grant, env)
   } catch (error) {
     return { kind: 'refused', report: reportOf(error) }
   }
-}
-
-const agentMark = ({ agentId }: LaunchEnv): Record<string, string> =>
-  agentId === undefined ? {} : { [AGENT_VARIABLE]: agentId }
-
-/** Brings the model of a pool to this machine, or says why it cannot be had. Never throws. */
-export const stageModel = async (
-  spec: PoolSpec,
-  env: Pick<LaunchEnv, 'machine'>,
-): Promise<CrashReport | undefined> => {
-  if (spec.modelPath === undefined || spec.engine.mode !== 'managed') return undefined
-  if (await machineOf(env).hasFile(spec.modelPath)) return undefined
-  const message = `There is no model file ${spec.modelPath}. Put it there, or change model of pool ${spec.poolId}.`
-  return { kind: 'model_not_found', message, isRetriable: false }
 }
 
 const makeGrant = async (spec: PoolSpec, env: LaunchEnv): Promise<LaunchGrant> => {
@@ -134,67 +130,9 @@ const attach = (
   release: () => Promise.resolve(),
 })
 
-const startProcess = async (
-  request: LaunchRequest,
-  plan: Extract<LaunchPlan, { readonly kind: 'process' }>,
-  grant: LaunchGrant,
-  env: LaunchEnv,
-): Promise<Instance> => {
-  const { spec, instanceId } = request
-  const { clock, journal } = env
-  const machine = machineOf(env)
-  const room = roomOf(env.stateDir, spec.poolId)
-  const { cwd, logPath: path } = room
-  await machine.makeRoom(room)
-  const { agentEnv, mask } = maskedEnv(spec, env)
-  await journal.intend(spec.poolId, instanceId, hashOfSpec(spec))
-  const child = await env
-    .spawn({
-      argv: plan.argv,
-      env: childEnv(agentEnv, { ...plan.env, ...mask, ...agentMark(env) }, instanceId),
-      cwd,
-      stdoutPath: path,
-      stderrPath: path,
-    })
-    .catch(async (error: unknown) => {
-      await journal.forget(instanceId)
-      throw error
-    })
-  const { pid, startTime } = child
-  const upSinceMs = clock.wall()
-  const tail = followLog(request, { path, secret: grant.apiKey, clock, machine })
-  const { port, apiKey } = grant
-  const running = { child, tail, access: plan.access, port, upSinceMs }
-  const instance = instanceOfProcess(request, running, env)
-  const argvHash = machine.hashOfProcess(pid)
-  await journal.record(instanceId, { pid, startTime, argvHash, port, apiKey, upSinceMs })
-  return instance
-}
-
-/** The driver's plan, asked as the pool wants it. */
-export const planOf = ({ driver, spec }: LaunchRequest, grant: LaunchGrant): LaunchPlan => {
-  const plan = driver.plan(spec.engine, grant)
-  return { ...plan, access: withProbing(plan.access, spec.probing) }
-}
-
-/** Folder of a pool's log and work files, and where its engine writes what it prints. */
-export const roomOf = (stateDir: string, poolId: string) => {
-  const folder = join(stateDir, 'pools', poolId)
-  return { cwd: join(folder, 'work'), logPath: join(folder, 'logs', 'engine.log') }
-}
-
-const followLog = (
-  request: LaunchRequest,
-  from: Pick<TailOptions, 'path' | 'secret' | 'clock'> & { readonly machine: Machine },
-): LogTail =>
-  from.machine.tailLog({
-    ...from,
-    log: request.log,
-    onLines: (lines) => {
-      request.ring.push(lines)
-      request.onOutput()
-    },
-  })
+/** How to bring the pool's engine to life; nothing is started. */
+export const planOf = ({ driver, spec }: LaunchRequest, grant: LaunchGrant): LaunchPlan =>
+  driver.plan(spec.engine, grant)
 
 /** A binary that is not there stays missing; a full process table may empty. */
 const reportOf = (error: unknown): CrashReport => {

@@ -1,21 +1,33 @@
-import { mkdir, stat } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { stat } from 'node:fs/promises'
+import { findPortHolder } from '@berth/runtime'
 import { hashOfProcess } from '../state/process-scan.ts'
 import { findFreePort, portIsFree } from './loopback-port.ts'
-import { rotateLog } from './rotate-log.ts'
+import { clearRoom, makeRoom } from './make-room.ts'
+import { readOomRecord } from './oom-record.ts'
+import { findTree, killTree, type TreeMember } from './process-tree.ts'
+import type { Room, RoomOwner } from './room.ts'
 import { tailLog, type LogTail, type TailOptions } from './tail-log.ts'
 
 /** What a launch needs of the machine besides the process itself, as a port. */
 export interface Machine {
   /** True for a file that is there and no folder. */
   hasFile(path: string): Promise<boolean>
-  /** Makes the folders of a pool and puts the log of its last instance aside. */
-  makeRoom(room: { readonly cwd: string; readonly logPath: string }): Promise<void>
+  /** Makes the folders of an instance and puts the log of the last one aside. */
+  makeRoom(room: Room & RoomOwner): Promise<void>
+  /** Removes the work folder of an instance that is no more. */
+  clearRoom(cwd: string): Promise<void>
   tailLog(options: TailOptions): LogTail
   findFreePort(): Promise<number>
   portIsFree(port: number): Promise<boolean>
+  /** Who listens on a port, such as `pid 12 (nginx -g)`; `undefined` when it cannot be told. */
+  holderOf(port: number): string | undefined
   /** Names the command line of a process; empty when it cannot be read. */
   hashOfProcess(pid: number): string
+  /** What the kernel said when it killed a process for want of memory. */
+  oomRecordOf(pid: number): string | undefined
+  /** Every process of an instance that runs, whatever group it went to. */
+  findTree(instanceId: string): readonly TreeMember[]
+  killTree(members: readonly TreeMember[]): void
 }
 
 /** The machine of a launch; the agent's own where none is given. */
@@ -29,13 +41,17 @@ export const thisMachine: Machine = {
       (entry) => entry.isFile(),
       () => false,
     ),
-  makeRoom: async ({ cwd, logPath }) => {
-    await mkdir(cwd, { recursive: true })
-    await mkdir(dirname(logPath), { recursive: true })
-    await rotateLog(logPath)
-  },
+  makeRoom,
+  clearRoom,
   tailLog,
   findFreePort,
   portIsFree,
+  holderOf: (port) => {
+    const holder = findPortHolder(port)
+    return holder && `pid ${holder.pid} (${holder.command})`
+  },
   hashOfProcess,
+  oomRecordOf: readOomRecord,
+  findTree,
+  killTree,
 }

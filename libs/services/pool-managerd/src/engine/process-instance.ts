@@ -1,68 +1,104 @@
 import { sleep } from '@berth/kernel'
 import type { Child } from '@berth/runtime'
 import type { EngineAccess } from '@berth/supervision'
+import type { Cgroup } from './cgroup.ts'
+import type { FollowedLog } from './follow-log.ts'
 import { gpuMemoryOf } from './gpu-memory.ts'
 import type { Instance } from './instance.ts'
 import type { LaunchEnv, LaunchRequest } from './launch-instance.ts'
 import { machineOf } from './machine.ts'
-import type { LogTail } from './tail-log.ts'
+import { tellExit } from './tell-exit.ts'
 
 /** After the group is dead, a port that stays taken is somebody else's. */
 const PORT_WAIT_MS = 5_000
 const GONE_POLL_MS = 25
+/** A look at every process of the host, so seldom while the kernel holds one. */
+const TREE_POLL_MS = 50
+const TREE_POLL_MAX_MS = 1_000
 
 export interface RunningProcess {
   readonly child: Child
-  readonly tail: LogTail
+  readonly log: FollowedLog
   readonly access: EngineAccess
   readonly port: number
   /** Unix milliseconds. */
   readonly upSinceMs: number
+  /** Its own folder. */
+  readonly cwd: string
+  readonly cgroup: Cgroup | undefined
 }
 
 /** An engine process of ours with its log and its door, started now or by an earlier life. */
 export const instanceOfProcess = (
   request: LaunchRequest,
-  { child, tail, access, port, upSinceMs }: RunningProcess,
+  running: RunningProcess,
   env: LaunchEnv,
 ): Instance => {
-  const { instanceId, driver, ring } = request
+  const { instanceId } = request
+  const { child, log, port, cgroup } = running
+  const { pid } = child
   let isReleased = false
-  const memory = gpuMemoryOf(request.spec, child.pid, env)
+  const memory = gpuMemoryOf(request.spec, pid, env)
   child.onExit((exit) => {
     memory.note()
     // Its last words first: they say why.
-    void tail[Symbol.asyncDispose]().then(() => {
-      if (!isReleased) request.onExit(driver.classify(ring.last(200), exit), exit)
+    void log[Symbol.asyncDispose]().then(() => {
+      if (isReleased) return
+      const lastWords = log.lastWords()
+      request.onExit(tellExit(request, { exit, lastWords, pid, port }, env), exit)
     })
   })
   return {
     instanceId,
-    access,
-    pid: child.pid,
-    upSinceMs,
+    access: running.access,
+    pid,
+    upSinceMs: running.upSinceMs,
     signal: (signal) => {
       memory.note()
-      child.signalGroup(signal)
+      if (signal === 'SIGKILL') killAll(instanceId, running, env)
+      else child.signalGroup(signal)
     },
     gone: async (signal) => {
-      await untilGone(child, port, env, signal)
+      await untilGone(instanceId, running, env, signal)
       await memory.untilFree(signal)
+      await cgroup?.remove()
+      await machineOf(env).clearRoom(running.cwd)
       await env.journal.forget(instanceId)
     },
     release: async () => {
       isReleased = true
       child.release?.()
-      await tail[Symbol.asyncDispose]()
+      await log[Symbol.asyncDispose]()
     },
   }
 }
 
-const untilGone = async (child: Child, port: number, env: LaunchEnv, signal: AbortSignal) => {
+/** The group, what is in its control group, and what went to a group of its own. */
+const killAll = (instanceId: string, { child, cgroup }: RunningProcess, env: LaunchEnv) => {
+  const machine = machineOf(env)
+  child.signalGroup('SIGKILL')
+  cgroup?.kill()
+  machine.killTree(machine.findTree(instanceId))
+}
+
+const untilGone = async (
+  instanceId: string,
+  running: RunningProcess,
+  env: LaunchEnv,
+  signal: AbortSignal,
+) => {
   const { clock } = env
+  const { child, port } = running
+  const machine = machineOf(env)
   while (child.groupIsAlive()) await sleep(clock, GONE_POLL_MS, signal)
+  // Nobody asks what left a group that is no more to end: it has no work, and may hold a GPU.
+  for (let waitMs = TREE_POLL_MS; machine.findTree(instanceId).length > 0;) {
+    killAll(instanceId, running, env)
+    await sleep(clock, waitMs, signal)
+    waitMs = Math.min(TREE_POLL_MAX_MS, waitMs * 2)
+  }
   const deadline = clock.now() + PORT_WAIT_MS
-  while (clock.now() < deadline && !(await machineOf(env).portIsFree(port))) {
+  while (clock.now() < deadline && !(await machine.portIsFree(port))) {
     await sleep(clock, GONE_POLL_MS, signal)
   }
 }

@@ -21,7 +21,7 @@ it('gives whole lines, keeps the key of the instance to itself, and ends with th
       path,
       clock: systemClock(),
       log: createSilentLogger(),
-      secret: 'secret-key',
+      mask: (line) => line.replaceAll('secret-key', '[redacted]'),
       onLines: (more) => lines.push(...more),
     })
     await tail.catchUp()

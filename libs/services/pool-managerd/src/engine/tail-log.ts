@@ -20,8 +20,8 @@ export interface TailOptions {
   readonly path: string
   readonly clock: Clock
   readonly log: Logger
-  /** Not to be shown anywhere: the key of the instance. */
-  readonly secret: string
+  /** Hides what nobody is to see. */
+  mask(line: string): string
   onLines(lines: readonly string[]): void
 }
 
@@ -30,7 +30,7 @@ export interface TailOptions {
  * file, not to a pipe: a pipe would end it with the agent.
  */
 export const tailLog = (options: TailOptions): LogTail => {
-  const { path, clock, log, secret } = options
+  const { path, clock, log } = options
   const decoder = new StringDecoder('utf8')
   let offset = 0
   let partial = ''
@@ -55,7 +55,7 @@ export const tailLog = (options: TailOptions): LogTail => {
   const split = (text: string) => {
     const lines = (partial + text).split(/\r?\n/)
     partial = (lines.pop() ?? '').slice(-CHUNK_BYTES)
-    if (lines.length > 0) options.onLines(lines.map((line) => mask(line, secret)))
+    if (lines.length > 0) options.onLines(lines.map((line) => options.mask(line)))
   }
   const catchUp = (): Promise<void> => {
     reading = reading.then(read).catch((error: unknown) => {
@@ -80,6 +80,3 @@ export const tailLog = (options: TailOptions): LogTail => {
     },
   }
 }
-
-const mask = (line: string, secret: string) =>
-  secret === '' ? line : line.replaceAll(secret, '[redacted]')

@@ -13,6 +13,12 @@ export const hashOfProcess = (pid: number): string => {
   return bytes ? createHash('sha256').update(bytes).digest('hex') : ''
 }
 
+/** The same of a command line that is to be. */
+export const hashOfArgv = (argv: readonly string[]): string =>
+  createHash('sha256')
+    .update(argv.map((word) => `${word}\0`).join(''))
+    .digest('hex')
+
 /** What marks a process as ours. */
 export interface Marks {
   readonly instanceId: string | undefined

@@ -56,7 +56,8 @@ export const startTestAgent = async (
   const { env: ownEnv, pid } = readProcessEnv()
   const env = { ...ownEnv, ...moreEnv }
   const nodePath = process.execPath
-  const surroundings = { env, pid, nodePath, bundleDir: folder.dir, version: '0.0.0-test' }
+  const uid = process.getuid?.() ?? -1
+  const surroundings = { env, pid, uid, nodePath, bundleDir: folder.dir, version: '0.0.0-test' }
   const agent = await started(
     startAgent(settings, surroundings, { scope, log: LOG }),
     scope,
@@ -125,6 +126,7 @@ const settingsOf = (
     httpPort: 0,
     drainTimeoutMs: 200,
     stopEnginesOnExit: true,
+    preloadConcurrency: 8,
     ...more,
   })
 

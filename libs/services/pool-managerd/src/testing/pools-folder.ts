@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -9,6 +9,8 @@ export interface PoolsFolder extends AsyncDisposable {
   readonly dir: string
   readonly poolsFile: string
   readonly stateDir: string
+  /** Replaces the pools file as editors do: another file takes its name. */
+  write(document: unknown): Promise<void>
 }
 
 /** `document` is the pools file; JSON is YAML. */
@@ -22,6 +24,10 @@ export const makePoolsFolder = async (document: unknown): Promise<PoolsFolder> =
     dir,
     poolsFile,
     stateDir: join(dir, 'state'),
+    write: async (next) => {
+      await writeFile(`${poolsFile}.new`, typeof next === 'string' ? next : JSON.stringify(next))
+      await rename(`${poolsFile}.new`, poolsFile)
+    },
     [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true }),
   }
 }
