@@ -3,7 +3,7 @@
 //   node tools/install-embedded-runtime.ts [TARGET_DIR]
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 
@@ -33,6 +33,8 @@ export const installEmbeddedRuntime = async (
     await writeFile(join(buildDir, 'package-lock.json'), JSON.stringify(plan.lock, null, 2))
     await runNpm(options.npmPath ?? 'npm', plan.npmCommand, buildDir)
     await writeFile(join(buildDir, MARK), plan.mark)
+    // An agent that is root runs its engines as another user.
+    await chmod(buildDir, 0o755)
     await moveIntoPlace(buildDir, targetDir, plan.mark)
   } finally {
     await rm(buildDir, { recursive: true, force: true })
