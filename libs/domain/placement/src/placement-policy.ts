@@ -8,8 +8,9 @@ export interface Speed {
 
 /**
  * How much the terms of a prediction count in the comparison of pools. All 1: the pool where the
- * job is over first. More for `queue` and `firstToken`: earlier first tokens, at the price of
- * slower streams; more for `decode`: the reverse. 0 leaves a term out.
+ * job is over first. `firstToken` above 1: reading holds up others too, the streams beside it and
+ * the prompts behind it, so that a pool that has the prompt cached is worth a longer wait; more for
+ * `decode`: faster streams, at the price of later first tokens. 0 leaves a term out.
  */
 export interface ScoringWeights {
   /** Waiting for prompts that were granted before. */
@@ -40,7 +41,8 @@ export interface PlacementPolicy {
 /**
  * Defaults. The speeds are deliberately low guesses for a model of 7 to 8 billion parameters in
  * 4 bits, so that a measured pool is preferred to an unmeasured one of its kind; a pool's own
- * measurements replace them after its first request.
+ * measurements replace them after its first request. Reading counts twice: of 1 to 4, the best in
+ * `bench/routing` on either of its traces.
  */
 export const DEFAULT_PLACEMENT_POLICY: PlacementPolicy = {
   freshness: DEFAULT_FRESHNESS,
@@ -55,6 +57,6 @@ export const DEFAULT_PLACEMENT_POLICY: PlacementPolicy = {
   unreadyMs: 5_000,
   isPerformanceAware: true,
   hasPrefixAffinity: true,
-  weights: { queue: 1, firstToken: 1, decode: 1 },
+  weights: { queue: 1, firstToken: 2, decode: 1 },
   reuseWaitMs: 5_000,
 }

@@ -132,7 +132,7 @@ describe('the weights of the policy', () => {
   it.each([
     ['reads fast', { decode: 0 }],
     ['writes fast', { firstToken: 0 }],
-    ['writes fast', {}],
+    ['writes fast', { firstToken: 1 }],
   ])('[004-29a3] choose the pool that %s with %j', (poolId, weights) => {
     expect(choose(weights)).toBe(poolId)
   })

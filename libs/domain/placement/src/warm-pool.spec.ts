@@ -47,10 +47,10 @@ describe('warmth', () => {
   })
 
   it('of a session counts for what was said there', () => {
-    // Half of the prompt is new; waiting for one as long costs as much as reading it elsewhere.
+    // Half of the prompt is new: what is saved is worth less than the wait, the whole would be.
     const view = three()
     const job = plainJob({ promptTokens: 2_048, warmTokens: 1_024, warmPoolId: b })
-    grantOn(view, 'b', plainJob({ promptTokens: 1_500 }))
+    grantOn(view, 'b', plainJob({ promptTokens: 3_000 }))
     expect(chosenIn(view, job)).toBe('a')
   })
 })
