@@ -4,6 +4,7 @@ import { down } from './down.ts'
 import { addExplainCommand } from './explain-command.ts'
 import { addKeysCommands } from './keys.ts'
 import type { Paths } from './paths.ts'
+import { addPoolsCommands } from './pools-command.ts'
 import { ENGINES } from './prepare-pools.ts'
 import { runCommand } from './run-command.ts'
 import { status, type StatusContext } from './status.ts'
@@ -59,6 +60,7 @@ export const createProgram = (paths: Paths): Command => {
     )
   addExplainCommand(program, paths)
   addKeysCommands(program)
+  addPoolsCommands(program, paths)
   program.command('version').description('print the version').action(version(paths))
   return program
 }

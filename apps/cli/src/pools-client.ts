@@ -1,0 +1,135 @@
+import { CliError } from './cli-error.ts'
+import { EXIT } from './exit-code.ts'
+import { credentials, reach, refuseFailure } from './gateway-client.ts'
+import type { Gateway } from './placement-client.ts'
+
+/** A pool as `GET /v1/pools/{id}` shows it; only what the command line reads. */
+export interface PoolDetail {
+  readonly id: string
+  readonly host_id: string
+  readonly engine: string
+  readonly engine_version: string | null
+  readonly mode: string
+  readonly state: string
+  readonly state_reason: string | null
+  readonly service_state: string
+  readonly ready: boolean
+  readonly degraded: boolean
+  readonly ineligible_reason: string | null
+  readonly last_error: string | null
+  readonly model_id: string | null
+  readonly device_mask: readonly string[]
+  readonly slots_total: number
+  readonly slots_free: number
+  readonly active_leases: number
+  readonly pid: number | null
+  readonly up_since: string | null
+  readonly restart_count: number
+  readonly perf_tokens_per_s: number | null
+  readonly transitions: readonly Transition[]
+  readonly current_operation: OperationDetail | null
+}
+
+export interface Transition {
+  readonly at: string
+  readonly from: string
+  readonly to: string
+  readonly reason: string
+}
+
+/** An operation as `GET /v1/operations/{id}` shows it. */
+export interface OperationDetail {
+  readonly operation_id: string
+  readonly operation_type: string
+  readonly status: string
+  readonly progress_percent: number
+  readonly step: string | null
+  readonly model_id: string | null
+  readonly backend_id: string
+  readonly initiated_at: string
+  readonly completed_at: string | null
+  readonly error_details: { readonly code: string; readonly message: string } | null
+}
+
+const TIMEOUT_MS = 10_000
+
+/** All pools. Rejects with a `CliError`, as all of these do. */
+export const readPools = async (gateway: Gateway): Promise<readonly PoolDetail[]> =>
+  (await read<{ readonly data: readonly PoolDetail[] }>(gateway, '/v1/pools')).data
+
+export const readPool = (gateway: Gateway, id: string): Promise<PoolDetail> =>
+  read(gateway, pathOf(id))
+
+/** What agents remember of the changes of a pool, the newest first. */
+export const readOperations = async (
+  gateway: Gateway,
+  poolId: string,
+): Promise<readonly OperationDetail[]> => {
+  const path = `/v1/operations?pool=${encodeURIComponent(poolId)}`
+  return (await read<{ readonly data: readonly OperationDetail[] }>(gateway, path)).data
+}
+
+export const readOperation = (gateway: Gateway, id: string): Promise<OperationDetail> =>
+  read(gateway, `/v1/operations/${encodeURIComponent(id)}`)
+
+/** Asks for a change. The answer is the operation that carries it out. */
+export const changePool = (
+  gateway: Gateway,
+  { id, command, body }: { readonly id: string; readonly command: string; readonly body: object },
+): Promise<OperationDetail> =>
+  read(gateway, `${pathOf(id)}/${command}`, { method: 'POST', body: JSON.stringify(body) })
+
+/** The last lines of an engine's log. */
+export const readLog = async (gateway: Gateway, id: string, lines: number) =>
+  (await read<{ readonly data: readonly string[] }>(gateway, `${pathOf(id)}/logs?lines=${lines}`))
+    .data
+
+/** The last lines, and then each as it comes, until the signal of the gateway aborts. */
+export async function* followLog(
+  { url, signal }: Gateway,
+  id: string,
+  lines: number,
+): AsyncGenerator<string> {
+  const response = await reach(`${url}${pathOf(id)}/logs?follow=true&lines=${lines}`, {
+    headers: credentials(),
+    signal,
+  })
+  await refuseFailure(response)
+  let rest = ''
+  let isError = false
+  const decoder = new TextDecoder()
+  for await (const bytes of response.body ?? []) {
+    const parts = (rest + decoder.decode(bytes as Uint8Array, { stream: true })).split('\n')
+    rest = parts.pop() ?? ''
+    for (const part of parts) {
+      if (part.startsWith('event: error')) isError = true
+      if (!part.startsWith('data: ')) continue
+      const data = part.slice('data: '.length)
+      if (isError) throw brokenOff(data)
+      yield data
+    }
+  }
+}
+
+/** What the gateway says once there is no status to say it with. */
+const brokenOff = (envelope: string) => {
+  const { error } = JSON.parse(envelope) as { readonly error?: { readonly message?: string } }
+  const message = error?.message ?? 'The log broke off.'
+  return new CliError(EXIT.failed, message, 'Look at the pools: ./berth pools ls')
+}
+
+const pathOf = (id: string) => `/v1/pools/${encodeURIComponent(id)}`
+
+const read = async <T>(
+  { url, signal }: Gateway,
+  path: string,
+  init: RequestInit = {},
+): Promise<T> => {
+  const response = await reach(url + path, {
+    ...init,
+    headers: { 'content-type': 'application/json', ...credentials() },
+    signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
+  })
+  await refuseFailure(response)
+  return (await response.json()) as T
+}
