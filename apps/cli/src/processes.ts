@@ -83,7 +83,8 @@ const signalTree = (record: ProcessRecord, signal: 'SIGTERM' | 'SIGKILL'): void 
   if (!isAlive(record)) return
   for (const target of [-record.pid, record.pid]) {
     try {
-      process.kill(target, signal)
+      // Once: a second signal tells `up` to wait for nothing.
+      return void process.kill(target, signal)
     } catch (error) {
       // It leads no group, or has ended since the look.
       if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
