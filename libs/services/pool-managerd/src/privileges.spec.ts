@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { chmod, readFile, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { getuid } from 'node:process'
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import { startNatsServer, type NatsServer } from '@berth/bus/testing'
@@ -182,5 +182,6 @@ describe('a control group of its own', () => {
       return join(home, cgroup)
     })
     await eventually('the group is gone', () => !existsSync(group))
+    expect(existsSync(dirname(group))).toBe(false)
   })
 })

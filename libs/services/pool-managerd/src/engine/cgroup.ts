@@ -1,6 +1,6 @@
-import { access, mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises'
 import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { access, mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { messageOf } from '@berth/kernel'
 import type { Logger } from '@berth/runtime'
 
@@ -44,6 +44,7 @@ export const findCgroups = async (
   try {
     await mkdir(folder, { recursive: true })
     await access(join(folder, 'cgroup.kill'))
+    await removeEmpty(folder)
   } catch (error) {
     log.info({ path: folder, error: messageOf(error) }, 'engines get no control group of their own')
     return undefined
@@ -67,7 +68,18 @@ export const findCgroups = async (
         left.kill()
         await left.remove()
       }
+      await sweepEmpty(path)
     },
+  }
+}
+
+/** Groups that nothing is in, of agents that ended before they could remove them. */
+const sweepEmpty = async (home: string): Promise<void> => {
+  for (const name of await foldersIn(home)) {
+    if (!/^berth-[0-9a-f]{8}$/.test(name)) continue
+    const folder = join(home, name)
+    for (const instance of await foldersIn(folder)) await removeEmpty(join(folder, instance))
+    await removeEmpty(folder)
   }
 }
 
@@ -89,13 +101,16 @@ const cgroupAt = (path: string, log: Logger): Cgroup => ({
     }
   },
   remove: async () => {
-    // What was killed leaves its group a moment after it ended; the next life sweeps the rest.
-    await rmdir(path).catch(() => undefined)
+    await removeEmpty(path)
+    await removeEmpty(dirname(path))
   },
 })
 
+/** What was killed leaves its group a moment after it ended; the next life sweeps the rest. */
+const removeEmpty = (path: string): Promise<void> => rmdir(path).catch(() => undefined)
+
 const foldersIn = async (folder: string): Promise<readonly string[]> =>
-  (await readdir(folder, { withFileTypes: true }))
+  (await readdir(folder, { withFileTypes: true }).catch(() => []))
     .filter((entry) => entry.isDirectory())
     .map(({ name }) => name)
 
