@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PoolManagerService, type Pool } from '@berth/contract'
-import { createClient } from '@berth/rpc'
+import { createClient, type Client } from '@berth/rpc'
 import type { JournalEntry } from '../state/journal.ts'
 import { eventually } from './eventually.ts'
 import type { PoolsFolder } from './pools-folder.ts'
@@ -25,6 +25,8 @@ export interface AgentProcess {
   ready(): Promise<AgentPorts>
   /** The pool as `GetStatus` shows it. */
   status(poolId: string): Promise<Pool>
+  /** Its commands, to be disposed. */
+  client(): Promise<Client<typeof PoolManagerService> & Disposable>
   /** Waits until the pool takes requests. */
   poolIsReady(poolId: string): Promise<Pool>
   /** Signals it, waits for its end and gives the exit code. */
@@ -55,9 +57,12 @@ export const startAgentProcess = (
       const line = text.split('\n').find((candidate) => candidate.includes('"msg":"ready"'))
       return line === undefined ? undefined : (JSON.parse(line) as AgentPorts)
     })
-  const status = async (poolId: string) => {
+  const connect = async () => {
     const address = `127.0.0.1:${(await ready()).grpcPort}`
-    using client = createClient(PoolManagerService, { address, defaultDeadlineMs: 15_000 })
+    return createClient(PoolManagerService, { address, defaultDeadlineMs: 15_000 })
+  }
+  const status = async (poolId: string) => {
+    using client = await connect()
     return (await client.getStatus({ poolId })).pool!
   }
   return {
@@ -65,6 +70,7 @@ export const startAgentProcess = (
     output: () => text,
     ready,
     status,
+    client: connect,
     poolIsReady: (poolId) =>
       eventually(`pool ${poolId} is ready`, async () => {
         const pool = await status(poolId)
