@@ -54,7 +54,7 @@ export { heldBlocks, matchedBlocks, matchPrefix } from './prefix-match.ts'
 export type { Bias, PoolEvidence } from './pool-evidence.ts'
 export {
   createModelSpeeds,
-  MODELS_KNOWN,
+  modelsKnown,
   OCCUPANCY_BANDS,
   PROMPT_BANDS,
   speedClassBytes,

@@ -10,7 +10,7 @@ export interface SpeedClass {
   readonly key: string
   /** In the view; the class ends with the last. */
   pools: number
-  /** Of the models last served, the oldest first; at most `MODELS_KNOWN`. */
+  /** Of the models last served, the oldest first; at most `modelsKnown`. */
   readonly models: ModelSpeeds[]
   /** Of its pools' biases: their sums, and their means when the tables were made. */
   readonly read: BiasOfClass
@@ -51,8 +51,11 @@ export interface ModelSpeeds {
 export const PROMPT_BANDS = 10
 /** Up to 2^band requests in flight; the last band has no end. */
 export const OCCUPANCY_BANDS = 9
-/** Models a class is known by; the one that served longest ago makes room. */
-export const MODELS_KNOWN = 2
+/**
+ * Models a class is known by; the one that served longest ago makes room. One for each pool, so
+ * that pools with models of their own do not push each other out, and 10 KB for each at most.
+ */
+export const modelsKnown = ({ pools }: SpeedClass): number => Math.min(32, Math.max(2, pools))
 
 /** Of a model nothing is known of yet. */
 export const createModelSpeeds = (model: number, nowMs: number): ModelSpeeds => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { release, type FleetView } from '@berth/fleet'
 import { poolSnapshot } from '@berth/fleet/testing'
+import type { ModelId } from '@berth/kernel'
 import { noteRelease } from './evidence.ts'
 import { place } from './place.ts'
 import type { PlacementJob } from './placement-job.ts'
@@ -71,5 +72,23 @@ describe('what is learned of one length of prompt', () => {
       const tookMs = request.firstTokenMs + DECODE_MS
       expect(Math.abs(predictedMs! - tookMs) / tookMs).toBeLessThan(0.25)
     }
+  })
+})
+
+describe('what is learned of pools of one kind', () => {
+  it('is kept for each model while every pool has one of its own', () => {
+    const poolIds = ['a', 'b', 'c', 'd', 'e']
+    const models = poolIds.map((poolId) => poolSnapshot(poolId, { models: [`m-${poolId}`] }))
+    const view = fleetOf(...models)
+    const jobFor = (poolId: string) =>
+      plainJob({ modelId: `m-${poolId}` as ModelId, promptTokens: 100, expectedTokens: 10 })
+    poolIds.forEach((poolId, n) => {
+      const note = grantOn(view, poolId, jobFor(poolId), 0)
+      release(view, note.poolId)
+      const measured = { tokensIn: 100, tokensOut: 10, firstTokenMs: 50, decodeMs: 9_000 * (n + 1) }
+      noteRelease(view, note, { ...measured, isComplete: true }, 60_000)
+    })
+    const predicted = poolIds.map((poolId) => predict(view, jobFor(poolId), 70_000))
+    predicted.forEach((endMs, n) => expect(endMs / (9_000 * (n + 1))).toBeCloseTo(1, 0))
   })
 })

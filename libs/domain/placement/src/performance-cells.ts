@@ -1,6 +1,6 @@
 import {
   createModelSpeeds,
-  MODELS_KNOWN,
+  modelsKnown,
   OCCUPANCY_BANDS,
   PROMPT_BANDS,
   type ModelSpeeds,
@@ -62,7 +62,7 @@ export const speedsToLearn = (kind: SpeedClass, model: number, nowMs: number): M
   const { models } = kind
   const known = speedsOf(kind, model)
   if (known !== undefined && models.at(-1) !== known) models.splice(models.indexOf(known), 1)
-  else if (known === undefined && models.length === MODELS_KNOWN) models.shift()
+  else if (known === undefined && models.length >= modelsKnown(kind)) models.shift()
   const speeds = known ?? createModelSpeeds(model, nowMs)
   if (models.at(-1) !== speeds) models.push(speeds)
   age(speeds, nowMs)
