@@ -3,7 +3,7 @@ import { startNatsServer, type NatsServer } from '@berth/bus/testing'
 import { FleetService, Freshness, LeaseOutcome } from '@berth/contract'
 import { createClient } from '@berth/rpc'
 import { startCoreProcess, until, type CoreProcess } from './src/core-process.ts'
-import { readyPool, startFakeAgent, type FakeAgent } from './src/fake-agent.ts'
+import { readyPool, startFakeAgent, type FakeAgent } from '@berth/test-support/fake-agent'
 import { openSession } from './src/gateway-session.ts'
 
 let nats: NatsServer

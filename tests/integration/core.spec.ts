@@ -4,7 +4,7 @@ import { FleetService, LeaseOutcome, SchedulerService } from '@berth/contract'
 import { readLeaseToken } from '@berth/lease'
 import { createClient } from '@berth/rpc'
 import { startCoreProcess, until, type CoreProcess } from './src/core-process.ts'
-import { readyPool, startFakeAgent, type FakeAgent } from './src/fake-agent.ts'
+import { readyPool, startFakeAgent, type FakeAgent } from '@berth/test-support/fake-agent'
 import { openSession } from './src/gateway-session.ts'
 
 const { COMPLETED } = LeaseOutcome

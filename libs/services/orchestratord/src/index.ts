@@ -10,6 +10,7 @@ export {
 } from './dispatch.ts'
 export type { Ingress, IngressRequest, IngressResponse } from './ingress.ts'
 export { createSessionClient, type SessionClientOptions } from './session-client.ts'
+export { openGrpcLink } from './grpc-link.ts'
 export type { Link } from './session-link.ts'
 export type {
   AcquireAnswer,
