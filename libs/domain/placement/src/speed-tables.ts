@@ -66,8 +66,8 @@ const upperBand = (occupancy: number): number => {
 }
 
 /**
- * Draws two lines through the cells, and fills the tables along them: milliseconds between tokens by
- * requests in flight, as each further stream adds its share to every step of a batch; and
+ * Draws two lines through the cells, and fills the tables along them: milliseconds between tokens
+ * by requests in flight, as each further stream adds its share to every step of a batch; and
  * milliseconds of reading a token by the length of the prompt, as each token looks back at those
  * before it. A line has two numbers to learn where cells have ninety: what is noise in one cell
  * moves no pool. Prompts of unknown length stand apart: they tell what such a prompt takes, and
