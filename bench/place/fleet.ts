@@ -11,7 +11,7 @@ import { MODEL } from './bench-job.ts'
 const HOSTS = 8
 const POOLS_PER_HOST = 8
 /** So many that a slot is always free. */
-const SLOTS_PER_POOL = 32
+const SLOTS_PER_POOL = 512
 
 /** A real NATS and a real core from `dist`, and hosts of which only the snapshots are real. */
 export interface PlaceFleet extends AsyncDisposable {
