@@ -46,7 +46,6 @@ export const checkNewModel = (spec: PoolSpec, ref: string, driver: EngineDriver)
   } catch (error) {
     throw invalid(`${ref.slice(0, 200)} names no model: ${(error as Error).message}`)
   }
-  if (modelId.startsWith('-')) throw invalid(`a model is not called ${modelId.slice(0, 200)}`)
   const [problem] = driver.check(next.engine)
   if (problem !== undefined) throw invalid(problem)
 }
