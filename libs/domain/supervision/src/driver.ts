@@ -117,6 +117,18 @@ export interface EngineAccess {
   readonly hasLiveCounters?: boolean
   /** `fresh`: a new connection per generation, for servers that close sockets unannounced. */
   readonly connections: 'fresh' | 'keep_alive'
+  /**
+   * Only of a stream does it notice that nobody waits for it (llama-server): every generation is
+   * asked for as one, and made whole for a client that did not. Absent is false.
+   */
+  readonly mustStream?: boolean
+  /**
+   * What becomes of a generation whose client left. `drain`: it runs to its end, its slot in use.
+   * Absent: as `EngineAbilities.isAbortedByDisconnect` says.
+   */
+  readonly onDisconnect?: 'abort' | 'drain'
+  /** A path that answers with a JSON object that holds its version. */
+  readonly versionPath?: string
 }
 
 /** How to bring one instance to life: data that one generic supervisor executes. */
