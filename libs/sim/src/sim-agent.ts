@@ -36,6 +36,7 @@ export interface SimAgentOptions {
 const REAP_MS = 50
 const DRAIN_TIMEOUT_MS = 10_000
 const COUNTER = { inc: () => undefined }
+const HISTOGRAM = { observe: () => undefined }
 const METRICS: AgentMetrics = {
   transitions: COUNTER,
   restarts: COUNTER,
@@ -44,6 +45,9 @@ const METRICS: AgentMetrics = {
   refusals: COUNTER,
   requests: COUNTER,
   tokens: COUNTER,
+  orphanedSeconds: COUNTER,
+  drainSeconds: HISTOGRAM,
+  loadSeconds: HISTOGRAM,
 }
 
 /** Starts an agent as `startAgent` does: stock, epoch, doors, pools, snapshot. */

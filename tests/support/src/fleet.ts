@@ -163,6 +163,7 @@ const startAgent = async (dir: string, { hostId, pools }: HostOptions, flags: Fl
       '--state-dir': stateDir,
       '--embedded-runtime-dir': EMBEDDED_RUNTIME_DIR,
       '--stop-engines-on-exit': 'true',
+      '--warm-up-tokens': 0,
       ...flags,
     },
   })

@@ -28,6 +28,7 @@ const PROBES: Readonly<Record<Dialect, readonly string[]>> = {
   llamacpp: ['/health', MODELS, PROPS],
   ollama: ['/api/version', MODELS],
 }
+const VERSION = { vllm: '/version', llamacpp: PROPS, ollama: '/api/version' } as const
 /** Set by the agent, from other keys of the pool. */
 const OWNED: readonly KnobName[] = ['host', 'port', 'model', 'slots', 'ctx', 'apiKey']
 
@@ -80,7 +81,9 @@ const access = (
     readyProbes,
     ...(dialect === 'ollama' ? {} : { metricsPath: '/metrics' }),
     ...(dialect === 'vllm' ? { hasLiveCounters: true } : {}),
+    ...(dialect === 'llamacpp' ? { mustStream: true } : {}),
     connections: dialect === 'llamacpp' ? 'fresh' : 'keep_alive',
+    versionPath: VERSION[dialect],
   }
 }
 

@@ -235,6 +235,20 @@ const agent = {
     'pool_id',
     'direction',
   ]),
+  berth_orphaned_gpu_seconds_total: counter(
+    'Time engines worked for a client that had left, where leaving does not end a generation.',
+    ['pool_id'],
+  ),
+  berth_drain_seconds: histogram(
+    'From the start of a drain to its end.',
+    ['pool_id'],
+    [0.1, 0.5, 1, 5, 10, 30, 60, 300, 600],
+  ),
+  berth_model_load_seconds: histogram(
+    'From the start of an engine until it takes requests.',
+    ['engine'],
+    [0.1, 0.5, 1, 5, 10, 30, 60, 120, 300, 600, 1_200],
+  ),
   berth_ingress_inflight: gauge('Requests at the engine.', ['pool_id'], { isAdditive: true }),
 }
 

@@ -10,6 +10,8 @@ import type { AskProbe } from './engine/ask-probe.ts'
 import type { LaunchEnv } from './engine/launch-instance.ts'
 import { createAuthority, type Authority } from './ingress/authority.ts'
 import type { AgentMetrics } from './metrics.ts'
+import { getAcquainted } from './pool/get-acquainted.ts'
+import type { PerformanceStore } from './pool/performance-book.ts'
 import { createPoolReporter } from './pool/pool-reporter.ts'
 import { Pool, type PoolOptions } from './pool/pool.ts'
 import type { PoolSpec } from './pools-file/pool-spec.ts'
@@ -53,6 +55,10 @@ export interface HostOptions {
   readonly askProbe?: AskProbe
   readonly metrics: AgentMetrics
   readonly log: Logger
+  /** Where measured speeds outlive the agent. Default: nowhere. */
+  readonly performance?: PerformanceStore
+  /** Length of the generation that measures a new engine. Default 0: none. */
+  readonly warmUpTokens?: number
 }
 
 /** The host with a supervisor for each of its pools; none has started anything yet. */
@@ -154,13 +160,19 @@ const makePool = (
     model_id: modelId,
     device_mask: spec.devices,
   })
-  return new Pool({
-    spec,
-    driver,
-    log,
-    env,
-    askProbe: from.askProbe ?? askEngine(env.clock),
-    reporter: createPoolReporter(poolId, { log, metrics, events: from.events }),
+  const askProbe = from.askProbe ?? askEngine(env.clock)
+  const acquaintance = { askProbe, clock: env.clock, log, warmUpTokens: from.warmUpTokens ?? 0 }
+  const pool: Pool = new Pool({
+    ...{ spec, driver, log, env, askProbe },
+    reporter: createPoolReporter(() => pool, {
+      log,
+      metrics,
+      clock: env.clock,
+      events: from.events,
+    }),
     onSnapshotChange: from.onSnapshotChange,
+    performance: from.performance,
+    onServing: () => void getAcquainted(pool, acquaintance),
   })
+  return pool
 }

@@ -53,7 +53,7 @@ afterEach(async () => {
 
 const ask = (headers: Record<string, string> = {}) =>
   test.post(CHAT, chat({ model: 'm' }), {
-    'berth-lease': test.token('x'),
+    'berth-lease': test.token('x', { modelId: 'm' }),
     'content-type': 'application/json',
     ...headers,
   })

@@ -83,6 +83,15 @@ export const settingsSchema = z.object({
     .describe(
       'When the pools file changes or removes a pool: how long its requests may take to end.',
     ),
+  warmUpTokens: z
+    .number()
+    .int()
+    .min(0)
+    .max(512)
+    .default(32)
+    .describe(
+      'Tokens of the generations that measure the speed of an engine nothing is known of; 0: none.',
+    ),
   stopEnginesOnExit: z
     .boolean()
     .optional()

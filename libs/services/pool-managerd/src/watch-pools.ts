@@ -53,9 +53,8 @@ export const watchPools = (metrics: Metrics, { pools, devices, describe }: Watch
 
   metrics.read('kv_cache_usage_ratio', (show) => {
     for (const pool of pools.values()) {
-      const { kvTotalBytes, kvFreeBytes } = describe(pool)
-      if (kvTotalBytes === undefined || kvFreeBytes === undefined || kvTotalBytes === 0n) continue
-      show(placed(describe(pool)), 1 - Number(kvFreeBytes) / Number(kvTotalBytes))
+      const { kvUsageRatio } = pool
+      if (kvUsageRatio !== undefined) show(placed(describe(pool)), kvUsageRatio)
     }
   })
   const perGpu = (
@@ -85,7 +84,7 @@ const placed = ({
   engineVersion,
 }: PoolMessage): LabelsOf<'kv_cache_usage_ratio'> => ({
   engine,
-  engine_version: engineVersion,
+  engine_version: engineVersion || 'unknown',
   pool_id: poolId,
   replica_id: poolId,
 })

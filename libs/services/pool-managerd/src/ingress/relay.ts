@@ -1,21 +1,26 @@
 import {
   request as httpRequest,
   type Agent,
+  type ClientRequest,
   type IncomingMessage,
   type ServerResponse,
 } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import type { Clock } from '@berth/kernel'
 import type { EngineAccess } from '@berth/supervision'
-import { fromEngine, toEngine } from './headers.ts'
-import { createSeedInsertion, lengthened, readSeedEdit } from './put-seed.ts'
-import { createUsageTail, type Usage } from './usage-tail.ts'
+import { createBodyEditor, type BodyEditor } from './edit-body.ts'
+import { toEngine } from './headers.ts'
+import { passBack } from './pass-back.ts'
+import { readSeed } from './read-seed.ts'
+import { sendBody } from './send-body.ts'
+import type { Usage } from './usage-tail.ts'
 
 /** How a relayed request ended. Times are milliseconds from its start. */
 export type RelayOutcome =
   | {
       readonly kind: 'done'
       readonly status: number
+      /** The engine streamed it, whatever the client asked for. */
       readonly isStream: boolean
       readonly firstByteMs: number
       readonly totalMs: number
@@ -25,8 +30,8 @@ export type RelayOutcome =
   | { readonly kind: 'unreachable'; readonly error: string }
   | { readonly kind: 'silent' }
   | { readonly kind: 'too_large' }
-  /** The gateway left. */
-  | { readonly kind: 'cancelled' }
+  /** The gateway left, and for so long the engine worked on. Absent: it was told at once. */
+  | { readonly kind: 'cancelled'; readonly orphanedMs?: number }
   /** The engine, or we, ended it in the middle of the body. */
   | { readonly kind: 'broken' }
 
@@ -35,6 +40,8 @@ export interface RelayOptions {
   readonly instanceId: string
   /** Where a body names its seed; absent where the engine takes none. */
   readonly seedField: string | undefined
+  /** What the engine is told when the gateway leaves: by a closed connection, or nothing. */
+  readonly onDisconnect: 'abort' | 'drain'
   /** Kept-alive connections, for engines that bear them. */
   readonly agents: { readonly http: Agent; readonly https: Agent }
   readonly clock: Clock
@@ -46,10 +53,15 @@ export interface RelayOptions {
   onPart(bytes: number, isStream: boolean): void
 }
 
+/** The routes whose answers come in tokens. */
+const GENERATIONS: ReadonlySet<string> = new Set(['/v1/chat/completions', '/v1/completions'])
+
 /**
- * Passes a request to the engine and its answer back, byte by byte: each side is read as fast as
- * the other takes it. Answers the gateway itself only once the engine's head is there, so that
- * the caller may still refuse after `unreachable`, `silent` and `too_large`.
+ * Passes a request to the engine and its answer back: each side is read as fast as the other takes
+ * it. At most three fields of the request are edited (the seed of a strict job, `stream`,
+ * `include_usage`), and nothing of that shows in the answer. Answers the gateway itself only once
+ * the engine's head is there, so that the caller may still refuse after `unreachable`, `silent`
+ * and `too_large`.
  */
 export const relay = (
   req: IncomingMessage,
@@ -57,91 +69,88 @@ export const relay = (
   options: RelayOptions,
 ): Promise<RelayOutcome> =>
   new Promise((resolve) => {
-    const { access, clock } = options
+    const { access, clock, signal } = options
     const startedAt = clock.now()
-    const url = new URL(access.baseUrl + (req.url ?? '/'))
-    const isTls = url.protocol === 'https:'
-    const headers = toEngine(req.headers, access.headers)
-    const edit = readSeedEdit(req.headers, options.seedField)
-    const upstream = (isTls ? httpsRequest : httpRequest)(url, {
-      method: 'POST',
-      headers: edit ? lengthened(headers, edit) : headers,
-      agent: access.connections === 'fresh' ? false : options.agents[isTls ? 'https' : 'http'],
-    })
+    const editor = editorFor(req, options)
+    let upstream: ClientRequest | undefined
+    let answer: IncomingMessage | undefined
+    let goneAt: number | undefined
     let isOver = false
     const end = (outcome: RelayOutcome) => {
       if (isOver) return
       isOver = true
       cancelTimeout()
-      options.signal.removeEventListener('abort', onAbort)
+      signal.removeEventListener('abort', onAbort)
       res.off('close', onGatewayGone)
-      req.unpipe()
-      upstream.destroy()
+      stopSending()
+      upstream?.destroy()
       // A body that broke off must not look like one that ended.
       if (outcome.kind === 'broken') res.destroy()
-      resolve(outcome)
+      resolve(goneAt === undefined ? outcome : orphaned(clock.now() - goneAt))
     }
-    const cancelTimeout = clock.after(options.firstByteTimeoutMs, () => end({ kind: 'silent' }))
     const onAbort = () => {
       if (!res.headersSent) res.destroy()
       end({ kind: 'broken' })
     }
-    const onGatewayGone = () => end({ kind: 'cancelled' })
-    options.signal.addEventListener('abort', onAbort, { once: true })
+    const onGatewayGone = () => {
+      if (options.onDisconnect === 'abort' || !req.complete) return end({ kind: 'cancelled' })
+      // The engine works on, and its slot is in use: nobody reads, so nobody holds it back.
+      goneAt = clock.now()
+      cancelTimeout()
+      cancelTimeout = clock.after(options.firstByteTimeoutMs, () => end({ kind: 'cancelled' }))
+      answer?.resume()
+    }
+    let cancelTimeout = clock.after(options.firstByteTimeoutMs, () => end({ kind: 'silent' }))
+    signal.addEventListener('abort', onAbort, { once: true })
     res.once('close', onGatewayGone)
 
-    upstream.on('error', (error: Error) =>
-      end(res.headersSent ? { kind: 'broken' } : { kind: 'unreachable', error: error.message }),
-    )
-    upstream.once('response', (answer) => {
-      cancelTimeout()
-      passBack(answer, res, { ...options, startedAt }, end)
-    })
-    limitBody(req, options.maxBodyBytes, () => end({ kind: 'too_large' }))
-    if (edit) req.pipe(createSeedInsertion(edit)).pipe(upstream)
-    else req.pipe(upstream)
+    const open = (length: 'as_told' | number | undefined): ClientRequest => {
+      upstream = ask(req, options, length)
+      upstream.on('error', (error: Error) =>
+        end(res.headersSent ? { kind: 'broken' } : { kind: 'unreachable', error: error.message }),
+      )
+      upstream.once('response', (response) => {
+        answer = response
+        if (goneAt === undefined) cancelTimeout()
+        passBack(response, res, {
+          ...options,
+          asked: editor?.asked,
+          mustStream: access.mustStream === true,
+          sinceStart: () => clock.now() - startedAt,
+          end,
+        })
+      })
+      return upstream
+    }
+    const onTooLarge = () => end({ kind: 'too_large' })
+    const stopSending = sendBody(req, { editor, open, maxBytes: options.maxBodyBytes, onTooLarge })
   })
 
-const limitBody = (req: IncomingMessage, maxBytes: number, onTooLarge: () => void) => {
-  let bytes = 0
-  req.on('data', (chunk: Buffer) => {
-    if ((bytes += chunk.length) > maxBytes) onTooLarge()
-  })
+const orphaned = (orphanedMs: number): RelayOutcome => ({ kind: 'cancelled', orphanedMs })
+
+const editorFor = (
+  req: IncomingMessage,
+  { access, seedField }: RelayOptions,
+): BodyEditor | undefined => {
+  const seed = readSeed(req.headers, seedField)
+  const isGeneration = GENERATIONS.has((req.url ?? '').split('?')[0]!)
+  if (!isGeneration && !seed) return undefined
+  const mustStream = isGeneration && access.mustStream === true
+  return createBodyEditor({ seed, mustStream, asksUsage: isGeneration })
 }
 
-const passBack = (
-  answer: IncomingMessage,
-  res: ServerResponse,
-  { clock, instanceId, startedAt, onPart }: RelayOptions & { readonly startedAt: number },
-  end: (outcome: RelayOutcome) => void,
-) => {
-  const status = answer.statusCode ?? 502
-  const isStream = answer.headers['content-type']?.startsWith('text/event-stream') ?? false
-  const tail = createUsageTail()
-  let firstByteMs: number | undefined
-  res.writeHead(status, {
-    ...fromEngine(answer.headers),
-    'berth-instance': instanceId,
-    trailer: 'Berth-Usage',
+const ask = (
+  req: IncomingMessage,
+  { access, agents }: RelayOptions,
+  length: 'as_told' | number | undefined,
+): ClientRequest => {
+  const url = new URL(access.baseUrl + (req.url ?? '/'))
+  const isTls = url.protocol === 'https:'
+  const { 'content-length': told, ...headers } = toEngine(req.headers, access.headers)
+  const known = length === 'as_told' ? told : length
+  return (isTls ? httpsRequest : httpRequest)(url, {
+    method: 'POST',
+    headers: known === undefined ? headers : { ...headers, 'content-length': known },
+    agent: access.connections === 'fresh' ? false : agents[isTls ? 'https' : 'http'],
   })
-  // The head says that the engine works, long before its first token.
-  res.flushHeaders()
-  answer.on('data', (chunk: Buffer) => {
-    firstByteMs ??= clock.now() - startedAt
-    tail.push(chunk)
-    onPart(chunk.length, isStream)
-  })
-  answer.on('end', () => {
-    // 'end' comes for a body that broke off too.
-    if (!answer.complete) return end({ kind: 'broken' })
-    const usage = tail.read()
-    if (usage) res.addTrailers({ 'Berth-Usage': `in=${usage.tokensIn},out=${usage.tokensOut}` })
-    const totalMs = clock.now() - startedAt
-    const done = { status, isStream, firstByteMs: firstByteMs ?? totalMs, totalMs, usage }
-    end({ kind: 'done', ...done })
-    res.end()
-  })
-  answer.on('error', () => end({ kind: 'broken' }))
-  answer.on('aborted', () => end({ kind: 'broken' }))
-  answer.pipe(res, { end: false })
 }

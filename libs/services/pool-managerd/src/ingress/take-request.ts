@@ -46,16 +46,18 @@ export const takeRequest = async (
   try {
     const { access, instanceId } = instance
     const { signal } = ending
-    const { seedField } = pool.driver.abilities
+    const { seedField, isAbortedByDisconnect } = pool.driver.abilities
+    const onDisconnect = access.onDisconnect ?? (isAbortedByDisconnect ? 'abort' : 'drain')
+    const occupancy = pool.slots.active
     const onPart = (bytes: number, isStream: boolean) => {
       pool.relayed(bytes)
       hasStreamed ||= isStream
     }
     const outcome = await relay(req, res, {
       ...context,
-      ...{ access, instanceId, seedField, signal, onPart },
+      ...{ access, instanceId, seedField, onDisconnect, signal, onPart },
     })
-    recordOutcome(pool, outcome, metrics)
+    recordOutcome(pool, outcome, metrics, occupancy)
     answerFor(outcome, req, res, refuse)
   } finally {
     release()

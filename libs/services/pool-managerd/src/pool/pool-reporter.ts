@@ -1,8 +1,10 @@
+import type { Clock } from '@berth/kernel'
 import type { Logger } from '@berth/runtime'
 import type { Effect, PoolStateKind, Supervised } from '@berth/supervision'
 import type { AgentMetrics } from '../metrics.ts'
 import type { AgentEvents } from '../publish/agent-events.ts'
 import type { Check } from './ask-all.ts'
+import type { Pool } from './pool.ts'
 
 type EffectOf<Kind extends Effect['kind']> = Extract<Effect, { readonly kind: Kind }>
 
@@ -13,33 +15,52 @@ export interface PoolReporter {
   checked(pool: Supervised, check: Check): void
 }
 
+export interface PoolReporterOptions {
+  readonly clock: Clock
+  /** Carries what of the pool never changes. */
+  readonly log: Logger
+  readonly metrics: AgentMetrics
+  readonly events: AgentEvents
+}
+
 const SERVING: ReadonlySet<PoolStateKind> = new Set(['ready', 'draining'])
 
-export const createPoolReporter = (
-  poolId: string,
-  to: { readonly log: Logger; readonly metrics: AgentMetrics; readonly events: AgentEvents },
-): PoolReporter => {
-  const { log, metrics, events } = to
+export const createPoolReporter = (find: () => Pool, to: PoolReporterOptions): PoolReporter => {
+  const { clock, log, metrics, events } = to
+  let enteredAt = clock.now()
+
+  /** What every line about a pool tells, as it is now. */
+  const facts = ({ spec, supervised, engineVersion }: Pool) => ({
+    model_id: spec.engine.modelId,
+    engine_version: engineVersion,
+    restart_count: supervised.history.total,
+    backoff_ms: supervised.state.kind === 'backoff' ? supervised.state.delayMs : 0,
+    last_error: supervised.lastError,
+  })
+  const timed = ({ from, to: next }: EffectOf<'transitioned'>, { spec }: Pool) => {
+    const seconds = (clock.now() - enteredAt) / 1_000
+    enteredAt = clock.now()
+    if (from === 'draining') metrics.drainSeconds.observe({ pool_id: spec.poolId }, seconds)
+    if (from === 'starting' && next === 'ready')
+      metrics.loadSeconds.observe({ engine: spec.engine.engine }, seconds)
+  }
   return {
-    transitioned: ({ history, lastError }, effect) => {
-      log.info(
-        {
-          from: effect.from,
-          to: effect.to,
-          reason: effect.reason,
-          instance_id: effect.instanceId,
-          restart_count: history.total,
-          last_error: lastError,
-        },
-        'pool changed state',
-      )
-      metrics.transitions.inc({ pool_id: poolId, from: effect.from, to: effect.to })
-      events.poolTransition(poolId, effect)
+    transitioned: (_supervised, effect) => {
+      const pool = find()
+      const { from, to: next, reason, instanceId } = effect
+      const change = { from, to: next, reason, instance_id: instanceId }
+      log.info({ ...facts(pool), ...change }, 'pool changed state')
+      metrics.transitions.inc({ pool_id: pool.spec.poolId, from, to: next })
+      timed(effect, pool)
+      events.poolTransition(pool.spec.poolId, effect)
     },
     instanceEnded: (effect) => {
+      const pool = find()
+      const { poolId } = pool.spec
       const { report, exit, backoffMs, instanceId } = effect
       log.error(
         {
+          ...facts(pool),
           instance_id: instanceId,
           crash_kind: report.kind,
           exit_code: exit?.code ?? undefined,
@@ -58,7 +79,7 @@ export const createPoolReporter = (
     // An engine that loads is no failure: it may refuse connections for minutes.
     checked: ({ state }, { result }) => {
       if ('fact' in result && SERVING.has(state.kind))
-        metrics.probeFailures.inc({ pool_id: poolId })
+        metrics.probeFailures.inc({ pool_id: find().spec.poolId })
     },
   }
 }

@@ -10,7 +10,12 @@ import type { PoolSpec } from '../pools-file/pool-spec.ts'
 import type { Check } from './ask-all.ts'
 import type { AdoptableEntry } from '../state/adoptable.ts'
 import { AS_THE_FILE_SAYS, intentAfter, type PoolIntent } from '../state/pool-intents.ts'
-import { foldSample, type PerformanceHint, type Sample } from './performance.ts'
+import type { Sample } from './performance.ts'
+import {
+  createPerformanceBook,
+  type PerformanceBook,
+  type PerformanceStore,
+} from './performance-book.ts'
 import type { PoolReporter } from './pool-reporter.ts'
 import type { Urgency } from '../publish/publisher.ts'
 import { createSlots, type Slots } from './slots.ts'
@@ -26,6 +31,10 @@ export interface PoolOptions {
   readonly reporter: PoolReporter
   /** The snapshot is out of date. */
   readonly onSnapshotChange: (urgency: Urgency) => void
+  /** Where figures outlive the agent. Absent: nowhere. */
+  readonly performance?: PerformanceStore | undefined
+  /** An engine that was not up before takes requests. */
+  readonly onServing?: ((pool: Pool) => void) | undefined
 }
 
 /** One pool of this host: its engine, its slots, and what is known of both. */
@@ -34,7 +43,7 @@ export class Pool implements Disposable {
   readonly slots: Slots
   readonly ring = createLogRing()
   lastCheck: Check | undefined
-  performance: PerformanceHint | undefined
+  readonly performance: PerformanceBook
   readonly #supervisor: Supervisor
   readonly #listeners = new Set<() => void>()
   readonly #onSnapshotChange: PoolOptions['onSnapshotChange']
@@ -44,6 +53,12 @@ export class Pool implements Disposable {
   /** What it does, or waits for, in its state; empty when the state says it all. */
   #step = ''
   #digest: string | undefined
+  readonly #onServing: PoolOptions['onServing']
+  #version: { readonly instanceId: string; readonly engine: string } | undefined
+  #servingId: string | undefined
+  /** Aborted when a request comes. */
+  #whileIdle: AbortController | undefined
+  #kvUsageRatio: number | undefined
   #relayedBytes = 0
   #answered = 0
   #wasReady = false
@@ -57,7 +72,9 @@ export class Pool implements Disposable {
     this.#intent = env.intents?.of(spec.poolId) ?? AS_THE_FILE_SAYS
     this.driver = driver
     this.#onSnapshotChange = options.onSnapshotChange
-    this.slots = createSlots(spec.engine.slots, () => this.#onSnapshotChange('soon'))
+    this.performance = createPerformanceBook(options.performance)
+    this.#onServing = options.onServing
+    this.slots = createSlots(spec.engine.slots, () => this.#slotsChanged())
     this.#supervisor = new Supervisor({
       spec,
       driver,
@@ -84,6 +101,9 @@ export class Pool implements Disposable {
           answered: this.#answered,
           leases: this.slots.leases,
         }),
+        onMetrics: ({ kvUsageRatio }) => {
+          this.#kvUsageRatio = kvUsageRatio
+        },
       },
     })
   }
@@ -170,6 +190,7 @@ export class Pool implements Disposable {
 
   /** Ends the supervision and lets the engine run on, for the next life of the agent. */
   async leave(): Promise<void> {
+    this.#whileIdle?.abort()
     this.abortRequests()
     await this.#supervisor.leave()
     this.#listeners.clear()
@@ -187,8 +208,47 @@ export class Pool implements Disposable {
 
   recordSample(sample: Sample): void {
     this.#answered += 1
-    this.performance = foldSample(this.performance, sample)
+    this.learnSpeed(sample)
+  }
+
+  /** A measurement that was no request of a client. */
+  learnSpeed(sample: Sample): void {
+    this.performance.fold(sample)
     this.#onSnapshotChange('soon')
+  }
+
+  /** The engine of this instance said which version it is; empty when it does not tell. */
+  identify(instanceId: string, engineVersion: string): void {
+    if (this.instance?.instanceId !== instanceId) return
+    const { engine, modelRef, deviceUuids, devices } = this.spec
+    this.#version = { instanceId, engine: engineVersion }
+    const on = { engine: engine.engine, engineVersion, modelRef, devices: deviceUuids ?? devices }
+    this.performance.identify(on)
+    this.#onSnapshotChange('soon')
+  }
+
+  /** Of the engine that runs now; empty when it is not known. */
+  get engineVersion(): string {
+    const { instanceId, engine = '' } = this.#version ?? {}
+    return instanceId === this.instance?.instanceId ? engine : ''
+  }
+
+  /** Used share of the engine's KV cache; undefined where it does not tell. */
+  get kvUsageRatio(): number | undefined {
+    return this.instance ? this.#kvUsageRatio : undefined
+  }
+
+  /** Works with the engine as long as nobody else does; undefined when somebody came. */
+  async whileIdle<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T | undefined> {
+    const isFree = () => this.supervised.state.kind === 'ready' && this.slots.active === 0
+    if (!isFree() || this.#whileIdle) return undefined
+    const { signal } = (this.#whileIdle = new AbortController())
+    try {
+      const done = await work(signal)
+      return signal.aborted ? undefined : done
+    } finally {
+      this.#whileIdle = undefined
+    }
   }
 
   /** Calls `fn` after every change of the pool's state. */
@@ -198,16 +258,22 @@ export class Pool implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#whileIdle?.abort()
     this.#supervisor[Symbol.dispose]()
     this.#listeners.clear()
   }
 
   /** What was measured of another model says nothing of this one. */
   #keepModel(): void {
-    this.performance = undefined
+    this.performance.forget()
     this.#modelKept = this.#models?.keep(this.spec) ?? Promise.resolve()
     // Whoever asked for the model is told; nobody else has to know.
     this.#modelKept.catch(() => undefined)
+  }
+
+  #slotsChanged(): void {
+    if (this.slots.active > 0) this.#whileIdle?.abort()
+    this.#onSnapshotChange('soon')
   }
 
   #tell(step: string): void {
@@ -232,6 +298,11 @@ export class Pool implements Disposable {
     this.#keepIntent({ ...this.#intent, isDrained: isCordoned })
     this.#onSnapshotChange(isReady === this.#wasReady ? 'urgent' : 'now')
     this.#wasReady = isReady
+    if (!isReady) this.#whileIdle?.abort()
+    else if (this.#servingId !== state.instanceId) {
+      this.#servingId = state.instanceId
+      this.#onServing?.(this)
+    }
     for (const listener of [...this.#listeners]) listener()
   }
 

@@ -55,6 +55,8 @@ export interface SupervisorHooks {
   readonly whenIdle: (fn: () => void) => Cancel
   readonly isIdle: () => boolean
   readonly activity: () => Activity
+  /** What the engine counts, as it was last read. */
+  readonly onMetrics: (metrics: EngineMetrics) => void
 }
 
 export interface SupervisorOptions {
@@ -279,6 +281,7 @@ export class Supervisor implements Disposable {
     const { access } = this.#instance ?? {}
     if (!access) return
     const metrics = await this.#metrics(access)
+    this.#options.hooks.onMetrics(metrics)
     const { isBusy, progress } = judgeActivity(this.#options.hooks.activity(), metrics, access)
     this.dispatch({ kind: 'observed', instanceId, isBusy, progress })
   }

@@ -7,6 +7,7 @@ import type { Check } from '../pool/ask-all.ts'
 import type { Pool } from '../pool/pool.ts'
 import type { PoolSpec } from '../pools-file/pool-spec.ts'
 import { withModel } from '../pools-file/with-model.ts'
+import { performanceMessage } from './performance-message.ts'
 import { POOL_MODE, POOL_STATE, SERVICE_STATE } from './wire.ts'
 
 const RESIDENCY = {
@@ -39,6 +40,7 @@ export const poolMessage = (pool: Pool, context: PoolMessageContext): PoolMessag
   return create(PoolSchema, {
     poolId: spec.poolId,
     engine: spec.engine.engine,
+    engineVersion: pool.engineVersion,
     mode: POOL_MODE[spec.engine.mode],
     state: POOL_STATE[state.kind],
     stateReason: pool.stateReason,
@@ -62,7 +64,7 @@ export const poolMessage = (pool: Pool, context: PoolMessageContext): PoolMessag
     supports: supportsOf(pool),
     restartCount: supervised.history.total,
     ...(pool.lastCheck ? { lastCheck: checkMessage(pool.lastCheck) } : {}),
-    ...(pool.performance ? { performance: pool.performance } : {}),
+    ...measured(pool),
     contextLength: spec.engine.contextLength,
     samplerProfileVersion: spec.samplerProfileVersion,
     isStrict: spec.isStrict,
@@ -74,6 +76,11 @@ export const poolMessage = (pool: Pool, context: PoolMessageContext): PoolMessag
     })),
     ...(context.operation ? { currentOperation: context.operation } : {}),
   })
+}
+
+const measured = ({ performance, spec }: Pool) => {
+  const message = performanceMessage(performance.current, spec.engine.modelId)
+  return message ? { performance: message } : {}
 }
 
 const maskMessage = (
@@ -94,10 +101,12 @@ const maskMessage = (
 const modelsOf = ({ spec, supervised, slots, modelDigest = '' }: Pool) => {
   const { state, reload } = supervised
   const { modelId } = spec.engine
+  const requestsOf = (id: string | undefined) =>
+    slots.leases.filter((lease) => lease.modelId === id).length
   const now = {
     modelRef: spec.modelRef,
     residency: RESIDENCY[state.kind],
-    activeRequests: slots.active,
+    activeRequests: requestsOf(modelId),
     digest: modelDigest,
   }
   const otherRef = reload && (reload.from === spec.modelRef ? reload.to : reload.from)
@@ -107,7 +116,12 @@ const modelsOf = ({ spec, supervised, slots, modelDigest = '' }: Pool) => {
     // One that failed is not coming.
     ...(other === undefined || other === modelId || reload?.phase === 'roll_back'
       ? []
-      : [{ modelId: other, modelRef: otherRef!, residency: Residency.ON_DISK, activeRequests: 0 }]),
+      : [
+          {
+            ...{ modelId: other, modelRef: otherRef!, residency: Residency.ON_DISK },
+            activeRequests: requestsOf(other),
+          },
+        ]),
   ]
   return both
 }

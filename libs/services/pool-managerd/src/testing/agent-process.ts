@@ -43,6 +43,7 @@ export const startAgentProcess = (
     [
       MAIN,
       ...['--grpc-port=0', '--ingress-port=0', '--http-port=0', '--drain-timeout-ms=200'],
+      '--warm-up-tokens=0',
       ...['--pools-file', folder.poolsFile, '--state-dir', folder.stateDir],
       ...['--nats-url', natsUrl, '--engines-dir', folder.dir],
       ...flags,

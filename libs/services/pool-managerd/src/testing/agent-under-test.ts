@@ -126,6 +126,8 @@ const settingsOf = (
     httpPort: 0,
     drainTimeoutMs: 200,
     stopEnginesOnExit: true,
+    // What engines are asked is what a test asks.
+    warmUpTokens: 0,
     preloadConcurrency: 8,
     ...more,
   })
