@@ -1,0 +1,5 @@
+export { createMemoryLedger, type MemoryLedger } from './memory-ledger.ts'
+export { ask, completed, createRig, pool, type Rig, type RigParts } from './rig.ts'
+export { placementJobOf } from '../decide.ts'
+export { toAsk } from '../wire-job.ts'
+export { toHostSnapshot } from '../wire-snapshot.ts'
