@@ -6,6 +6,7 @@ export interface PoolView {
   readonly id: string
   readonly engine: string
   readonly state: string
+  readonly state_reason?: string | null
   readonly ready: boolean
   readonly model_id?: string | null
   readonly slots_total: number

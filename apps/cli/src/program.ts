@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { chat, type ChatContext } from './chat.ts'
+import { addDoctorCommand } from './doctor-command.ts'
 import { down } from './down.ts'
 import { addExplainCommand } from './explain-command.ts'
 import { addKeysCommands } from './keys.ts'
@@ -58,6 +59,7 @@ export const createProgram = (paths: Paths): Command => {
     .action((options: TestContext['options']) =>
       runCommand((context) => test({ ...context, paths, options })),
     )
+  addDoctorCommand(program, paths)
   addExplainCommand(program, paths)
   addKeysCommands(program)
   addPoolsCommands(program, paths)

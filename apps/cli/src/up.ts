@@ -4,10 +4,10 @@ import { CliError } from './cli-error.ts'
 import { EXIT } from './exit-code.ts'
 import { findNatsServer } from './find-nats-server.ts'
 import { firstChat } from './first-chat.ts'
+import { firstReadyPool } from './first-ready-pool.ts'
 import { createFleet, type Fleet } from './fleet.ts'
 import { releaseLock, takeLock } from './fleet-lock.ts'
 import { choosePorts } from './free-ports.ts'
-import { listPools, type PoolView } from './gateway-client.ts'
 import type { Paths } from './paths.ts'
 import { preparePools } from './prepare-pools.ts'
 import { readRunState, removeRunState, type ProcessRecord } from './run-state.ts'
@@ -16,9 +16,7 @@ import { showStatusLine } from './status-line.ts'
 import { sweep } from './sweep.ts'
 import type { UpContext } from './up-context.ts'
 import { upDetached } from './up-detached.ts'
-import { waitUntil, watched } from './wait-until.ts'
-
-const POOL_TIMEOUT_MS = 300_000
+import { watched } from './wait-until.ts'
 
 /**
  * Starts a fleet, sends a first request through it, and keeps it running until Ctrl-C or until a
@@ -41,15 +39,18 @@ export const up = async (context: UpContext): Promise<number> => {
   const { count } = await sweep(clock, paths)
   if (count > 0) terminal.print(`! Ended ${count} processes that an earlier run left behind.`)
 
-  const fleet = await startFleet(context, clock)
+  const { fleet, poolsFile } = await startFleet(context, clock)
   const url = fleet.state().url
-  const pool = await firstReadyPool(context, clock, url)
-  const model = pool.model_id ?? ''
-  await watched({ clock, terminal, label: 'First chat completion' }, () =>
-    firstChat({ ...context, url, model }),
-  )
+  const pool = await firstReadyPool(context, { clock, url, poolsFile })
+  const model = pool?.model_id ?? ''
+  if (model !== '')
+    await watched({ clock, terminal, label: 'First chat completion' }, () =>
+      firstChat({ ...context, url, model }),
+    )
+  // Before it counts as ready: `--detach` shows what was said until then.
+  if (model !== '') explainNext(context, url, model)
+  else explainEmpty(context, poolsFile)
   fleet.enter('ready')
-  explainNext(context, url, model)
   await keepRunning(context, clock, fleet)
   return EXIT.ok
 }
@@ -76,29 +77,8 @@ const startFleet = async (context: UpContext, clock: Clock) => {
   const fleet = scope.use(createFleet({ ...common, ports, plans }))
   scope.defer(() => terminal.print('Stopping ...'))
   await fleet.start()
-  return fleet
+  return { fleet, poolsFile }
 }
-
-const firstReadyPool = ({ terminal, signal }: UpContext, clock: Clock, url: string) => {
-  const wait = {
-    ...{ clock, terminal, signal, timeoutMs: POOL_TIMEOUT_MS },
-    label: 'Loading the model',
-    next: 'Look at the pools: ./berth status, and the logs in .berth/run.',
-  }
-  return waitUntil(wait, async () => {
-    const pools = await listPools(url)
-    const broken = pools?.find(({ state }) => state === 'failed')
-    if (broken && pools?.every(({ ready }) => !ready)) throw poolFailed(broken)
-    return pools?.find(({ ready }) => ready)
-  })
-}
-
-const poolFailed = (pool: PoolView) =>
-  new CliError(
-    EXIT.failed,
-    `Pool ${pool.id} failed: ${pool.last_error ?? 'no reason was given'}`,
-    'Read the engine log under .berth/run/agent.',
-  )
 
 const explainNext = ({ terminal }: UpContext, url: string, model: string) => {
   const body = JSON.stringify({ model, messages: [{ role: 'user', content: 'Hello' }] })
@@ -109,6 +89,17 @@ Try:
   ./berth chat "Tell me about harbours."
   ./berth status
   curl ${url}/v1/chat/completions -H 'content-type: application/json' -d '${body}'
+`)
+  if (terminal.isInteractive) terminal.print('Ctrl-C stops everything.')
+}
+
+const explainEmpty = ({ terminal }: UpContext, poolsFile: string) => {
+  terminal.print(`
+Berth is ready, and no pool serves a model yet.
+
+Add pools to ${poolsFile}: it is read again whenever it is saved.
+  ./berth pools ls
+  ./berth doctor
 `)
   if (terminal.isInteractive) terminal.print('Ctrl-C stops everything.')
 }

@@ -1,5 +1,6 @@
 export { startAgent, type Agent, type AgentSurroundings } from './agent.ts'
 export { settingsSchema, type Settings } from './settings.ts'
+export { runCheck, type CheckResult } from './check/run-check.ts'
 // For the simulator, which drives the agent through its ports.
 export { createHost, type Host, type HostOptions } from './host.ts'
 export { shutDown } from './shut-down.ts'

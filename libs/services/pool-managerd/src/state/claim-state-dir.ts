@@ -12,23 +12,27 @@ const holderSchema = z.object({ pid: z.number(), startTime: z.string(), bootId: 
  * each take the other's engines for orphans. Throws `CONFIG_INVALID` while another one runs.
  */
 export const claimStateDir = async (stateDir: string, pid: number): Promise<void> => {
-  const path = join(stateDir, 'agent.lock')
-  const holder = await readHolder(path)
-  const bootId = readBootId()
-  if (
-    holder &&
-    holder.pid !== pid &&
-    holder.bootId === bootId &&
-    isRunning(holder.pid, holder.startTime)
-  )
+  const holder = await agentOf(stateDir)
+  if (holder !== undefined && holder !== pid)
     throw new BerthError(
       'CONFIG_INVALID',
-      `The agent with pid ${holder.pid} uses the state directory ${stateDir}. ` +
+      `The agent with pid ${holder} uses the state directory ${stateDir}. ` +
         'Stop it, or give this one a state_dir of its own.',
-      { facts: { pid: holder.pid } },
+      { facts: { pid: holder } },
     )
-  await writeAtomically(path, JSON.stringify({ pid, startTime: readStartTime(pid), bootId }))
+  const claim = { pid, startTime: readStartTime(pid), bootId: readBootId() }
+  await writeAtomically(pathOf(stateDir), JSON.stringify(claim))
 }
+
+/** The pid of the agent that runs on a state directory; `undefined` when none does. */
+export const agentOf = async (stateDir: string): Promise<number | undefined> => {
+  const holder = await readHolder(pathOf(stateDir))
+  return holder?.bootId === readBootId() && isRunning(holder.pid, holder.startTime)
+    ? holder.pid
+    : undefined
+}
+
+const pathOf = (stateDir: string) => join(stateDir, 'agent.lock')
 
 /** A lock that cannot be read was not written whole: nobody holds it. */
 const readHolder = async (path: string) => {
