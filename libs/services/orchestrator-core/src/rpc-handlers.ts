@@ -55,7 +55,10 @@ const schedulerService = ({ coordinator, sessions }: RpcHandlerOptions) =>
 /** Leases are the leader's: what another core would say of free slots is wrong. */
 const assertLeading = ({ role }: Readonly<Core>): void => {
   if (role.kind === 'leader') return
-  throw new BerthError('NOT_LEADER', 'This core does not lead; ask the one that does.')
+  const where = role.address === '' ? 'the one that does' : role.address
+  throw new BerthError('NOT_LEADER', `This core does not lead; ask ${where}.`, {
+    facts: { leader_address: role.address },
+  })
 }
 
 const notRemembered = (id: string) =>
