@@ -36,7 +36,9 @@ describe('the sim driver', () => {
         headers: { authorization: 'Bearer minted' },
         readyProbes: [probe('/health'), probe('/v1/models'), probe('/props')],
         metricsPath: '/metrics',
+        mustStream: true,
         connections: 'fresh',
+        versionPath: '/props',
       },
       stopGraceMs: 10_000,
     })

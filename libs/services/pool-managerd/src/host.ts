@@ -17,6 +17,7 @@ import { Pool, type PoolOptions } from './pool/pool.ts'
 import type { PoolSpec } from './pools-file/pool-spec.ts'
 import { createAgentEvents, type AgentEvents } from './publish/agent-events.ts'
 import { hostMessage } from './publish/host-message.ts'
+import { logOperations } from './publish/log-operations.ts'
 import { paceOperations } from './publish/pace-operations.ts'
 import { poolMessage } from './publish/pool-message.ts'
 import { createPublisher, type Publisher, type Urgency } from './publish/publisher.ts'
@@ -98,8 +99,10 @@ export const createHost = (options: HostOptions): Host => {
       ),
   })
   const authority = createAuthority(() => publisher.changed('urgent'))
+  const logOperation = logOperations(options.log)
   const paced = paceOperations(clock, events.operationChanged)
   operations.onChange((operation, correlationId) => {
+    logOperation(operation, correlationId)
     paced.changed(operation, correlationId)
     publisher.changed('urgent')
   })

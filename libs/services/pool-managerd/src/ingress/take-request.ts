@@ -1,10 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Clock, Reason } from '@berth/kernel'
+import type { Clock } from '@berth/kernel'
 import type { ReplaySet } from '@berth/lease'
+import type { Logger } from '@berth/runtime'
 import type { AgentMetrics } from '../metrics.ts'
+import { answerFor, sendRefusal } from './answer-for.ts'
 import { checkLease, type DoorState, type Refusal } from './check-lease.ts'
+import { logRequest, requestFacts } from './log-request.ts'
 import { recordOutcome } from './record-outcome.ts'
-import { relay, type RelayOptions, type RelayOutcome } from './relay.ts'
+import { relay, type RelayOptions } from './relay.ts'
 
 /** What every request at the ingress needs. */
 export interface TakeContext extends Pick<
@@ -16,6 +19,7 @@ export interface TakeContext extends Pick<
   readonly isDraining: boolean
   readonly clock: Clock
   readonly metrics: AgentMetrics
+  readonly log: Logger
 }
 
 /** One request: its lease is checked, a slot taken, the engine asked, the slot given back. */
@@ -24,7 +28,7 @@ export const takeRequest = async (
   res: ServerResponse,
   context: TakeContext,
 ): Promise<void> => {
-  const { door, replays, isDraining, clock, metrics } = context
+  const { door, replays, isDraining, clock, metrics, log } = context
   if (isDraining) res.setHeader('connection', 'close')
   const path = (req.url ?? '/').split('?')[0] ?? '/'
   const token = req.headers['berth-lease']
@@ -32,6 +36,7 @@ export const takeRequest = async (
   const check = checkLease(typeof token === 'string' ? token : '', path, state)
   const refuse = (refusal: Refusal) => {
     metrics.refusals.inc({ pool_id: check.pool?.spec.poolId ?? 'none', reason: refusal })
+    log.info({ ...requestFacts(req.headers, check.pool), reason: refusal }, 'request refused')
     sendRefusal(req, res, refusal)
   }
   if (!check.ok) return refuse(check.refusal)
@@ -58,59 +63,9 @@ export const takeRequest = async (
       ...{ access, instanceId, seedField, onDisconnect, signal, onPart },
     })
     recordOutcome(pool, outcome, metrics, occupancy)
+    logRequest(log, outcome, () => ({ ...requestFacts(req.headers, pool), lease_id: leaseId }))
     answerFor(outcome, req, res, refuse)
   } finally {
     release()
   }
-}
-
-/** What the gateway is told when the engine gave no answer of its own. */
-const answerFor = (
-  outcome: RelayOutcome,
-  req: IncomingMessage,
-  res: ServerResponse,
-  refuse: (refusal: Refusal) => void,
-) => {
-  switch (outcome.kind) {
-    case 'unreachable':
-      return refuse('not_ready')
-    case 'silent':
-      return sendJson(
-        req,
-        res,
-        504,
-        errorBody('DECODE_TIMEOUT', 'The engine sent nothing in time.'),
-      )
-    case 'too_large':
-      return sendJson(
-        req,
-        res,
-        413,
-        errorBody('PAYLOAD_TOO_LARGE', 'The body is larger than max_body_bytes of the agent.'),
-      )
-    case 'done':
-    case 'cancelled':
-    case 'broken':
-  }
-}
-
-const sendRefusal = (req: IncomingMessage, res: ServerResponse, refusal: Refusal) => {
-  res.setHeader('Berth-Refusal', refusal)
-  sendJson(req, res, 503, { refusal })
-}
-
-const errorBody = (code: Reason, message: string) => ({ error: { code, message } })
-
-const sendJson = (
-  req: IncomingMessage,
-  res: ServerResponse,
-  status: number,
-  body: Record<string, unknown>,
-) => {
-  if (res.destroyed || res.headersSent) return
-  // A body that is not read keeps the connection from being used again.
-  if (!req.complete) res.setHeader('connection', 'close')
-  res.writeHead(status, { 'content-type': 'application/json' })
-  res.end(JSON.stringify(body))
-  req.resume()
 }
