@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { connectBus, natsAccess, type Bus } from '@berth/bus'
-import type { Cancel, Clock } from '@berth/kernel'
+import type { Cancel } from '@berth/kernel'
 import {
   adoptProcess,
   createMetrics,
@@ -12,10 +12,7 @@ import {
   type Logger,
   type Scope,
 } from '@berth/runtime'
-import { cpuName, hostMemory } from './device/cpu-inventory.ts'
-import { createDevices, type Devices } from './device/devices.ts'
-import { openKernelLog } from './device/kernel-log.ts'
-import { createToolRunner } from './device/run-tool.ts'
+import { findDevices } from './device/find-devices.ts'
 import { tellPools } from './device/tell-pools.ts'
 import { watchDevices } from './device/watch-devices.ts'
 import { findConfinement } from './engine/find-confinement.ts'
@@ -30,7 +27,9 @@ import type { Settings } from './settings.ts'
 import { shutDown } from './shut-down.ts'
 import { claimStateDir } from './state/claim-state-dir.ts'
 import { nextEpoch } from './state/next-epoch.ts'
+import { refuseTwin } from './refuse-twin.ts'
 import { openPoolIntents } from './state/pool-intents.ts'
+import { openPerformanceStore } from './state/performance-store.ts'
 import { openPoolModels } from './state/pool-models.ts'
 import { takeStock } from './state/take-stock.ts'
 import { watchPools } from './watch-pools.ts'
@@ -91,6 +90,7 @@ export const startAgent = async (
   const bus: Bus = scope.use(
     await connectBus({ ...natsAccess(settings), name: `pool-managerd ${hostId}`, log }),
   )
+  await refuseTwin({ bus, hostId, clock, log })
   const { uid, env: agentEnv } = surroundings
   const { engineUser } = settings
   const { agentId } = stock
@@ -111,9 +111,11 @@ export const startAgent = async (
     agentEnv,
   }
   const { version } = surroundings
+  const performance = scope.use(await openPerformanceStore(stateDir, { clock, log }))
   const host = scope.use(
     createHost({
-      ...{ hostId, epoch, version, specs, bus, env, metrics, log },
+      ...{ hostId, epoch, version, specs, bus, env, metrics, log, performance },
+      warmUpTokens: settings.warmUpTokens,
       devices: () => devices.found,
     }),
   )
@@ -129,18 +131,4 @@ export const startAgent = async (
   await intents.written()
   host.publisher.flush()
   return { hostId, epoch, ...doors.ports }
-}
-
-/** The devices of this host, looked at once. */
-const findDevices = async (
-  { env }: AgentSurroundings,
-  { scope, clock, log }: { readonly scope: Scope; readonly clock: Clock; readonly log: Logger },
-): Promise<Devices> => {
-  const { run } = scope.use(createToolRunner({ clock, env }))
-  const kernelLog = await openKernelLog(log)
-  const devices = scope.use(
-    createDevices({ clock, run, cpuName: cpuName(), hostMemory, kernelLog }),
-  )
-  await devices.look()
-  return devices
 }
