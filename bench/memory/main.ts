@@ -1,6 +1,6 @@
-import { Console } from 'node:console'
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { markdownTable } from '../markdown-table.ts'
 import { bytesGrown } from './bytes-grown.ts'
 import { chainOf, createMemoryCore, type JobDraft, type MemoryCore } from './memory-core.ts'
 
@@ -66,7 +66,7 @@ note(
   fill('served', (of, n) => of.run(n, { keyId: `key-${n}` })),
 )
 
-new Console(process.stdout).table(rows)
+process.stdout.write(markdownTable(rows))
 if (values.json)
   writeFileSync(values.json, `${JSON.stringify({ bench: 'memory', rows }, null, 2)}\n`)
 if (rows.some((row) => row.bytes_each > (row.budget ?? Infinity))) process.exitCode = 1

@@ -1,7 +1,7 @@
-import { Console } from 'node:console'
 import { writeFileSync } from 'node:fs'
 import { cpus, loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
+import { markdownTable } from '../markdown-table.ts'
 import { startPlaceFleet } from './fleet.ts'
 import type { PlaceResult } from './gateway.ts'
 import { runChild } from './run-child.ts'
@@ -29,7 +29,7 @@ for (const rate of values.rates.split(',').map(Number)) {
   rows.push(row(rate, await ask(`127.0.0.1:${echo.line}`), await ask(fleet.address)))
 }
 
-new Console(process.stdout).table(rows)
+process.stdout.write(markdownTable(rows))
 const machine = `${cpus().length} x ${cpus()[0]?.model}`
 const report = { bench: 'place', machine, load_average_before: loadBefore, rows }
 if (values.json) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`)
