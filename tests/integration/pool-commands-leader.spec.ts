@@ -1,7 +1,13 @@
 import { expect, it } from '@jest/globals'
 import { FleetService, OperationType } from '@berth/contract'
+import { BerthError } from '@berth/kernel'
 import { createClient } from '@berth/rpc'
 import { operatorOf, simPool, startFleet, until, type OperationView } from '@berth/test-support'
+
+const refusalOf = (error: unknown) => {
+  const { reason, facts } = BerthError.from(error)
+  return { reason, facts }
+}
 
 it('a core that does not lead commands nothing and says who leads; the gateway finds that one', async () => {
   await using fleet = await startFleet({
@@ -16,7 +22,7 @@ it('a core that does not lead commands nothing and says who leads; the gateway f
         const command = { case: 'resetRestarts', value: {} } as const
         return await client.commandPool({ poolId: 'a', command }).then(
           ({ operation }) => ({ address, type: operation?.operation?.type }),
-          ({ reason, facts }: { reason: string; facts: object }) => ({ address, reason, facts }),
+          (error: unknown) => ({ address, ...refusalOf(error) }),
         )
       }),
     )
