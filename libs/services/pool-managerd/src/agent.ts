@@ -95,7 +95,7 @@ export const startAgent = async (
   const { engineUser } = settings
   const { agentId } = stock
   const confinement = await findConfinement(
-    { engineUser, uid, path: agentEnv['PATH'], agentId, kept: adoptable.values() },
+    { engineUser, uid, env: agentEnv, specs, agentId, kept: adoptable.values() },
     log,
   )
   const env = {

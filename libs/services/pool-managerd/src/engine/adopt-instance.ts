@@ -6,6 +6,7 @@ import { grantedDevices } from './grant-devices.ts'
 import { planOf, type LaunchEnv, type LaunchRequest } from './launch-instance.ts'
 import { LOOPBACK } from './loopback-port.ts'
 import { createMask } from './mask-secrets.ts'
+import { adoptedContainer } from './prepare-container.ts'
 import { instanceOfProcess } from './process-instance.ts'
 import { roomOf } from './room.ts'
 
@@ -44,6 +45,8 @@ export const adoptInstance = async (
   isHistory = false
   const child = env.adopt(known)
   const cgroup = await env.cgroups?.open(request.instanceId)
-  const running = { child, log, access: plan.access, port, upSinceMs, cwd, cgroup }
+  const container = await adoptedContainer(request, env)
+  const { access, stopGraceMs } = plan
+  const running = { child, log, access, port, upSinceMs, cwd, cgroup, container, stopGraceMs }
   return instanceOfProcess(request, running, env)
 }

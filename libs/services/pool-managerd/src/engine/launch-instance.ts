@@ -20,7 +20,8 @@ import type { LogRing } from './log-ring.ts'
 import { LOOPBACK } from './loopback-port.ts'
 import { machineOf, type Machine } from './machine.ts'
 import type { ModelDigests } from './model-digests.ts'
-import type { Privileges } from './privileges.ts'
+import { insideOf } from './prepare-container.ts'
+import type { EngineUser, Privileges } from './privileges.ts'
 import { startProcess } from './start-process.ts'
 import type { StartTurns } from './start-turns.ts'
 import { portTaken } from './tell-exit.ts'
@@ -49,6 +50,8 @@ export interface LaunchEnv {
   readonly models?: PoolModels
   /** Absent: engines run with the privileges of the agent. */
   readonly privileges?: Privileges
+  /** Who the agent is. Absent: nobody knows, and containers are run for root. */
+  readonly self?: EngineUser
   /** Absent: engines stay in the control group of the agent. */
   readonly cgroups?: Cgroups
   readonly stateDir: string
@@ -131,8 +134,11 @@ const attach = (
 })
 
 /** How to bring the pool's engine to life; nothing is started. */
-export const planOf = ({ driver, spec }: LaunchRequest, grant: LaunchGrant): LaunchPlan =>
-  driver.plan(spec.engine, grant)
+export const planOf = ({ driver, spec }: LaunchRequest, grant: LaunchGrant): LaunchPlan => {
+  if (!spec.container) return driver.plan(spec.engine, grant)
+  const plan = driver.plan(spec.engine, insideOf(grant))
+  return { ...plan, access: { ...plan.access, baseUrl: `http://${LOOPBACK}:${grant.port}` } }
+}
 
 /** A binary that is not there stays missing; a full process table may empty. */
 const reportOf = (error: unknown): CrashReport => {

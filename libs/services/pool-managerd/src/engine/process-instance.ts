@@ -2,6 +2,7 @@ import { sleep } from '@berth/kernel'
 import type { Child } from '@berth/runtime'
 import type { EngineAccess } from '@berth/supervision'
 import type { Cgroup } from './cgroup.ts'
+import { exitOfContainer, type Container } from './containers.ts'
 import type { FollowedLog } from './follow-log.ts'
 import { gpuMemoryOf } from './gpu-memory.ts'
 import type { Instance } from './instance.ts'
@@ -26,6 +27,9 @@ export interface RunningProcess {
   /** Its own folder. */
   readonly cwd: string
   readonly cgroup: Cgroup | undefined
+  /** What the process stands for, when the engine is not below it. */
+  readonly container: Container | undefined
+  readonly stopGraceMs: number
 }
 
 /** An engine process of ours with its log and its door, started now or by an earlier life. */
@@ -45,7 +49,8 @@ export const instanceOfProcess = (
     void log[Symbol.asyncDispose]().then(() => {
       if (isReleased) return
       const lastWords = log.lastWords()
-      request.onExit(tellExit(request, { exit, lastWords, pid, port }, env), exit)
+      const seen = running.container ? exitOfContainer(exit) : exit
+      request.onExit(tellExit(request, { exit: seen, lastWords, pid, port }, env), seen)
     })
   })
   return {
@@ -55,8 +60,8 @@ export const instanceOfProcess = (
     upSinceMs: running.upSinceMs,
     signal: (signal) => {
       memory.note()
-      if (signal === 'SIGKILL') killAll(instanceId, running, env)
-      else child.signalGroup(signal)
+      if (signal === 'SIGKILL') return killAll(instanceId, running, env)
+      void endGently(running)
     },
     gone: async (signal) => {
       await untilGone(instanceId, running, env, signal)
@@ -73,9 +78,20 @@ export const instanceOfProcess = (
   }
 }
 
+/** One signal: a second one makes an engine give up its requests. */
+const endGently = async ({ child, container, stopGraceMs }: RunningProcess) => {
+  // While its image is still being fetched there is no container to stop.
+  if (!(await container?.stop(stopGraceMs))) child.signalGroup('SIGTERM')
+}
+
 /** The group, what is in its control group, and what went to a group of its own. */
-const killAll = (instanceId: string, { child, cgroup }: RunningProcess, env: LaunchEnv) => {
+const killAll = (
+  instanceId: string,
+  { child, cgroup, container }: RunningProcess,
+  env: LaunchEnv,
+) => {
   const machine = machineOf(env)
+  container?.kill()
   child.signalGroup('SIGKILL')
   cgroup?.kill()
   machine.killTree(machine.findTree(instanceId))
@@ -88,11 +104,13 @@ const untilGone = async (
   signal: AbortSignal,
 ) => {
   const { clock } = env
-  const { child, port } = running
+  const { child, port, container } = running
   const machine = machineOf(env)
   while (child.groupIsAlive()) await sleep(clock, GONE_POLL_MS, signal)
   // Nobody asks what left a group that is no more to end: it has no work, and may hold a GPU.
-  for (let waitMs = TREE_POLL_MS; machine.findTree(instanceId).length > 0;) {
+  const isThere = async () =>
+    machine.findTree(instanceId).length > 0 || (await container?.isThere()) === true
+  for (let waitMs = TREE_POLL_MS; await isThere();) {
     killAll(instanceId, running, env)
     await sleep(clock, waitMs, signal)
     waitMs = Math.min(TREE_POLL_MAX_MS, waitMs * 2)

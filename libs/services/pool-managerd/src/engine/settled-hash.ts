@@ -12,14 +12,14 @@ const POLL_MS = 5
  */
 export const settledHash = async (
   pid: number,
-  { argv, prefix }: { readonly argv: readonly string[]; readonly prefix: readonly string[] },
+  { argv, passing }: { readonly argv: readonly string[]; readonly passing: number },
   { machine, clock }: { readonly machine: Machine; readonly clock: Clock },
 ): Promise<string> => {
-  const passing = prefix.length === 0 ? '' : hashOfArgv([...prefix, ...argv])
+  const passingHash = passing === 0 ? '' : hashOfArgv(argv)
   const deadline = clock.now() + SETTLE_MS
   for (;;) {
     const hash = machine.hashOfProcess(pid)
-    if (hash !== passing || clock.now() >= deadline) return hash
+    if (hash !== passingHash || clock.now() >= deadline) return hash
     await sleep(clock, POLL_MS)
   }
 }

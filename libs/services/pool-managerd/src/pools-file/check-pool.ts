@@ -19,6 +19,9 @@ export const checkPool = (
   return [
     ...problems,
     ...checkModel(spec, where),
+    ...(spec.container?.image === ''
+      ? [`${where}.image: runtime ${spec.container.runtime} needs one, such as name@sha256:...`]
+      : []),
     ...(spec.isStrict && spec.engine.slots !== 1
       ? [`${where}.slots: determinism strict needs exactly 1`]
       : []),

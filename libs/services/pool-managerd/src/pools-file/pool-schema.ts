@@ -75,7 +75,14 @@ export const poolSchema = z.strictObject({
   api_key_env: z.string().min(1).optional(),
   /** The service unit of a monitored engine, for the error that asks to start it. */
   unit: z.string().min(1).optional(),
-  runtime: z.enum(['process']).default('process'),
+  runtime: z.enum(['process', 'container', 'podman', 'docker']).default('process'),
+  /** Of a container, by digest: `name@sha256:...`. */
+  image: z
+    .string()
+    .min(1)
+    .max(512)
+    .regex(/^[^-\s]\S*$/, 'expected the name of an image')
+    .optional(),
   load: z
     .literal('manual', {
       error: 'only manual: pools are loaded when the agent starts, or by command. Remove the key',

@@ -1,5 +1,13 @@
 import type { EngineSpec, SupervisionPolicy } from '@berth/supervision'
+import type { ContainerRuntime } from '../engine/container-argv.ts'
 import type { Probing } from '../engine/probing.ts'
+
+/** A pool whose engine runs in a container. */
+export interface ContainerSpec {
+  /** `container`: podman where it is there, else docker. */
+  readonly runtime: ContainerRuntime | 'container'
+  readonly image: string
+}
 
 /** A pool as the pools file wants it, defaults applied. */
 export interface PoolSpec {
@@ -34,6 +42,8 @@ export interface PoolSpec {
   /** The engine runs on when the agent ends, for the next life to take over. Absent is false. */
   readonly outlivesAgent?: boolean
   readonly policy: SupervisionPolicy
+  /** Absent: the engine is a process of this host. */
+  readonly container?: ContainerSpec
   /** Absent: the engine is asked as its driver says. */
   readonly probing?: Probing
 }

@@ -40,6 +40,9 @@ export const toPoolSpec = (pool: PoolDocument, root: string): PoolSpec => {
     outlivesAgent: mode === 'managed' && !lifecycle.stop_on_exit,
     policy: toPolicy(pool, mode === 'managed'),
     probing: toProbing(pool),
+    ...(pool.runtime === 'process'
+      ? {}
+      : { container: { runtime: pool.runtime, image: pool.image ?? '' } }),
     ...(source?.path === undefined ? {} : { modelPath: source.path }),
     ...(pool.digest === undefined ? {} : { modelDigest: pool.digest }),
     ...(pool.api_key_env === undefined ? {} : { apiKeyEnv: pool.api_key_env }),

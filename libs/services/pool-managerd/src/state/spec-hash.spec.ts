@@ -31,6 +31,7 @@ describe('a running engine is what its pool wants', () => {
     ['devices', { devices: [0] }],
     ['budget', { vram_budget_bytes: 1 }],
     ['port', { lifecycle: { port: 9_999 } }],
+    ['container', { runtime: 'docker', image: 'x' }],
     ['program', { lifecycle: { binary_path: '/opt/engine' } }],
   ])('but not with another %s', (_what, change) => {
     expect(hash(change)).not.toBe(hash())

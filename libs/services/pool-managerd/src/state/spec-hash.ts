@@ -11,7 +11,15 @@ export const hashOfSpec = ({ engine, modelPath, port, ...spec }: PoolSpec): stri
   // An index may name another GPU after a reboot; a budget decides what the engine was told.
   const devices = spec.deviceUuids ?? spec.devices
   const budget = spec.vramBudgetBytes === undefined ? {} : { budget: spec.vramBudgetBytes }
-  const facts = Object.entries({ ...rest, ...budget, devices, modelPath: modelPath ?? '', port })
+  const container = spec.container ? { container: spec.container } : {}
+  const facts = Object.entries({
+    ...rest,
+    ...budget,
+    ...container,
+    devices,
+    modelPath: modelPath ?? '',
+    port,
+  })
   facts.sort(([a], [b]) => (a < b ? -1 : 1))
   return createHash('sha256')
     .update(JSON.stringify([facts, named]))
