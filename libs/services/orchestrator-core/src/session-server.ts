@@ -5,7 +5,7 @@ import type { BidiStream, RpcLog } from '@berth/rpc'
 import type { Coordinator } from './coordinator.ts'
 import type { SessionKey } from './effects.ts'
 import type { SessionSignal } from './session-signal.ts'
-import { toAsk, toHello, toLeaseResult } from './wire-job.ts'
+import { toAsk, toCounter, toHello, toLeaseResult } from './wire-job.ts'
 import { toFrame, type ServerFrameInit, type SessionTerms } from './wire-signal.ts'
 
 /** The stream a gateway opened, from core's side. */
@@ -155,7 +155,7 @@ const onFrame = (
       return coordinator.onCancel(key, parseJobId(frame.value.jobId))
     case 'release': {
       const leaseId = frame.value.leaseId as LeaseId
-      const sequence = Number(frame.value.sequence)
+      const sequence = toCounter(frame.value.sequence)
       return coordinator.onRelease(key, leaseId, toLeaseResult(frame.value), sequence)
     }
     // A heartbeat has done its work by arriving; the task frames come with the task directory, and

@@ -78,9 +78,12 @@ const fromCandidate = (candidate: Candidate): MessageInitShape<typeof CandidateS
     kvWarmth: candidate.isWarm,
     ...(vramHeadroomBytes === undefined
       ? {}
-      : { vramHeadroomBytes: BigInt(Math.floor(vramHeadroomBytes)) }),
+      : { vramHeadroomBytes: BigInt(Math.min(BYTES_MAX, Math.floor(vramHeadroomBytes))) }),
     perfTokensPerS: candidate.tokensPerS,
   }
 }
+
+/** An agent's number may round to more than its field holds. */
+const BYTES_MAX = Number.MAX_SAFE_INTEGER
 
 const fromScore = (score: Score): MessageInitShape<typeof ScoreSchema> => score

@@ -12,7 +12,7 @@ import {
 } from '@berth/contract'
 import { BerthError, parseGatewayId, parseJobId, parseModelId, parsePoolId } from '@berth/kernel'
 import type { InstanceId, LeaseId, ModelId, PoolId } from '@berth/kernel'
-import type { Amounts, Budget } from '@berth/admission'
+import { toWhole, type Amounts, type Budget } from '@berth/admission'
 import type { KvHint } from '@berth/placement'
 import type { Ask, JobSpec, LeaseOutcome, LeaseResult } from './job-spec.ts'
 import type { Hello, LiveLease, UnsettledRelease } from './session-signal.ts'
@@ -32,18 +32,18 @@ export const toJobSpec = (job: Job | undefined): JobSpec => {
     requiredCtx: job.requiredCtx,
     maxWaitMs: job.maxWaitMs,
     deadlineMs: job.deadlineMs,
-    sessionId: toSessionId(job.sessionId),
+    sessionId: toName('session id', job.sessionId),
     correlationId: job.correlationId,
     kvHint: KV_HINTS[job.kvHint] ?? 'none',
     promptTokens: job.promptTokens,
     prefix: toPrefix(job.prefixChain),
     expectedTokensHint: job.expectedTokens,
-    tenant: job.tenant,
-    keyId: job.keyId,
+    tenant: toName('tenant', job.tenant),
+    keyId: toName('key id', job.keyId),
     budget: toBudget(job.budget),
     isStrict: job.isStrict,
     ...(job.seed === undefined ? {} : { seed: job.seed }),
-    ...(job.estKvBytes === undefined ? {} : { estKvBytes: Number(job.estKvBytes) }),
+    ...(job.estKvBytes === undefined ? {} : { estKvBytes: toCount(job.estKvBytes) }),
     samplerProfileVersion: job.samplerProfileVersion,
     engineVersion: job.engineVersion,
     modelDigest: job.modelDigest,
@@ -52,7 +52,7 @@ export const toJobSpec = (job: Job | undefined): JobSpec => {
     avoidPools: toPoolIds(placement?.avoidPools),
     requireDeviceMask: (placement?.requireDeviceMask ?? []).slice(0, NAMED_POOLS_MAX),
     allowFallback: placement?.allowFallback ?? false,
-    minVramBytes: Number(requirements?.minVramBytes ?? 0n),
+    minVramBytes: toCount(requirements?.minVramBytes ?? 0n),
     minComputeCap: requirements?.minComputeCap ?? 0,
     quantization: requirements?.quantization ?? '',
     requiredExtensions: (requirements?.requiredExtensions ?? []).slice(0, NAMED_POOLS_MAX),
@@ -77,15 +77,15 @@ export const toLeaseResult = (wire: Release): LeaseResult => ({
   outcome: OUTCOMES[wire.outcome] ?? 'unknown',
   tokensIn: wire.tokensIn,
   tokensOut: wire.tokensOut,
-  firstTokenMs: wire.firstTokenMs,
-  decodeMs: wire.decodeMs,
+  firstTokenMs: toDurationMs(wire.firstTokenMs),
+  decodeMs: toDurationMs(wire.decodeMs),
 })
 
 /** A Hello in core's words. Throws `INVALID_PARAMS`. */
 export const toHello = (wire: WireHello): Hello => ({
   gatewayId: parseGatewayId(wire.gatewayId),
-  session: Number(wire.session),
-  term: Number(wire.term),
+  session: toCounter(wire.session),
+  term: toCounter(wire.term),
   liveLeases: wire.liveLeases.map(toLiveLease),
   unsettled: wire.unsettled.flatMap(({ lease, release }) =>
     // One without a pool was never held: it cost nothing.
@@ -98,26 +98,43 @@ const toLiveLease = (lease: WireLease): LiveLease => ({
   jobId: parseJobId(lease.jobId),
   poolId: parsePoolId(lease.poolId),
   modelId: lease.modelId as ModelId,
-  epoch: Number(lease.epoch),
-  term: Number(lease.term),
-  keyId: lease.keyId,
-  tenant: lease.tenant,
-  sessionId: lease.sessionId,
+  epoch: toCounter(lease.epoch),
+  term: toCounter(lease.term),
+  keyId: toName('key id', lease.keyId),
+  tenant: toName('tenant', lease.tenant),
+  sessionId: toName('session id', lease.sessionId),
   budget: toBudget(lease.budget),
   ...(lease.reserved ? { reserved: toAmounts(lease.reserved) } : {}),
 })
 
 const toUnsettled = (lease: WireLease, release: Release): UnsettledRelease => ({
   live: toLiveLease(lease),
-  sequence: Number(release.sequence),
+  sequence: toCounter(release.sequence),
   result: toLeaseResult(release),
 })
 
 const toAmounts = ({ tokens, timeMs, costMicros }: WireCharge): Amounts => ({
-  tokens: Number(tokens),
-  timeMs: Number(timeMs),
-  costMicros: Number(costMicros),
+  tokens: toWhole(Number(tokens)),
+  timeMs: toWhole(Number(timeMs)),
+  costMicros: toWhole(Number(costMicros)),
 })
+
+/** Counts and sizes beyond what a number holds exactly are as good as the largest that it does. */
+const toCount = (value: bigint): number => Math.min(Number(value), Number.MAX_SAFE_INTEGER)
+
+/**
+ * A number that only grows, of a session, a term or a release. One that a number does not hold
+ * exactly was never reached by counting. Throws `INVALID_PARAMS`.
+ */
+export const toCounter = (value: bigint): number => {
+  if (value <= Number.MAX_SAFE_INTEGER) return Number(value)
+  throw new BerthError('INVALID_PARAMS', `${value} is no count: it is above 2^53.`)
+}
+
+/** No request takes longer; what is no number was not measured. */
+const DURATION_MAX_MS = 2 ** 32
+
+const toDurationMs = (ms: number): number => (ms > 0 ? Math.min(ms, DURATION_MAX_MS) : 0)
 
 /** Bytes of the chain that count: 64 blocks, as the contract says. */
 const PREFIX_BYTES_MAX = 64 * 8
@@ -129,19 +146,20 @@ const toPrefix = (chain: Uint8Array): Uint32Array => {
 }
 
 /** The gateway has checked it; a longer one would not fit the store. */
-const SESSION_ID_MAX = 128
+const NAME_MAX = 128
 
-const toSessionId = (sessionId: string): string => {
-  if (sessionId.length <= SESSION_ID_MAX) return sessionId
-  throw new BerthError('INVALID_PARAMS', `A session id has up to ${SESSION_ID_MAX} characters.`)
+/** The name of a tenant, key or session, which becomes part of a key of the store. */
+const toName = (what: string, name: string): string => {
+  if (name.length <= NAME_MAX && name.isWellFormed()) return name
+  throw new BerthError('INVALID_PARAMS', `A ${what} has up to ${NAME_MAX} characters.`)
 }
 
 const NO_PREFIX = new Uint32Array()
 
 const toBudget = (budget: WireBudget | undefined): Budget => ({
-  ...(budget?.tokens === undefined ? {} : { tokens: Number(budget.tokens) }),
-  ...(budget?.timeMs === undefined ? {} : { timeMs: Number(budget.timeMs) }),
-  ...(budget?.costMicros === undefined ? {} : { costMicros: Number(budget.costMicros) }),
+  ...(budget?.tokens === undefined ? {} : { tokens: toCount(budget.tokens) }),
+  ...(budget?.timeMs === undefined ? {} : { timeMs: toCount(budget.timeMs) }),
+  ...(budget?.costMicros === undefined ? {} : { costMicros: toCount(budget.costMicros) }),
 })
 
 const KV_HINTS: Readonly<Record<number, KvHint>> = {

@@ -78,6 +78,9 @@ export const toWhole = ({ tokens, timeMs, costMicros }: Budget) => ({
   ...(costMicros === undefined ? {} : { costMicros: BigInt(costMicros) }),
 })
 
-/** A count for a `uint32` field: whole, and the field's maximum when it is more. */
+/**
+ * A count for a `uint32` field: whole, the field's maximum when it is more, and 0 for what is no
+ * number: a frame that cannot be written would end the session with all that waits in it.
+ */
 export const toUint32 = (value: number): number =>
-  Math.min(UINT32_MAX, Math.max(0, Math.round(value)))
+  value > 0 ? Math.min(UINT32_MAX, Math.round(value)) : 0

@@ -87,23 +87,43 @@ const toModelResidency = (wire: WireModel): ModelResidency => {
     activeRequests: wire.activeRequests,
     digest: wire.digest,
     quantization: wire.quantization,
-    ...(dimensions ? { dimensions: toDimensions(dimensions) } : {}),
+    ...(dimensions && dimensions.kvDtypeBytes >= 0 && dimensions.kvDtypeBytes <= DTYPE_BYTES_MAX
+      ? { dimensions: toDimensions(dimensions) }
+      : {}),
   }
 }
+
+/** Of one cached number; anything else is none, and so would be every size that follows from it. */
+const DTYPE_BYTES_MAX = 64
 
 const toDimensions = ({ $typeName: _, ...dimensions }: WireDimensions): ModelDimensions =>
   dimensions
 
 const toPerformance = (wire: WirePerformance): PerformanceHint => ({
   tokensPerS: wire.tokensPerS,
-  firstTokenMs: wire.firstTokenMs,
+  firstTokenMs: toMeasured(wire.firstTokenMs),
   samples: wire.samples,
-  ...(wire.prefillTokensPerS > 0 ? { prefillTokensPerS: wire.prefillTokensPerS } : {}),
-  cells: wire.cells.slice(0, CELLS_MAX).map(({ $typeName: _, ...cell }) => ({
-    ...cell,
-    modelId: cell.modelId as ModelId,
-  })),
+  ...(isRate(wire.prefillTokensPerS) ? { prefillTokensPerS: wire.prefillTokensPerS } : {}),
+  cells: wire.cells
+    .slice(0, CELLS_MAX)
+    .filter(({ tokensPerS }) => isRate(tokensPerS))
+    .map(({ $typeName: _, ...cell }) => ({
+      ...cell,
+      modelId: cell.modelId as ModelId,
+      firstTokenMs: toMeasured(cell.firstTokenMs),
+    })),
 })
+
+/**
+ * What an agent measured by dividing by nothing is no measurement: one pool with a rate that is no
+ * number would win, or spoil, every comparison it is part of.
+ */
+const isRate = (perS: number): boolean => perS >= RATE_MIN && perS <= MEASURED_MAX
+
+const toMeasured = (ms: number): number => (ms > 0 && ms <= MEASURED_MAX ? ms : 0)
+
+const RATE_MIN = 0.001
+const MEASURED_MAX = 1e9
 
 /** Of one pool; an agent keeps far fewer. */
 const CELLS_MAX = 512
@@ -119,7 +139,7 @@ const whatIsKnown = (wire: WirePool) => {
     ...(wire.kvTotalBytes === undefined ? {} : { kvTotalBytes: Number(wire.kvTotalBytes) }),
     ...(wire.kvFreeBytes === undefined ? {} : { kvFreeBytes: Number(wire.kvFreeBytes) }),
     // An average of nothing is no measurement.
-    ...(performance && performance.samples > 0 && performance.tokensPerS > 0
+    ...(performance && performance.samples > 0 && isRate(performance.tokensPerS)
       ? { performance: toPerformance(performance) }
       : {}),
   }
