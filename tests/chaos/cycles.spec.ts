@@ -19,7 +19,7 @@ const DESCRIPTOR_SLACK = 3
 let fleet: Fleet
 let enginePort: number
 beforeAll(async () => {
-  const pool = await simPool('a', { knobs: { load_ms: 1, tokens_per_s: 0 } })
+  const pool = await simPool('a', { knobs: { load_ms: 1, tokens_per_s: 0, daemon: true } })
   enginePort = pool.enginePort!
   fleet = await startFleet({
     hosts: [{ hostId: 'h1', pools: [pool] }],
@@ -65,16 +65,25 @@ interface Traces {
 }
 const traces = async (): Promise<Traces> => ({
   descriptors: openDescriptors(agent().pid),
-  files: await filesIn(stateDir()),
+  files: await files(),
 })
+/** The work folder of an instance has its id in its name. */
+const files = async () =>
+  (await filesIn(stateDir())).map((path) => path.replace(/work-[0-9a-f-]{36}/, 'work-INSTANCE'))
+/** The engine, and what it started in a session of its own. */
+const treeOf = async ({ pid }: Pool): Promise<readonly number[]> => {
+  const state = await fetch(`${fleet.sim('a').url}/__sim/state`)
+  const { orphan_pid: daemon } = (await state.json()) as { readonly orphan_pid: number }
+  return [pid, daemon].toSorted((a, b) => a - b)
+}
 
-/** With an engine that runs, exactly that engine is left of everything before it. */
+/** With an engine that runs, exactly that engine and its child are left of everything before it. */
 const expectNoLeftovers = async (before: Traces) => {
   const pool = await ready(({ activeLeases }) => activeLeases === 0)
-  expect(await enginesOf(stateDir())).toEqual([pool.pid])
+  expect(await enginesOf(stateDir())).toEqual(await treeOf(pool))
   expect(await journalOf(stateDir())).toMatchObject([{ instanceId: pool.instanceId }])
   expect(pool.leaseIds).toEqual([])
-  expect(await filesIn(stateDir())).toEqual(before.files)
+  expect(await files()).toEqual(before.files)
   await until(
     `descriptors are at most ${before.descriptors + DESCRIPTOR_SLACK}`,
     () => openDescriptors(agent().pid) <= before.descriptors + DESCRIPTOR_SLACK,
