@@ -3,7 +3,14 @@ import type { GatewayId } from '@berth/kernel'
 import type { Core } from './core-state.ts'
 import { releaseHeld } from './held-asks.ts'
 import { awaitGateways } from './ledger-load.ts'
-import { markDirty, markRoster, nameOf, type ItemName, type StoringRound } from './ledger.ts'
+import {
+  markDirty,
+  markRoster,
+  nameOf,
+  noteRevision,
+  type ItemName,
+  type StoringRound,
+} from './ledger.ts'
 import {
   decodeAccount,
   decodeSession,
@@ -61,7 +68,7 @@ export const endRound = (core: Core, round: number, outcomes: readonly LedgerOut
     const outcome = outcomes[index] ?? { kind: 'unavailable' }
     if (account) endStoring(account, outcome.kind === 'stored')
     if (outcome.kind === 'stored') {
-      ledger.revisions.set(nameOf(name), outcome.revision)
+      noteRevision(core, name, outcome.revision)
       if (isRoster(name)) ledger.roster = storing.roster
     } else {
       markDirty(core, name)
@@ -111,8 +118,8 @@ const encodeItem = (
 
 /** Somebody wrote in between: an older leader, late, or one that we must make way for. */
 const adoptFound = (core: Core, name: ItemName, found: LedgerEntry | undefined) => {
-  const { ledger, role } = core
-  ledger.revisions.set(nameOf(name), found?.revision ?? 0)
+  const { role } = core
+  noteRevision(core, name, found?.revision ?? 0)
   if (!found || role.kind !== 'leader') return
   const term = termOfEntry(found.value)
   if (term > role.term) return core.effects.resign(term)

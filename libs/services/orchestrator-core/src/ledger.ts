@@ -83,6 +83,7 @@ export interface Ledger {
   readonly timesMs: Recent<ModelId, number>
   /** Entries to be stored, by name. */
   readonly dirty: Map<string, ItemName>
+  /** Of the entries that are stored, by name. */
   readonly revisions: Map<string, number>
   state: 'idle' | 'loading' | 'loaded'
   round: number
@@ -126,6 +127,20 @@ export const nameOf = ({ bucket, key }: ItemName): string => `${bucket}:${key}`
 /** The entry has changed. */
 export const markDirty = ({ ledger }: Core, item: ItemName): void => {
   ledger.dirty.set(nameOf(item), item)
+}
+
+/** The entry is gone. Where it was never stored, nor is on its way, there is nothing to take out. */
+export const markGone = (core: Core, item: ItemName): void => {
+  const { state, storing, revisions, dirty } = core.ledger
+  const name = nameOf(item)
+  if (state !== 'loaded' || storing || revisions.has(name)) markDirty(core, item)
+  else dirty.delete(name)
+}
+
+/** Which version of an entry is stored now; 0: none, and nothing is remembered of it. */
+export const noteRevision = ({ ledger }: Core, item: ItemName, revision: number): void => {
+  if (revision === 0) ledger.revisions.delete(nameOf(item))
+  else ledger.revisions.set(nameOf(item), revision)
 }
 
 /** The gateways that may hold something have changed. */

@@ -12,7 +12,7 @@ import {
 import type { InstanceId, PoolId } from '@berth/kernel'
 import type { Core } from './core-state.ts'
 import type { JobSpec } from './job-spec.ts'
-import { markDirty } from './ledger.ts'
+import { markDirty, markGone } from './ledger.ts'
 import { refuseTurns } from './refuse-budget.ts'
 import type { Refusal } from './refusal.ts'
 
@@ -91,13 +91,13 @@ export const isBudgetLimited = (core: Core, name: SessionName): boolean => {
 /** Forgets a session. Not an error when there is none. */
 export const endSession = (core: Core, name: SessionName): void => {
   const key = keyOf(name)
-  if (core.ledger.sessions.delete(key)) markDirty(core, { bucket: 'sessions', key })
+  if (core.ledger.sessions.delete(key)) markGone(core, { bucket: 'sessions', key })
 }
 
 /** Forgets the sessions whose time is over. */
 export const dropSessions = (core: Core, nowMs: number): void => {
   for (const key of expireSessions(core.ledger.sessions, core.policy.session, nowMs)) {
-    markDirty(core, { bucket: 'sessions', key })
+    markGone(core, { bucket: 'sessions', key })
   }
 }
 
@@ -144,7 +144,7 @@ const begin = (core: Core, { tenant, sessionId }: SessionName, asked: Budget): C
   const owner = { tenant, sessionId, budget }
   const { session, left } = beginSession(ledger.sessions, owner, policy.session, clock.now())
   markDirty(core, { bucket: 'sessions', key: keyOf(session) })
-  if (left !== undefined) markDirty(core, { bucket: 'sessions', key: left })
+  if (left !== undefined) markGone(core, { bucket: 'sessions', key: left })
   return session
 }
 
