@@ -11,6 +11,9 @@ const ifThere = async (work: Promise<void>): Promise<void> => {
   }
 }
 
+const isFull = (error: unknown): boolean =>
+  ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '')
+
 const shift = async (path: string) => {
   await rm(`${path}.${KEPT}`, { force: true })
   for (let age = KEPT - 1; age >= 1; age--)
@@ -25,13 +28,17 @@ export const rotateLog = async (path: string): Promise<void> => {
 
 /**
  * Empties the log of a running engine once it is larger than `maxBytes`, keeping a copy. The
- * engine appends, so it goes on at the start; a line written in between may be lost. True when
- * the file was emptied.
+ * engine appends, so it goes on at the start; a line written in between may be lost. Where the
+ * disk has no room for the copy there is none: an engine that cannot write may end. True when the
+ * file was emptied.
  */
 export const truncateLog = async (path: string, maxBytes: number): Promise<boolean> => {
   if ((await stat(path)).size <= maxBytes) return false
   await shift(path)
-  await copyFile(path, `${path}.1`)
+  await copyFile(path, `${path}.1`).catch((error: unknown) => {
+    if (!isFull(error)) throw error
+    return rm(`${path}.1`, { force: true })
+  })
   await truncate(path)
   return true
 }

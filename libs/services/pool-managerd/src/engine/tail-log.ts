@@ -22,6 +22,8 @@ export interface TailOptions {
   readonly log: Logger
   /** Hides what nobody is to see. */
   mask(line: string): string
+  /** Default: 16 MiB. */
+  readonly maxBytes?: number
   onLines(lines: readonly string[]): void
 }
 
@@ -36,7 +38,8 @@ export const tailLog = (options: TailOptions): LogTail => {
   let partial = ''
   let cancel = () => {}
   let isClosed = false
-  let reading: Promise<void> = Promise.resolve()
+  let isTold = false
+  let reading: Promise<unknown> = Promise.resolve()
 
   const read = async () => {
     await using file = await open(path, 'r')
@@ -50,18 +53,23 @@ export const tailLog = (options: TailOptions): LogTail => {
       offset += bytesRead
       split(decoder.write(buffer.subarray(0, bytesRead)))
     }
-    if (await truncateLog(path, FILE_MAX_BYTES)) offset = 0
+    if (await truncateLog(path, options.maxBytes ?? FILE_MAX_BYTES)) offset = 0
   }
   const split = (text: string) => {
     const lines = (partial + text).split(/\r?\n/)
     partial = (lines.pop() ?? '').slice(-CHUNK_BYTES)
     if (lines.length > 0) options.onLines(lines.map((line) => options.mask(line)))
   }
-  const catchUp = (): Promise<void> => {
-    reading = reading.then(read).catch((error: unknown) => {
-      log.warn({ path, error: messageOf(error) }, 'engine log is not readable')
-    })
-    return reading
+  const catchUp = async (): Promise<void> => {
+    reading = reading.then(read).then(
+      () => (isTold = false),
+      (error: unknown) => {
+        // Told once, not four times a second for as long as it lasts.
+        if (!isTold) log.warn({ path, error: messageOf(error) }, 'engine log is not readable')
+        isTold = true
+      },
+    )
+    await reading
   }
   const poll = () => {
     void catchUp().then(() => {
