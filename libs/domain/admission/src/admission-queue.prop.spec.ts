@@ -85,7 +85,7 @@ const offerStep = fc
     modelId: fc.constantFrom(...MODELS),
     jobClass: fc.constantFrom(...CLASSES),
     tenant: fc.constantFrom(...TENANTS),
-    costTokens: fc.integer({ min: 1, max: 64 }),
+    costTokens: fc.oneof(fc.integer({ min: 1, max: 64 }), fc.constant(4_096)),
     waitedMs: fc.constantFrom(0, 0, 0, 40),
     waitMs: fc.integer({ min: 1, max: 300 }),
     isReadmitted: fc.constantFrom(false, false, false, true),
@@ -259,7 +259,7 @@ describe('the admission queue, whatever happens to it', () => {
       fc.record({
         tenant: fc.constantFrom(...TENANTS),
         jobClass: fc.constantFrom(...CLASSES),
-        costTokens: fc.integer({ min: 1, max: 64 }),
+        costTokens: fc.oneof(fc.integer({ min: 1, max: 64 }), fc.constant(4_096)),
       }),
       { minLength: 1, maxLength: 24 },
     )

@@ -33,6 +33,8 @@ export type Admission<Payload> =
 export interface ClassQueue<Payload> extends FairLines<Payload> {
   /** Served tokens divided by the weight of the class, where classes have weights. */
   counter: number
+  /** The part of it that running jobs only claim to take. */
+  claimed: number
 }
 
 /** The jobs of a model that wait. */
@@ -175,7 +177,8 @@ export const liftClass = (model: ModelQueue<unknown>, line: JobClass): void => {
   const other = line === 'interactive' ? 'batch' : 'interactive'
   if (model[line].length > 0) return
   if (model[other].length === 0 && model.served === line) return
-  model[line].counter = Math.max(model[line].counter, model[other].counter)
+  const floor = model[other].counter - model[other].claimed
+  model[line].counter = Math.max(model[line].counter, floor)
 }
 
 /** The queue of a model; made when it is the first time, or the first time after it was quiet. */
@@ -186,8 +189,8 @@ export const modelQueue = <Payload>(
   const known = queue.models.get(modelId)
   if (known) return known
   const model: ModelQueue<Payload> = {
-    interactive: { ...createFairLines<Payload>(), counter: 0 },
-    batch: { ...createFairLines<Payload>(), counter: 0 },
+    interactive: { ...createFairLines<Payload>(), counter: 0, claimed: 0 },
+    batch: { ...createFairLines<Payload>(), counter: 0, claimed: 0 },
     counts: { interactive: 0, batch: 0 },
     running: 0,
     served: 'interactive',

@@ -7,10 +7,22 @@ export interface TenantLine<Payload> extends Line<Payload> {
   readonly tenant: string
   /** Served tokens divided by the tenant's weight: whoever has the least is next. */
   counter: number
+  /** The part of `counter` that its running jobs only claim to take, see `Price`. */
+  claimed: number
   /** Jobs of it that were dispatched and are not over. */
   running: number
   /** What the jobs of it that wait will be charged together, in tokens. */
   costTokens: number
+}
+
+/** What a dispatched job is charged, until it is over and what it took is known. */
+export interface Price {
+  readonly amount: number
+  /**
+   * As much of it as nobody has to believe. Newcomers are not lifted to it: the job may give it
+   * back, and would leave them behind everyone by all of it.
+   */
+  readonly claimed: number
 }
 
 /**
@@ -76,22 +88,26 @@ export const take = <Payload>(lines: FairLines<Payload>, job: WaitingJob<Payload
 export const charge = <Payload>(
   lines: FairLines<Payload>,
   tenant: string,
-  amount: number,
+  { amount, claimed }: Price,
 ): TenantLine<Payload> => {
   const line = enter(lines, tenant)
   line.running += 1
+  line.claimed += claimed
   lines.served = line
   addTo(lines, line, amount)
   return line
 }
 
-/** Corrects what a dispatched job was charged, when it is over. Once for each `charge`. */
+/** Corrects the price of a dispatched job when it is over. Once for each `charge`. */
 export const settle = <Payload>(
   lines: FairLines<Payload>,
   line: TenantLine<Payload>,
+  { claimed }: Price,
   correction: number,
 ): void => {
   line.running -= 1
+  // The rest of a sum of fractions is no claim of anybody.
+  line.claimed = line.running === 0 ? 0 : line.claimed - claimed
   addTo(lines, line, correction)
   forgetIdle(lines, line)
 }
@@ -108,14 +124,22 @@ const enter = <Payload>(lines: FairLines<Payload>, tenant: string): TenantLine<P
 
 const addTenant = <Payload>(lines: FairLines<Payload>, tenant: string): TenantLine<Payload> => {
   if (lines.tenants.size >= lines.sweepAt) sweep(lines)
-  const line = { ...createLine<Payload>(), tenant, counter: 0, running: 0, costTokens: 0 }
+  const line = { ...createLine<Payload>(), tenant, ...NOT_SERVED, costTokens: 0 }
   lines.tenants.set(tenant, line)
   return line
 }
 
-/** The least counter of the tenants that wait; of the one served last when none does. */
-const floorOf = (lines: FairLines<unknown>): number =>
-  (lines.next.first ?? lines.served)?.counter ?? 0
+const NOT_SERVED = { counter: 0, claimed: 0, running: 0 }
+
+/** The least that a tenant that waits was served for sure; the one served last when none does. */
+const floorOf = ({ next, served }: FairLines<unknown>): number => {
+  if (!next.first) return served ? surely(served) : 0
+  let floor = Infinity
+  for (const line of next.items) floor = Math.min(floor, surely(line))
+  return floor
+}
+
+const surely = ({ counter, claimed }: TenantLine<unknown>): number => counter - claimed
 
 const addTo = <Payload>(
   lines: FairLines<Payload>,

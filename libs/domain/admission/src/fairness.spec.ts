@@ -125,6 +125,40 @@ describe('a tenant', () => {
   })
 })
 
+describe('a tenant that claims far more than it takes', () => {
+  const CLAIM = { tenant: 'liar', costTokens: 1_000_000_000 }
+
+  it('[004-06b] holds nobody back who comes before that is known', () => {
+    const queue = queueOf()
+    const note = serveAtOnce(queue, jobOf('claim', CLAIM))
+    fill(queue, 'liar', 20, 500)
+    fill(queue, 'honest', 20, 500)
+    endService(queue, note, 10)
+    expect(count(tenantsServed(queue, 20), 'honest')).toBeGreaterThanOrEqual(9)
+  })
+
+  it('[004-06b] holds no other class back either', () => {
+    const queue = queueOf({ priorityWeights: { interactive: 1, batch: 1 } })
+    const note = serveAtOnce(queue, jobOf('claim', { ...CLAIM, jobClass: 'batch' }))
+    for (let n = 0; n < 20; n += 1) {
+      add(queue, 'liar', { jobClass: 'batch', costTokens: 500 })
+    }
+    fill(queue, 'honest', 20, 500)
+    endService(queue, note, 10)
+    expect(count(tenantsServed(queue, 20), 'honest')).toBeGreaterThanOrEqual(9)
+  })
+
+  it('gains nothing by leaving the queue while the claim stands', () => {
+    const queue = queueOf()
+    fill(queue, 'honest', 40)
+    const note = serveAtOnce(queue, jobOf('claim', CLAIM))
+    fill(queue, 'liar', 10)
+    expect(count(tenantsServed(queue, 20), 'liar')).toBe(0)
+    endService(queue, note, 200)
+    expect(count(tenantsServed(queue, 20), 'liar')).toBe(10)
+  })
+})
+
 describe('classes', () => {
   const mixed = (policy: Partial<AdmissionPolicy>) => {
     const queue = queueOf(policy)

@@ -8,7 +8,7 @@ import {
   type AdmissionQueue,
   type ModelQueue,
 } from './admission-queue.ts'
-import { charge, settle, type TenantLine } from './fair-lines.ts'
+import { charge, settle, type Price, type TenantLine } from './fair-lines.ts'
 import type { JobClass, JobOffer, WaitingJob } from './waiting-job.ts'
 
 /**
@@ -20,7 +20,9 @@ export interface ServiceNote {
   readonly line: JobClass
   /** What it was charged with. */
   readonly tokens: number
-  /** The weights of that moment. */
+  /** What that was for its tenant and for its class, by the weights of that moment. */
+  readonly tenantPrice: Price
+  readonly classPrice: Price
   readonly tenantWeight: number
   readonly classWeight: number
   readonly model: ModelQueue<unknown>
@@ -58,8 +60,9 @@ export const endService = (
   note.isOpen = false
   const { model, line } = note
   const correction = tokens - note.tokens
+  model[line].claimed -= note.classPrice.claimed
   model[line].counter += correction / note.classWeight
-  settle(model[line], note.tenantLine, correction / note.tenantWeight)
+  settle(model[line], note.tenantLine, note.tenantPrice, correction / note.tenantWeight)
   model.running -= 1
   forgetQuiet(queue, note.modelId)
 }
@@ -72,16 +75,29 @@ const beginService = (
   const { modelId, costTokens: tokens } = job
   const weight = tenantWeight(queue.policy, job.tenant)
   const classWeight = queue.policy.priorityWeights?.[line] ?? 1
+  const [tenantPrice, classPrice] = [priceOf(tokens, weight), priceOf(tokens, classWeight)]
   const model = modelQueue(queue, modelId)
   liftClass(model, line)
-  model[line].counter += tokens / classWeight
+  model[line].counter += classPrice.amount
+  model[line].claimed += classPrice.claimed
   model.served = line
   model.running += 1
   queue.outcomes.dispatched += 1
-  const tenantLine = charge(model[line], job.tenant, tokens / weight)
+  const tenantLine = charge(model[line], job.tenant, tenantPrice)
   return {
-    ...{ modelId, line, tokens, classWeight, model, tenantLine },
+    ...{ modelId, line, tokens, classWeight, model, tenantLine, tenantPrice, classPrice },
     tenantWeight: weight,
     isOpen: true,
   }
 }
+
+/**
+ * Nobody checks what a client says its job will take before the job is over; as much as this is
+ * believed of anyone.
+ */
+export const BELIEVED_TOKENS = 512
+
+const priceOf = (tokens: number, weight: number): Price => ({
+  amount: tokens / weight,
+  claimed: Math.max(0, tokens - BELIEVED_TOKENS) / weight,
+})

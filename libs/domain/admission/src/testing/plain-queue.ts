@@ -1,5 +1,6 @@
 import type { JobId, ModelId } from '@berth/kernel'
 import { tenantWeight, type AdmissionPolicy } from '../admission-policy.ts'
+import { BELIEVED_TOKENS } from '../service-note.ts'
 import type { JobClass, JobOffer } from '../waiting-job.ts'
 
 /** A job of the plain queue. */
@@ -11,12 +12,14 @@ export interface PlainJob extends JobOffer<null> {
 
 interface Account {
   counter: number
+  claimed: number
   running: number
 }
 
 interface PlainModel {
   readonly accounts: Record<JobClass, Map<string, Account>>
   readonly counters: Record<JobClass, number>
+  readonly claimed: Record<JobClass, number>
   readonly served: Record<JobClass, Account | undefined>
   lastLine: JobClass
 }
@@ -58,15 +61,20 @@ export const servePlain = (queue: PlainQueue, job: PlainJob): ((tokens: number) 
   const model = modelOf(queue, modelId)
   const weight = tenantWeight(queue.policy, job.tenant)
   const classWeight = queue.policy.priorityWeights?.[line] ?? 1
+  const claimed = Math.max(0, costTokens - BELIEVED_TOKENS)
   account.counter += costTokens / weight
+  account.claimed += claimed / weight
   account.running += 1
   model.counters[line] += costTokens / classWeight
+  model.claimed[line] += claimed / classWeight
   model.served[line] = account
   model.lastLine = line
   takeOutPlain(queue, job)
   return (tokens) => {
     account.counter += (tokens - costTokens) / weight
+    account.claimed -= claimed / weight
     account.running -= 1
+    model.claimed[line] -= claimed / classWeight
     model.counters[line] += (tokens - costTokens) / classWeight
     tidy(queue, { ...job, line })
   }
@@ -130,6 +138,7 @@ const modelOf = ({ models }: PlainQueue, modelId: ModelId): PlainModel => {
   const model = models.get(modelId) ?? {
     accounts: { interactive: new Map(), batch: new Map() },
     counters: { interactive: 0, batch: 0 },
+    claimed: { interactive: 0, batch: 0 },
     served: { interactive: undefined, batch: undefined },
     lastLine: 'interactive',
   }
@@ -139,10 +148,11 @@ const modelOf = ({ models }: PlainQueue, modelId: ModelId): PlainModel => {
 
 const floorOf = (queue: PlainQueue, place: Place): number => {
   const { accounts, served } = modelOf(queue, place.modelId)
-  const counters = inLine(queue, place).map(
-    ({ tenant }) => accounts[place.line].get(tenant)!.counter,
+  const surely = (account?: Account) => (account ? account.counter - account.claimed : 0)
+  const counters = inLine(queue, place).map(({ tenant }) =>
+    surely(accounts[place.line].get(tenant)),
   )
-  return counters.length > 0 ? Math.min(...counters) : (served[place.line]?.counter ?? 0)
+  return counters.length > 0 ? Math.min(...counters) : surely(served[place.line])
 }
 
 /** The account of a tenant, and of its class, lifted as whoever did not wait is lifted. */
@@ -152,9 +162,10 @@ const accountOf = (queue: PlainQueue, place: Place): Account => {
   const other = line === 'interactive' ? 'batch' : 'interactive'
   const isAlone = inLine(queue, { modelId, line: other }).length === 0 && model.lastLine === line
   if (inLine(queue, place).length === 0 && !isAlone) {
-    model.counters[line] = Math.max(model.counters[line], model.counters[other])
+    const floor = model.counters[other] - model.claimed[other]
+    model.counters[line] = Math.max(model.counters[line], floor)
   }
-  const account = model.accounts[line].get(tenant) ?? { counter: 0, running: 0 }
+  const account = model.accounts[line].get(tenant) ?? { counter: 0, claimed: 0, running: 0 }
   if (ofTenant(queue, place).length === 0) {
     account.counter = Math.max(account.counter, floorOf(queue, place))
   }
