@@ -34,7 +34,8 @@ export type RestartDecision =
 /**
  * Whether and when a crashed engine starts again: exponential backoff with jitter, doubled after a
  * device error and capped all the same, never sooner than `minBetweenStartsMs` after the last
- * start, and never more than `intensity` restarts in a window. A failed trial of an open breaker opens it again.
+ * start, and never more than `intensity` restarts in a window. A failed trial of an open breaker
+ * opens it again.
  */
 export const decideRestart = (
   history: RestartHistory,

@@ -9,7 +9,8 @@ const COLUMNS = 88
 /**
  * A step in words, so that a spec can say all of it: what the pool has become, what else of it has
  * changed, then the reason and the effects. `-` is a pool that is as it was; `(new)` is another
- * instance than before; a report is told by its kind, `final` when it is not retriable. What must hold in every step is told only where it does not: `WRONG ...`.
+ * instance than before; a report is told by its kind, `final` when it is not retriable. What must
+ * hold in every step is told only where it does not: `WRONG ...`.
  */
 export const tellStep = (before: Supervised, { pool, effects }: Step, now: number): string => {
   const changes = tellChanges(before, pool)
