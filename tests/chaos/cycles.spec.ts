@@ -67,9 +67,11 @@ const traces = async (): Promise<Traces> => ({
   descriptors: openDescriptors(agent().pid),
   files: await files(),
 })
-/** The work folder of an instance has its id in its name. */
+/** The work folder of an instance has its id in its name; measures are kept once there are some. */
 const files = async () =>
-  (await filesIn(stateDir())).map((path) => path.replace(/work-[0-9a-f-]{36}/, 'work-INSTANCE'))
+  (await filesIn(stateDir()))
+    .filter((path) => path !== 'performance.json')
+    .map((path) => path.replace(/work-[0-9a-f-]{36}/, 'work-INSTANCE'))
 /** The engine, and what it started in a session of its own. */
 const treeOf = async ({ pid }: Pool): Promise<readonly number[]> => {
   const state = await fetch(`${fleet.sim('a').url}/__sim/state`)
