@@ -157,6 +157,20 @@ describe('tenants that wait for one slot', () => {
     expect(served(rig, 20).filter((tenant) => tenant === 'gold')).toHaveLength(15)
   })
 
+  it('pay nothing for a job that its engine refused, whatever it asked for', () => {
+    const rig = small()
+    acquire(rig, 'first', { tenant: 'unlucky', maxTokens: 100_000 })
+    for (let n = 0; n < 10; n += 1) {
+      acquire(rig, `unlucky${n}`, { tenant: 'unlucky' })
+      acquire(rig, `other${n}`, { tenant: 'other' })
+    }
+    const [lease] = rig.coordinator.core.leases.byId.values()
+    rig.take(1)
+    const nothing = { outcome: 'engine_error', tokensIn: 0, tokensOut: 0 } as const
+    rig.coordinator.onRelease(1, lease!.leaseId, { ...completed, ...nothing })
+    expect(assignedTo(rig)).toEqual(['unlucky0'])
+  })
+
   it('pay for what their jobs really took', () => {
     const rig = small()
     acquire(rig, 'first', { tenant: 'liar', expectedTokensHint: 1 })

@@ -85,8 +85,10 @@ export const servedTokens = (result: LeaseResult): number | undefined => {
     case 'unreachable':
     case 'unused':
       return 0
-    case 'completed':
+    // An engine that answers with an error has produced what it says, mostly nothing.
     case 'engine_error':
+      return result.tokensIn + result.tokensOut
+    case 'completed':
     case 'client_gone':
     case 'broken':
     case 'unknown':

@@ -44,6 +44,20 @@ describe('what a lease was found to be', () => {
     expect(assigned(rig, talk('j2')).kvWarmth).toBe(isWarm)
   })
 
+  it('says nothing of the speed of an engine that refused it, nor that it has the prompt', async () => {
+    const rig = fleet()
+    const before = assigned(rig, talk('first'))
+    const refused = { outcome: 'engine_error', tokensIn: 0, tokensOut: 0, decodeMs: 0 } as const
+    rig.coordinator.onRelease(1, before.leaseId, { ...refused, firstTokenMs: 2 })
+    for (let n = 0; n < 50; n += 1) {
+      const { leaseId } = assigned(rig, talk(`j${n}`))
+      rig.coordinator.onRelease(1, leaseId, { ...refused, firstTokenMs: 2 })
+    }
+    await rig.pass(60_000, 'h1')
+    const { predictedEndMs, kvWarmth } = assigned(rig, talk('last'))
+    expect([predictedEndMs, kvWarmth]).toEqual([before.predictedEndMs, false])
+  })
+
   it('of an engine and its version', () => {
     expect(assigned(fleet(), ask('j1'))).toMatchObject({ engine: 'sim', engineVersion: 'v7' })
   })

@@ -27,7 +27,10 @@ export const isWarm = (
   { heldBlocks, poolId }: GrantNote,
 ): boolean => kvHint !== 'cold' && (heldBlocks > 0 || warmPoolId === poolId)
 
-/** Learns from how a lease ended. A request that never met its engine says nothing of the pool. */
+/**
+ * Learns from how a lease ended. A request that never met its engine says nothing of the pool; nor
+ * does one that the engine refused, which is answered before anything of it was read.
+ */
 export const noteResult = (core: Core, { note }: Lease, result: LeaseResult): void => {
   if (!note) return
   const now = core.clock.now()
