@@ -109,6 +109,14 @@ describe('the settings of core', () => {
     expect(policyOf({}).admission.priorityWeights).toBeUndefined()
   })
 
+  it.each([0, -1, 1e-320, NaN, Infinity])('refuse %s as a weight of tokens', (bad) => {
+    const drafts = [
+      { tenantWeights: { a: bad } },
+      { priorityWeights: { interactive: 1, batch: bad } },
+    ]
+    for (const draft of drafts) expect(coreConfigSchema.safeParse(draft).success).toBe(false)
+  })
+
   it('[004-29a3] weigh the terms of a score', () => {
     const weights = { queue: 2, firstToken: 0, decode: 1 }
     expect(policyOf({ placement: { weights } }).placement.weights).toEqual(weights)

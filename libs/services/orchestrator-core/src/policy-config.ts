@@ -6,7 +6,8 @@ import type { CorePolicy } from './core-state.ts'
 import { DEFAULT_BUDGET_POLICY } from './ledger.ts'
 
 const ms = (fallback: number) => z.number().int().positive().default(fallback)
-const weight = z.number().positive().max(1_000_000)
+/** Served tokens are divided by it, and stay numbers that can be told apart. */
+const weight = z.number().min(0.001).max(1_000_000)
 
 const scoring = z.number().min(0).max(1_000)
 const limit = z.number().int().positive().optional()
