@@ -42,7 +42,7 @@ export const instanceOfProcess = (
   const { child, log, port, cgroup } = running
   const { pid } = child
   let isReleased = false
-  const memory = gpuMemoryOf(request.spec, pid, env)
+  const memory = gpuMemoryOf(request.spec, { group: pid, instanceId }, env)
   child.onExit((exit) => {
     memory.note()
     // Its last words first: they say why.
