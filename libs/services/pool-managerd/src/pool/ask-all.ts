@@ -35,7 +35,7 @@ export const askAll = async (
       : driver.readProbe(probe, response, spec)
   const asked = await Promise.all(
     access.readyProbes.map(async (probe) => {
-      const response = await ask(access, probe)
+      const response = await ask(access, probe).catch(refused)
       return { response, result: judge(probe.path, () => read(probe, response)) }
     }),
   )
@@ -45,6 +45,11 @@ export const askAll = async (
     tookMs: Math.round(Math.max(0, ...asked.map(({ response }) => tookMs(response)))),
   }
 }
+
+const refused = (error: unknown): ProbeResponse => ({
+  kind: 'refused',
+  error: messageOf(error),
+})
 
 /** Whatever an engine answers, the agent lives on. */
 const judge = (path: string, read: () => ProbeResult): ProbeResult => {

@@ -129,6 +129,20 @@ describe('whatever a probe brings', () => {
     expect(pool.supervised.state).toMatchObject({ kind: 'ready', failures: 0 })
   })
 
+  it('a question that cannot even be asked is a failed check [002-26b]', async () => {
+    let isBroken = false
+    const { clock, supervisor: pool } = create(() => {
+      if (isBroken) throw new TypeError('Invalid URL')
+      return OK
+    })
+    pool.dispatch({ kind: 'start' })
+    await clock.advance(1_000)
+    isBroken = true
+    await clock.advance(5_000)
+    expect(pool.supervised.state).toMatchObject({ kind: 'ready', failures: 1 })
+    expect(pool.supervised.lastError).toContain('Invalid URL')
+  })
+
   it('it is asked every 5 s, and stops being asked with the supervision [001-HCW-1, 001-HCW-4]', async () => {
     let asked = 0
     const { clock, supervisor: pool } = create(() => {

@@ -291,12 +291,11 @@ export class Supervisor implements Disposable {
     const { driver } = this.#options
     if (access.metricsPath === undefined) return {}
     const probe = { path: access.metricsPath, timeoutMs: METRICS_TIMEOUT_MS }
-    const response = await this.#ask(access, probe)
-    if (response.kind !== 'answer') return {}
     try {
-      return driver.readMetrics(response.body)
+      const response = await this.#ask(access, probe)
+      return response.kind === 'answer' ? driver.readMetrics(response.body) : {}
     } catch {
-      // Text that cannot be read tells nothing, as no answer does.
+      // What cannot be asked or read tells nothing, as no answer does.
       return {}
     }
   }
