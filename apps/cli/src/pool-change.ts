@@ -57,11 +57,12 @@ export const bodyOf = ({ deadline, onDeadline }: ChangeOptions, model?: string) 
 const followUp = ({ status, operation_id: id, backend_id: pool }: OperationDetail) =>
   OVER.has(status) ? [] : [`operation ${id}; see ./berth pools history ${pool}`]
 
-/** Where nothing can be rewritten, a line for each step. */
-const tellStep = (terminal: Terminal, now: OperationDetail): void =>
+/** Tells where an operation stands: where nothing can be rewritten, a line for each step. */
+export const tellStep = (terminal: Terminal, now: OperationDetail): void =>
   terminal.live(`  ${operationLine(now)}`, `  ${now.operation_type}: ${now.step ?? now.status}`)
 
-const untilOver = async (
+/** Watches an operation until it has ended, however it does. */
+export const untilOver = async (
   gateway: Gateway,
   asked: OperationDetail,
   { clock, tell }: { readonly clock: Clock; readonly tell: (now: OperationDetail) => void },

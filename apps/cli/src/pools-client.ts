@@ -49,6 +49,20 @@ export interface OperationDetail {
   readonly initiated_at: string
   readonly completed_at: string | null
   readonly error_details: { readonly code: string; readonly message: string } | null
+  /** Of a bench, once it has measured something. */
+  readonly measurements?: readonly MeasurementDetail[]
+}
+
+/** How an engine does with prompts of one length and so many requests at once. */
+export interface MeasurementDetail {
+  readonly prompt_tokens: number
+  readonly concurrency: number
+  readonly runs: number
+  readonly failed: number
+  readonly first_token_p50_ms: number
+  readonly first_token_p95_ms: number
+  readonly tokens_per_s: number
+  readonly total_tokens_per_s: number
 }
 
 const TIMEOUT_MS = 10_000

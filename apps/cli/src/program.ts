@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { chat, type ChatContext } from './chat.ts'
+import { addBenchCommand } from './bench-command.ts'
 import { addDoctorCommand } from './doctor-command.ts'
 import { down } from './down.ts'
 import { addExplainCommand } from './explain-command.ts'
@@ -63,6 +64,7 @@ export const createProgram = (paths: Paths): Command => {
   addExplainCommand(program, paths)
   addKeysCommands(program)
   addPoolsCommands(program, paths)
+  addBenchCommand(program, paths)
   program.command('version').description('print the version').action(version(paths))
   return program
 }

@@ -103,6 +103,8 @@ const send = async (
       return (await client.undrain(request, options)).operation
     case 'reload':
       return (await client.reload({ ...request, ...plain(command.value) }, options)).operation
+    case 'bench':
+      return (await client.bench({ ...request, ...plain(command.value) }, options)).operation
     case undefined:
       throw new BerthError('INVALID_PARAMS', 'The request names no command.')
   }

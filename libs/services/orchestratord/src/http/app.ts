@@ -60,6 +60,7 @@ export const createApp = (deps: AppDeps): Express => {
     ['post', '/v1/pools/:id/drain', 'operator', command.drain],
     ['post', '/v1/pools/:id/undrain', 'operator', command.undrain],
     ['post', '/v1/pools/:id/reload', 'operator', command.reload],
+    ['post', '/v1/pools/:id/bench', 'operator', command.bench],
     ['get', '/v1/operations', 'operator', listOperations(pools)],
     ['get', '/v1/operations/:id', 'operator', getOperation(pools)],
     ['get', '/v1/hosts', 'operator', listHosts(fleet)],

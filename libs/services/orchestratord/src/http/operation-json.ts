@@ -2,6 +2,7 @@ import {
   OperationStatus,
   OperationStatusSchema,
   OperationTypeSchema,
+  type Measurement,
   type Operation,
   type PoolOperation,
 } from '@berth/contract'
@@ -28,6 +29,20 @@ export const operationJson = (operation: Operation) => ({
   completed_at: operation.completedAtMs === undefined ? null : time(operation.completedAtMs),
   rolled_back: operation.rolledBack,
   error_details: errorDetails(operation),
+  ...(operation.measurements.length > 0
+    ? { measurements: operation.measurements.map(measurementJson) }
+    : {}),
+})
+
+const measurementJson = (measured: Measurement) => ({
+  prompt_tokens: measured.promptTokens,
+  concurrency: measured.concurrency,
+  runs: measured.runs,
+  failed: measured.failed,
+  first_token_p50_ms: measured.firstTokenP50Ms,
+  first_token_p95_ms: measured.firstTokenP95Ms,
+  tokens_per_s: measured.tokensPerS,
+  total_tokens_per_s: measured.totalTokensPerS,
 })
 
 /** The same with the host that carries it out. */

@@ -48,6 +48,7 @@ describe('POST /v1/pools/{id}/...', () => {
       { deadlineMs: 9, onDeadline: DrainDeadline.ABORT },
     ],
     ['undrain', {}, 'undrain', {}],
+    ['bench', { seconds: 3 }, 'bench', { seconds: 3 }],
     [
       'reload',
       { new_model_ref: 'm' },

@@ -16,7 +16,7 @@ export interface PoolCommandDeps {
 
 /** The handlers of `POST /v1/pools/{id}/...`: 202 with the operation that carries it out. */
 export const poolCommandHandlers = (deps: PoolCommandDeps) => {
-  const { empty, ending, drain, reload } = commandSchemas
+  const { bench, empty, ending, drain, reload } = commandSchemas
   return {
     start: handler(deps, empty, () => ({ case: 'start', value: {} })),
     stop: handler(deps, ending, ({ deadline_ms = 0 }) => ({
@@ -33,6 +33,7 @@ export const poolCommandHandlers = (deps: PoolCommandDeps) => {
       value: { deadlineMs: deadline_ms, onDeadline: DRAIN_DEADLINE[on_deadline] },
     })),
     undrain: handler(deps, empty, () => ({ case: 'undrain', value: {} })),
+    bench: handler(deps, bench, ({ seconds = 0 }) => ({ case: 'bench', value: { seconds } })),
     reload: handler(deps, reload, ({ new_model_ref = '', deadline_ms = 0, on_deadline }) => ({
       case: 'reload',
       value: {

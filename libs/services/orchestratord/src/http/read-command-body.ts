@@ -12,6 +12,7 @@ const on_deadline = z.enum(['force', 'abort']).default('force')
 /** What each command takes, in the names of the API. A pool that cannot wait has no deadline. */
 export const commandSchemas = {
   empty: z.strictObject({}),
+  bench: z.strictObject({ seconds: z.int().min(1).max(60).optional() }),
   ending: z.strictObject({ deadline_ms: deadline_ms.optional() }),
   drain: z.strictObject({ deadline_ms, on_deadline }),
   reload: z.strictObject({

@@ -3,6 +3,7 @@ import {
   OperationSchema,
   OperationStatus,
   OperationStepSchema,
+  type Measurement,
   type Operation,
   type OperationType,
 } from '@berth/contract'
@@ -43,6 +44,8 @@ export interface Operations {
     readonly correlationId: string
   }): Operation
   step(operationId: string, progress: Progress): void
+  /** Part of what a bench came to. */
+  measured(operationId: string, measurement: Measurement): void
   end(operationId: string, end: OperationEnd): void
   /** Throws `OPERATION_NOT_FOUND`. */
   get(operationId: string): Operation
@@ -131,6 +134,8 @@ export const createOperations = (clock: Clock, rng: Rng): Operations => {
       if (all.get(operationId)?.operation.step === progress.step) return
       change(operationId, (operation) => takeStep(operation, progress, nowMs()))
     },
+    measured: (operationId, measurement) =>
+      change(operationId, (operation) => void operation.measurements.push(measurement)),
     end: (operationId, end) =>
       change(operationId, (operation) => conclude(operation, end, nowMs())),
     get: (operationId) => {

@@ -29,6 +29,14 @@ export interface OperationCommand {
   readonly modelRefOf?: (pool: Pool) => string
 }
 
+/** Work on a pool that is no change of it. */
+export interface OperationWork extends Omit<OperationCommand, 'eventFor' | 'modelRefOf'> {
+  /** Throws what the caller is to be told. */
+  readonly check: (pool: Pool) => void
+  /** Ends the operation. */
+  readonly work: (pool: Pool, operation: Operation) => Promise<void>
+}
+
 /** Runs commands on pools: fenced by term, harmless when repeated, one operation per pool. */
 export interface PoolCommands {
   /** Throws `POOL_NOT_FOUND`. */
@@ -37,6 +45,8 @@ export interface PoolCommands {
   once<T>(name: string, request: Command, work: (pool: Pool) => Promise<T>): Promise<T>
   /** Answers at once with the operation that follows the change. */
   operate(command: OperationCommand): Promise<{ operation: Operation }>
+  /** Answers at once with an operation that changes nothing of the pool, and is carried out here. */
+  carryOut(command: OperationWork): Promise<{ operation: Operation }>
   /** Changes at once: the operation is over when it answers. */
   change(command: OperationCommand): Promise<{ pool: Pool; operation: Operation }>
 }
@@ -62,7 +72,10 @@ export const createPoolCommands = (on: {
     const key = request.header?.idempotencyKey ?? ''
     return answers.once(key && `${name} ${request.poolId} ${key}`, () => work(find(request.poolId)))
   }
-  const open = ({ type, request, correlationId, modelRefOf }: OperationCommand, pool: Pool) => {
+  const open = (
+    { type, request, correlationId, modelRefOf }: Omit<OperationCommand, 'eventFor'>,
+    pool: Pool,
+  ) => {
     const modelRef = modelRefOf?.(pool) ?? pool.spec.modelRef
     return operations.begin({
       ...{ type, modelRef, correlationId },
@@ -95,6 +108,15 @@ export const createPoolCommands = (on: {
       once(nameOf(command.type), command.request, async (pool) => {
         if (command.type !== OperationType.DRAIN) refuseUnmanaged(pool)
         return { operation: begin(command, pool) }
+      }),
+    carryOut: ({ check, work, ...command }) =>
+      once(nameOf(command.type), command.request, async (pool) => {
+        const current = operations.current(pool.spec.poolId)
+        if (current) throw inProgress(current)
+        check(pool)
+        const operation = open(command, pool)
+        void work(pool, operation)
+        return { operation }
       }),
     change: (command) =>
       once(nameOf(command.type), command.request, async (pool) => {

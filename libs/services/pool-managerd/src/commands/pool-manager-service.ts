@@ -17,6 +17,7 @@ import type { SupervisionEvent } from '@berth/supervision'
 import type { Authority } from '../ingress/authority.ts'
 import type { Pool } from '../pool/pool.ts'
 import { checkNewModel, writtenModel } from '../pools-file/with-model.ts'
+import { refuseBench, runBench } from './bench-pool.ts'
 import { ensureHealthy } from './ensure-healthy.ts'
 import type { Operations } from './operations.ts'
 import { createPoolCommands, type Command } from './pool-commands.ts'
@@ -87,6 +88,13 @@ export const poolManagerService = (options: PoolManagerOptions): RpcService => {
     undrain: now(OperationType.UNDRAIN, { kind: 'undrain' }),
     reload: (request, { correlationId }) =>
       commands.operate({ type: OperationType.RELOAD, correlationId, ...reloading(request) }),
+    bench: (request, { correlationId }) =>
+      commands.carryOut({
+        ...{ type: OperationType.BENCH, request, correlationId },
+        check: (pool) => refuseBench(pool, request.seconds),
+        work: (pool, { operationId }) =>
+          runBench(pool, { operationId, seconds: request.seconds }, { operations, clock }),
+      }),
     listOperations: async ({ poolId, operationId }) => ({
       operations: operations
         .list(poolId === '' ? undefined : commands.find(poolId).spec.poolId)

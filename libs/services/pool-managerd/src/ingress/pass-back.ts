@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { Asked } from './edit-body.ts'
 import { fromEngine } from './headers.ts'
 import { createUsageFilter } from './hide-usage.ts'
@@ -22,12 +22,16 @@ export interface PassBackOptions {
 interface Handling {
   /** What the client gets of a piece, at once. */
   push(piece: Buffer): readonly Buffer[]
-  /** The head the client gets; undefined while it is not known. */
+  /** The head goes ahead of what follows. */
   readonly isHeadKnown: boolean
+  /** What the client gets is one body that we made. */
+  readonly isWhole: boolean
   /** What is left for the client; undefined where the answer is not whole. */
   end(): { readonly status: number; readonly pieces: readonly Buffer[] } | undefined
   usage(): Usage | undefined
 }
+
+const WHOLE = { 'content-type': 'application/json' }
 
 /** Passes an answer back as fast as the gateway reads. */
 export const passBack = (
@@ -38,9 +42,10 @@ export const passBack = (
   const { onPart, end, sinceStart } = options
   const status = answer.statusCode ?? 502
   const isStream = answer.headers['content-type']?.startsWith('text/event-stream') ?? false
-  const handling = handlingOf(status === 200 && isStream && isReadable(answer), status, options)
+  const isEditable = status === 200 && isStream && isReadable(answer)
+  const handling = isEditable ? editsUndone(status, options) : asItIs(status, answer, isStream)
   let firstByteMs: number | undefined
-  const writeHead = (code: number, headers = fromEngine(answer.headers)) => {
+  const writeHead = (code: number, headers: OutgoingHttpHeaders) => {
     if (res.headersSent || res.destroyed) return
     const { instanceId } = options
     res.writeHead(code, { ...headers, 'berth-instance': instanceId, trailer: 'Berth-Usage' })
@@ -54,7 +59,7 @@ export const passBack = (
     res.once('drain', () => answer.resume())
   }
   if (handling.isHeadKnown) {
-    writeHead(status)
+    writeHead(status, fromEngine(answer.headers))
     // The head says that the engine works, long before its first token.
     res.flushHeaders()
   }
@@ -67,7 +72,7 @@ export const passBack = (
     // 'end' comes for a body that broke off too.
     const last = answer.complete ? handling.end() : undefined
     if (!last) return end({ kind: 'broken' })
-    writeHead(last.status, { 'content-type': 'application/json' })
+    writeHead(last.status, handling.isWhole ? WHOLE : fromEngine(answer.headers))
     write(last.pieces)
     const usage = handling.usage()
     if (usage && !res.destroyed)
@@ -85,20 +90,23 @@ export const passBack = (
 const isReadable = ({ headers }: IncomingMessage): boolean =>
   (headers['content-encoding'] ?? 'identity') === 'identity'
 
-const handlingOf = (
-  isEditable: boolean,
-  status: number,
-  { asked, mustStream }: PassBackOptions,
-): Handling => {
-  if (isEditable && asked?.stream === 'no' && mustStream) return makeWhole()
-  if (isEditable && asked?.stream === 'yes' && !asked.usage) return hideUsage(status)
-  return asItIs(status)
+const editsUndone = (status: number, { asked, mustStream }: PassBackOptions): Handling => {
+  if (asked?.stream === 'no' && mustStream) return makeWhole()
+  return asked?.stream === 'yes' && !asked.usage ? hideUsage(status) : asItComes(status)
 }
 
-const asItIs = (status: number): Handling => {
+/** A body that is no stream and not longer is passed in one piece, once it is whole. */
+const HELD_MAX_BYTES = 65_536
+
+const asItIs = (status: number, { headers }: IncomingMessage, isStream: boolean): Handling => {
+  const length = Number(headers['content-length'] ?? Number.NaN)
+  return !isStream && length <= HELD_MAX_BYTES ? inOnePiece(status) : asItComes(status)
+}
+
+const asItComes = (status: number): Handling => {
   const tail = createUsageTail()
   return {
-    isHeadKnown: true,
+    ...{ isHeadKnown: true, isWhole: false },
     push: (piece) => {
       tail.push(piece)
       return [piece]
@@ -108,10 +116,26 @@ const asItIs = (status: number): Handling => {
   }
 }
 
+/** One write where there were three; and one that breaks off has sent nothing, and may be retried. */
+const inOnePiece = (status: number): Handling => {
+  const tail = createUsageTail()
+  const pieces: Buffer[] = []
+  return {
+    ...{ isHeadKnown: false, isWhole: false },
+    push: (piece) => {
+      tail.push(piece)
+      pieces.push(piece)
+      return []
+    },
+    end: () => ({ status, pieces }),
+    usage: tail.read,
+  }
+}
+
 const hideUsage = (status: number): Handling => {
   const filter = createUsageFilter()
   return {
-    isHeadKnown: true,
+    ...{ isHeadKnown: true, isWhole: false },
     push: filter.push,
     end: () => ({ status, pieces: filter.end() }),
     usage: filter.read,
@@ -121,7 +145,7 @@ const hideUsage = (status: number): Handling => {
 const makeWhole = (): Handling => {
   const builder = createAnswerBuilder()
   return {
-    isHeadKnown: false,
+    ...{ isHeadKnown: false, isWhole: true },
     push: (piece) => {
       builder.push(piece)
       return []

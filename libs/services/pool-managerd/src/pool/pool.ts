@@ -62,6 +62,7 @@ export class Pool implements Disposable {
   #relayedBytes = 0
   #answered = 0
   #wasReady = false
+  #shown = ''
   #lastKind: PoolStateKind = 'stopped'
   #modelKept = Promise.resolve()
 
@@ -296,8 +297,11 @@ export class Pool implements Disposable {
     this.#lastKind = state.kind
     // A drain may be given up by itself, so it is the state that tells.
     this.#keepIntent({ ...this.#intent, isDrained: isCordoned })
-    this.#onSnapshotChange(isReady === this.#wasReady ? 'urgent' : 'now')
+    const shown = shownOf(this.supervised)
+    if (isReady !== this.#wasReady) this.#onSnapshotChange('now')
+    else if (shown !== this.#shown) this.#onSnapshotChange('urgent')
     this.#wasReady = isReady
+    this.#shown = shown
     if (!isReady) this.#whileIdle?.abort()
     else if (this.#servingId !== state.instanceId) {
       this.#servingId = state.instanceId
@@ -312,4 +316,15 @@ export class Pool implements Disposable {
     if (this.spec.hasOwnSlots || 'fact' in result || result.slots === undefined) return
     this.slots.resize(result.slots)
   }
+}
+
+/** What a snapshot shows of it, as one text: a check that finds all as it was is no news. */
+const shownOf = (supervised: Supervised): string => {
+  const { state, since, model, reason, lastError, history } = supervised
+  const { transitions, reload, isCordoned } = supervised
+  const isDegraded = 'isDegraded' in state && state.isDegraded
+  const last = transitions.at(-1)?.at
+  return [state.kind, since, isDegraded, last, history.total, reload?.phase, isCordoned, model]
+    .join(' ')
+    .concat('\n', reason, '\n', lastError)
 }

@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file berth/v1/pool_manager.proto.
  */
 export const file_berth_v1_pool_manager: GenFile = /*@__PURE__*/
-  fileDesc("ChtiZXJ0aC92MS9wb29sX21hbmFnZXIucHJvdG8SCGJlcnRoLnYxIjYKDUNvbW1hbmRIZWFkZXISDAoEdGVybRgBIAEoBBIXCg9pZGVtcG90ZW5jeV9rZXkYAiABKAkiEAoOR2V0SG9zdFJlcXVlc3QiNwoPR2V0SG9zdFJlc3BvbnNlEiQKBGhvc3QYASABKAsyFi5iZXJ0aC52MS5Ib3N0U25hcHNob3QiIwoQR2V0U3RhdHVzUmVxdWVzdBIPCgdwb29sX2lkGAEgASgJIjEKEUdldFN0YXR1c1Jlc3BvbnNlEhwKBHBvb2wYASABKAsyDi5iZXJ0aC52MS5Qb29sIioKF0xpc3RMb2FkZWRNb2RlbHNSZXF1ZXN0Eg8KB3Bvb2xfaWQYASABKAkiQQoYTGlzdExvYWRlZE1vZGVsc1Jlc3BvbnNlEiUKBm1vZGVscxgBIAMoCzIVLmJlcnRoLnYxLkxvYWRlZE1vZGVsIkcKC0xvYWRlZE1vZGVsEg8KB3Bvb2xfaWQYASABKAkSJwoFbW9kZWwYAiABKAsyGC5iZXJ0aC52MS5Nb2RlbFJlc2lkZW5jeSJQChRFbnN1cmVIZWFsdGh5UmVxdWVzdBInCgZoZWFkZXIYASABKAsyFy5iZXJ0aC52MS5Db21tYW5kSGVhZGVyEg8KB3Bvb2xfaWQYAiABKAkiNQoVRW5zdXJlSGVhbHRoeVJlc3BvbnNlEhwKBHBvb2wYASABKAsyDi5iZXJ0aC52MS5Qb29sIkgKDFN0YXJ0UmVxdWVzdBInCgZoZWFkZXIYASABKAsyFy5iZXJ0aC52MS5Db21tYW5kSGVhZGVyEg8KB3Bvb2xfaWQYAiABKAkiNwoNU3RhcnRSZXNwb25zZRImCglvcGVyYXRpb24YASABKAsyEy5iZXJ0aC52MS5PcGVyYXRpb24iXAoLU3RvcFJlcXVlc3QSJwoGaGVhZGVyGAEgASgLMhcuYmVydGgudjEuQ29tbWFuZEhlYWRlchIPCgdwb29sX2lkGAIgASgJEhMKC2RlYWRsaW5lX21zGAMgASgNIjYKDFN0b3BSZXNwb25zZRImCglvcGVyYXRpb24YASABKAsyEy5iZXJ0aC52MS5PcGVyYXRpb24iXwoOUmVzdGFydFJlcXVlc3QSJwoGaGVhZGVyGAEgASgLMhcuYmVydGgudjEuQ29tbWFuZEhlYWRlchIPCgdwb29sX2lkGAIgASgJEhMKC2RlYWRsaW5lX21zGAMgASgNIjkKD1Jlc3RhcnRSZXNwb25zZRImCglvcGVyYXRpb24YASABKAsyEy5iZXJ0aC52MS5PcGVyYXRpb24iUAoUUmVzZXRSZXN0YXJ0c1JlcXVlc3QSJwoGaGVhZGVyGAEgASgLMhcuYmVydGgudjEuQ29tbWFuZEhlYWRlchIPCgdwb29sX2lkGAIgASgJIl0KFVJlc2V0UmVzdGFydHNSZXNwb25zZRIcCgRwb29sGAEgASgLMg4uYmVydGgudjEuUG9vbBImCglvcGVyYXRpb24YAiABKAsyEy5iZXJ0aC52MS5PcGVyYXRpb24iiwEKDERyYWluUmVxdWVzdBInCgZoZWFkZXIYASABKAsyFy5iZXJ0aC52MS5Db21tYW5kSGVhZGVyEg8KB3Bvb2xfaWQYAiABKAkSEwoLZGVhZGxpbmVfbXMYAyABKA0SLAoLb25fZGVhZGxpbmUYBCABKA4yFy5iZXJ0aC52MS5EcmFpbkRlYWRsaW5lIjcKDURyYWluUmVzcG9uc2USJgoJb3BlcmF0aW9uGAEgASgLMhMuYmVydGgudjEuT3BlcmF0aW9uIkoKDlVuZHJhaW5SZXF1ZXN0EicKBmhlYWRlchgBIAEoCzIXLmJlcnRoLnYxLkNvbW1hbmRIZWFkZXISDwoHcG9vbF9pZBgCIAEoCSJXCg9VbmRyYWluUmVzcG9uc2USHAoEcG9vbBgBIAEoCzIOLmJlcnRoLnYxLlBvb2wSJgoJb3BlcmF0aW9uGAIgASgLMhMuYmVydGgudjEuT3BlcmF0aW9uIqMBCg1SZWxvYWRSZXF1ZXN0EicKBmhlYWRlchgBIAEoCzIXLmJlcnRoLnYxLkNvbW1hbmRIZWFkZXISDwoHcG9vbF9pZBgCIAEoCRIVCg1uZXdfbW9kZWxfcmVmGAMgASgJEhMKC2RlYWRsaW5lX21zGAQgASgNEiwKC29uX2RlYWRsaW5lGAUgASgOMhcuYmVydGgudjEuRHJhaW5EZWFkbGluZSI4Cg5SZWxvYWRSZXNwb25zZRImCglvcGVyYXRpb24YASABKAsyEy5iZXJ0aC52MS5PcGVyYXRpb24iPgoVTGlzdE9wZXJhdGlvbnNSZXF1ZXN0Eg8KB3Bvb2xfaWQYASABKAkSFAoMb3BlcmF0aW9uX2lkGAIgASgJIkEKFkxpc3RPcGVyYXRpb25zUmVzcG9uc2USJwoKb3BlcmF0aW9ucxgBIAMoCzITLmJlcnRoLnYxLk9wZXJhdGlvbiItChVXYXRjaE9wZXJhdGlvblJlcXVlc3QSFAoMb3BlcmF0aW9uX2lkGAEgASgJIkAKFldhdGNoT3BlcmF0aW9uUmVzcG9uc2USJgoJb3BlcmF0aW9uGAEgASgLMhMuYmVydGgudjEuT3BlcmF0aW9uIkAKDlRhaWxMb2dSZXF1ZXN0Eg8KB3Bvb2xfaWQYASABKAkSDQoFbGluZXMYAiABKA0SDgoGZm9sbG93GAMgASgIIiAKD1RhaWxMb2dSZXNwb25zZRINCgVsaW5lcxgBIAMoCSJ2ChZJbnN0YWxsTGVhc2VLZXlSZXF1ZXN0EgwKBHRlcm0YASABKAQSDgoGa2V5X2lkGAIgASgJEgsKA2tleRgDIAEoDBIRCglsZWFkZXJfaWQYBCABKAkSDQoFZXBvY2gYBSABKAQSDwoHaG9zdF9pZBgGIAEoCSIqChdJbnN0YWxsTGVhc2VLZXlSZXNwb25zZRIPCgdrZXlfaWRzGAEgAygJKmMKDURyYWluRGVhZGxpbmUSHgoaRFJBSU5fREVBRExJTkVfVU5TUEVDSUZJRUQQABIYChREUkFJTl9ERUFETElORV9GT1JDRRABEhgKFERSQUlOX0RFQURMSU5FX0FCT1JUEAIyxwgKElBvb2xNYW5hZ2VyU2VydmljZRI+CgdHZXRIb3N0EhguYmVydGgudjEuR2V0SG9zdFJlcXVlc3QaGS5iZXJ0aC52MS5HZXRIb3N0UmVzcG9uc2USRAoJR2V0U3RhdHVzEhouYmVydGgudjEuR2V0U3RhdHVzUmVxdWVzdBobLmJlcnRoLnYxLkdldFN0YXR1c1Jlc3BvbnNlElkKEExpc3RMb2FkZWRNb2RlbHMSIS5iZXJ0aC52MS5MaXN0TG9hZGVkTW9kZWxzUmVxdWVzdBoiLmJlcnRoLnYxLkxpc3RMb2FkZWRNb2RlbHNSZXNwb25zZRJQCg1FbnN1cmVIZWFsdGh5Eh4uYmVydGgudjEuRW5zdXJlSGVhbHRoeVJlcXVlc3QaHy5iZXJ0aC52MS5FbnN1cmVIZWFsdGh5UmVzcG9uc2USOAoFU3RhcnQSFi5iZXJ0aC52MS5TdGFydFJlcXVlc3QaFy5iZXJ0aC52MS5TdGFydFJlc3BvbnNlEjUKBFN0b3ASFS5iZXJ0aC52MS5TdG9wUmVxdWVzdBoWLmJlcnRoLnYxLlN0b3BSZXNwb25zZRI+CgdSZXN0YXJ0EhguYmVydGgudjEuUmVzdGFydFJlcXVlc3QaGS5iZXJ0aC52MS5SZXN0YXJ0UmVzcG9uc2USUAoNUmVzZXRSZXN0YXJ0cxIeLmJlcnRoLnYxLlJlc2V0UmVzdGFydHNSZXF1ZXN0Gh8uYmVydGgudjEuUmVzZXRSZXN0YXJ0c1Jlc3BvbnNlEjgKBURyYWluEhYuYmVydGgudjEuRHJhaW5SZXF1ZXN0GhcuYmVydGgudjEuRHJhaW5SZXNwb25zZRI+CgdVbmRyYWluEhguYmVydGgudjEuVW5kcmFpblJlcXVlc3QaGS5iZXJ0aC52MS5VbmRyYWluUmVzcG9uc2USOwoGUmVsb2FkEhcuYmVydGgudjEuUmVsb2FkUmVxdWVzdBoYLmJlcnRoLnYxLlJlbG9hZFJlc3BvbnNlElMKDkxpc3RPcGVyYXRpb25zEh8uYmVydGgudjEuTGlzdE9wZXJhdGlvbnNSZXF1ZXN0GiAuYmVydGgudjEuTGlzdE9wZXJhdGlvbnNSZXNwb25zZRJVCg5XYXRjaE9wZXJhdGlvbhIfLmJlcnRoLnYxLldhdGNoT3BlcmF0aW9uUmVxdWVzdBogLmJlcnRoLnYxLldhdGNoT3BlcmF0aW9uUmVzcG9uc2UwARJACgdUYWlsTG9nEhguYmVydGgudjEuVGFpbExvZ1JlcXVlc3QaGS5iZXJ0aC52MS5UYWlsTG9nUmVzcG9uc2UwARJWCg9JbnN0YWxsTGVhc2VLZXkSIC5iZXJ0aC52MS5JbnN0YWxsTGVhc2VLZXlSZXF1ZXN0GiEuYmVydGgudjEuSW5zdGFsbExlYXNlS2V5UmVzcG9uc2ViBnByb3RvMw", [file_berth_v1_snapshot]);
+  fileDesc("ChtiZXJ0aC92MS9wb29sX21hbmFnZXIucHJvdG8SCGJlcnRoLnYxIjYKDUNvbW1hbmRIZWFkZXISDAoEdGVybRgBIAEoBBIXCg9pZGVtcG90ZW5jeV9rZXkYAiABKAkiEAoOR2V0SG9zdFJlcXVlc3QiNwoPR2V0SG9zdFJlc3BvbnNlEiQKBGhvc3QYASABKAsyFi5iZXJ0aC52MS5Ib3N0U25hcHNob3QiIwoQR2V0U3RhdHVzUmVxdWVzdBIPCgdwb29sX2lkGAEgASgJIjEKEUdldFN0YXR1c1Jlc3BvbnNlEhwKBHBvb2wYASABKAsyDi5iZXJ0aC52MS5Qb29sIioKF0xpc3RMb2FkZWRNb2RlbHNSZXF1ZXN0Eg8KB3Bvb2xfaWQYASABKAkiQQoYTGlzdExvYWRlZE1vZGVsc1Jlc3BvbnNlEiUKBm1vZGVscxgBIAMoCzIVLmJlcnRoLnYxLkxvYWRlZE1vZGVsIkcKC0xvYWRlZE1vZGVsEg8KB3Bvb2xfaWQYASABKAkSJwoFbW9kZWwYAiABKAsyGC5iZXJ0aC52MS5Nb2RlbFJlc2lkZW5jeSJQChRFbnN1cmVIZWFsdGh5UmVxdWVzdBInCgZoZWFkZXIYASABKAsyFy5iZXJ0aC52MS5Db21tYW5kSGVhZGVyEg8KB3Bvb2xfaWQYAiABKAkiNQoVRW5zdXJlSGVhbHRoeVJlc3BvbnNlEhwKBHBvb2wYASABKAsyDi5iZXJ0aC52MS5Qb29sIkgKDFN0YXJ0UmVxdWVzdBInCgZoZWFkZXIYASABKAsyFy5iZXJ0aC52MS5Db21tYW5kSGVhZGVyEg8KB3Bvb2xfaWQYAiABKAkiNwoNU3RhcnRSZXNwb25zZRImCglvcGVyYXRpb24YASABKAsyEy5iZXJ0aC52MS5PcGVyYXRpb24iXAoLU3RvcFJlcXVlc3QSJwoGaGVhZGVyGAEgASgLMhcuYmVydGgudjEuQ29tbWFuZEhlYWRlchIPCgdwb29sX2lkGAIgASgJEhMKC2RlYWRsaW5lX21zGAMgASgNIjYKDFN0b3BSZXNwb25zZRImCglvcGVyYXRpb24YASABKAsyEy5iZXJ0aC52MS5PcGVyYXRpb24iXwoOUmVzdGFydFJlcXVlc3QSJwoGaGVhZGVyGAEgASgLMhcuYmVydGgudjEuQ29tbWFuZEhlYWRlchIPCgdwb29sX2lkGAIgASgJEhMKC2RlYWRsaW5lX21zGAMgASgNIjkKD1Jlc3RhcnRSZXNwb25zZRImCglvcGVyYXRpb24YASABKAsyEy5iZXJ0aC52MS5PcGVyYXRpb24iUAoUUmVzZXRSZXN0YXJ0c1JlcXVlc3QSJwoGaGVhZGVyGAEgASgLMhcuYmVydGgudjEuQ29tbWFuZEhlYWRlchIPCgdwb29sX2lkGAIgASgJIl0KFVJlc2V0UmVzdGFydHNSZXNwb25zZRIcCgRwb29sGAEgASgLMg4uYmVydGgudjEuUG9vbBImCglvcGVyYXRpb24YAiABKAsyEy5iZXJ0aC52MS5PcGVyYXRpb24iiwEKDERyYWluUmVxdWVzdBInCgZoZWFkZXIYASABKAsyFy5iZXJ0aC52MS5Db21tYW5kSGVhZGVyEg8KB3Bvb2xfaWQYAiABKAkSEwoLZGVhZGxpbmVfbXMYAyABKA0SLAoLb25fZGVhZGxpbmUYBCABKA4yFy5iZXJ0aC52MS5EcmFpbkRlYWRsaW5lIjcKDURyYWluUmVzcG9uc2USJgoJb3BlcmF0aW9uGAEgASgLMhMuYmVydGgudjEuT3BlcmF0aW9uIkoKDlVuZHJhaW5SZXF1ZXN0EicKBmhlYWRlchgBIAEoCzIXLmJlcnRoLnYxLkNvbW1hbmRIZWFkZXISDwoHcG9vbF9pZBgCIAEoCSJXCg9VbmRyYWluUmVzcG9uc2USHAoEcG9vbBgBIAEoCzIOLmJlcnRoLnYxLlBvb2wSJgoJb3BlcmF0aW9uGAIgASgLMhMuYmVydGgudjEuT3BlcmF0aW9uIqMBCg1SZWxvYWRSZXF1ZXN0EicKBmhlYWRlchgBIAEoCzIXLmJlcnRoLnYxLkNvbW1hbmRIZWFkZXISDwoHcG9vbF9pZBgCIAEoCRIVCg1uZXdfbW9kZWxfcmVmGAMgASgJEhMKC2RlYWRsaW5lX21zGAQgASgNEiwKC29uX2RlYWRsaW5lGAUgASgOMhcuYmVydGgudjEuRHJhaW5EZWFkbGluZSI4Cg5SZWxvYWRSZXNwb25zZRImCglvcGVyYXRpb24YASABKAsyEy5iZXJ0aC52MS5PcGVyYXRpb24iWQoMQmVuY2hSZXF1ZXN0EicKBmhlYWRlchgBIAEoCzIXLmJlcnRoLnYxLkNvbW1hbmRIZWFkZXISDwoHcG9vbF9pZBgCIAEoCRIPCgdzZWNvbmRzGAMgASgNIjcKDUJlbmNoUmVzcG9uc2USJgoJb3BlcmF0aW9uGAEgASgLMhMuYmVydGgudjEuT3BlcmF0aW9uIj4KFUxpc3RPcGVyYXRpb25zUmVxdWVzdBIPCgdwb29sX2lkGAEgASgJEhQKDG9wZXJhdGlvbl9pZBgCIAEoCSJBChZMaXN0T3BlcmF0aW9uc1Jlc3BvbnNlEicKCm9wZXJhdGlvbnMYASADKAsyEy5iZXJ0aC52MS5PcGVyYXRpb24iLQoVV2F0Y2hPcGVyYXRpb25SZXF1ZXN0EhQKDG9wZXJhdGlvbl9pZBgBIAEoCSJAChZXYXRjaE9wZXJhdGlvblJlc3BvbnNlEiYKCW9wZXJhdGlvbhgBIAEoCzITLmJlcnRoLnYxLk9wZXJhdGlvbiJACg5UYWlsTG9nUmVxdWVzdBIPCgdwb29sX2lkGAEgASgJEg0KBWxpbmVzGAIgASgNEg4KBmZvbGxvdxgDIAEoCCIgCg9UYWlsTG9nUmVzcG9uc2USDQoFbGluZXMYASADKAkidgoWSW5zdGFsbExlYXNlS2V5UmVxdWVzdBIMCgR0ZXJtGAEgASgEEg4KBmtleV9pZBgCIAEoCRILCgNrZXkYAyABKAwSEQoJbGVhZGVyX2lkGAQgASgJEg0KBWVwb2NoGAUgASgEEg8KB2hvc3RfaWQYBiABKAkiKgoXSW5zdGFsbExlYXNlS2V5UmVzcG9uc2USDwoHa2V5X2lkcxgBIAMoCSpjCg1EcmFpbkRlYWRsaW5lEh4KGkRSQUlOX0RFQURMSU5FX1VOU1BFQ0lGSUVEEAASGAoURFJBSU5fREVBRExJTkVfRk9SQ0UQARIYChREUkFJTl9ERUFETElORV9BQk9SVBACMoEJChJQb29sTWFuYWdlclNlcnZpY2USPgoHR2V0SG9zdBIYLmJlcnRoLnYxLkdldEhvc3RSZXF1ZXN0GhkuYmVydGgudjEuR2V0SG9zdFJlc3BvbnNlEkQKCUdldFN0YXR1cxIaLmJlcnRoLnYxLkdldFN0YXR1c1JlcXVlc3QaGy5iZXJ0aC52MS5HZXRTdGF0dXNSZXNwb25zZRJZChBMaXN0TG9hZGVkTW9kZWxzEiEuYmVydGgudjEuTGlzdExvYWRlZE1vZGVsc1JlcXVlc3QaIi5iZXJ0aC52MS5MaXN0TG9hZGVkTW9kZWxzUmVzcG9uc2USUAoNRW5zdXJlSGVhbHRoeRIeLmJlcnRoLnYxLkVuc3VyZUhlYWx0aHlSZXF1ZXN0Gh8uYmVydGgudjEuRW5zdXJlSGVhbHRoeVJlc3BvbnNlEjgKBVN0YXJ0EhYuYmVydGgudjEuU3RhcnRSZXF1ZXN0GhcuYmVydGgudjEuU3RhcnRSZXNwb25zZRI1CgRTdG9wEhUuYmVydGgudjEuU3RvcFJlcXVlc3QaFi5iZXJ0aC52MS5TdG9wUmVzcG9uc2USPgoHUmVzdGFydBIYLmJlcnRoLnYxLlJlc3RhcnRSZXF1ZXN0GhkuYmVydGgudjEuUmVzdGFydFJlc3BvbnNlElAKDVJlc2V0UmVzdGFydHMSHi5iZXJ0aC52MS5SZXNldFJlc3RhcnRzUmVxdWVzdBofLmJlcnRoLnYxLlJlc2V0UmVzdGFydHNSZXNwb25zZRI4CgVEcmFpbhIWLmJlcnRoLnYxLkRyYWluUmVxdWVzdBoXLmJlcnRoLnYxLkRyYWluUmVzcG9uc2USPgoHVW5kcmFpbhIYLmJlcnRoLnYxLlVuZHJhaW5SZXF1ZXN0GhkuYmVydGgudjEuVW5kcmFpblJlc3BvbnNlEjsKBlJlbG9hZBIXLmJlcnRoLnYxLlJlbG9hZFJlcXVlc3QaGC5iZXJ0aC52MS5SZWxvYWRSZXNwb25zZRI4CgVCZW5jaBIWLmJlcnRoLnYxLkJlbmNoUmVxdWVzdBoXLmJlcnRoLnYxLkJlbmNoUmVzcG9uc2USUwoOTGlzdE9wZXJhdGlvbnMSHy5iZXJ0aC52MS5MaXN0T3BlcmF0aW9uc1JlcXVlc3QaIC5iZXJ0aC52MS5MaXN0T3BlcmF0aW9uc1Jlc3BvbnNlElUKDldhdGNoT3BlcmF0aW9uEh8uYmVydGgudjEuV2F0Y2hPcGVyYXRpb25SZXF1ZXN0GiAuYmVydGgudjEuV2F0Y2hPcGVyYXRpb25SZXNwb25zZTABEkAKB1RhaWxMb2cSGC5iZXJ0aC52MS5UYWlsTG9nUmVxdWVzdBoZLmJlcnRoLnYxLlRhaWxMb2dSZXNwb25zZTABElYKD0luc3RhbGxMZWFzZUtleRIgLmJlcnRoLnYxLkluc3RhbGxMZWFzZUtleVJlcXVlc3QaIS5iZXJ0aC52MS5JbnN0YWxsTGVhc2VLZXlSZXNwb25zZWIGcHJvdG8z", [file_berth_v1_snapshot]);
 
 /**
  * @generated from message berth.v1.CommandHeader
@@ -526,6 +526,52 @@ export const ReloadResponseSchema: GenMessage<ReloadResponse> = /*@__PURE__*/
   messageDesc(file_berth_v1_pool_manager, 23);
 
 /**
+ * @generated from message berth.v1.BenchRequest
+ */
+export type BenchRequest = Message<"berth.v1.BenchRequest"> & {
+  /**
+   * @generated from field: berth.v1.CommandHeader header = 1;
+   */
+  header?: CommandHeader | undefined;
+
+  /**
+   * @generated from field: string pool_id = 2;
+   */
+  poolId: string;
+
+  /**
+   * How long it may take, 60 at most. 0: 10.
+   *
+   * @generated from field: uint32 seconds = 3;
+   */
+  seconds: number;
+};
+
+/**
+ * Describes the message berth.v1.BenchRequest.
+ * Use `create(BenchRequestSchema)` to create a new message.
+ */
+export const BenchRequestSchema: GenMessage<BenchRequest> = /*@__PURE__*/
+  messageDesc(file_berth_v1_pool_manager, 24);
+
+/**
+ * @generated from message berth.v1.BenchResponse
+ */
+export type BenchResponse = Message<"berth.v1.BenchResponse"> & {
+  /**
+   * @generated from field: berth.v1.Operation operation = 1;
+   */
+  operation?: Operation | undefined;
+};
+
+/**
+ * Describes the message berth.v1.BenchResponse.
+ * Use `create(BenchResponseSchema)` to create a new message.
+ */
+export const BenchResponseSchema: GenMessage<BenchResponse> = /*@__PURE__*/
+  messageDesc(file_berth_v1_pool_manager, 25);
+
+/**
  * @generated from message berth.v1.ListOperationsRequest
  */
 export type ListOperationsRequest = Message<"berth.v1.ListOperationsRequest"> & {
@@ -549,7 +595,7 @@ export type ListOperationsRequest = Message<"berth.v1.ListOperationsRequest"> & 
  * Use `create(ListOperationsRequestSchema)` to create a new message.
  */
 export const ListOperationsRequestSchema: GenMessage<ListOperationsRequest> = /*@__PURE__*/
-  messageDesc(file_berth_v1_pool_manager, 24);
+  messageDesc(file_berth_v1_pool_manager, 26);
 
 /**
  * @generated from message berth.v1.ListOperationsResponse
@@ -566,7 +612,7 @@ export type ListOperationsResponse = Message<"berth.v1.ListOperationsResponse"> 
  * Use `create(ListOperationsResponseSchema)` to create a new message.
  */
 export const ListOperationsResponseSchema: GenMessage<ListOperationsResponse> = /*@__PURE__*/
-  messageDesc(file_berth_v1_pool_manager, 25);
+  messageDesc(file_berth_v1_pool_manager, 27);
 
 /**
  * @generated from message berth.v1.WatchOperationRequest
@@ -583,7 +629,7 @@ export type WatchOperationRequest = Message<"berth.v1.WatchOperationRequest"> & 
  * Use `create(WatchOperationRequestSchema)` to create a new message.
  */
 export const WatchOperationRequestSchema: GenMessage<WatchOperationRequest> = /*@__PURE__*/
-  messageDesc(file_berth_v1_pool_manager, 26);
+  messageDesc(file_berth_v1_pool_manager, 28);
 
 /**
  * The operation as it is now, then on each change; the stream ends after a terminal status.
@@ -602,7 +648,7 @@ export type WatchOperationResponse = Message<"berth.v1.WatchOperationResponse"> 
  * Use `create(WatchOperationResponseSchema)` to create a new message.
  */
 export const WatchOperationResponseSchema: GenMessage<WatchOperationResponse> = /*@__PURE__*/
-  messageDesc(file_berth_v1_pool_manager, 27);
+  messageDesc(file_berth_v1_pool_manager, 29);
 
 /**
  * @generated from message berth.v1.TailLogRequest
@@ -631,7 +677,7 @@ export type TailLogRequest = Message<"berth.v1.TailLogRequest"> & {
  * Use `create(TailLogRequestSchema)` to create a new message.
  */
 export const TailLogRequestSchema: GenMessage<TailLogRequest> = /*@__PURE__*/
-  messageDesc(file_berth_v1_pool_manager, 28);
+  messageDesc(file_berth_v1_pool_manager, 30);
 
 /**
  * @generated from message berth.v1.TailLogResponse
@@ -648,7 +694,7 @@ export type TailLogResponse = Message<"berth.v1.TailLogResponse"> & {
  * Use `create(TailLogResponseSchema)` to create a new message.
  */
 export const TailLogResponseSchema: GenMessage<TailLogResponse> = /*@__PURE__*/
-  messageDesc(file_berth_v1_pool_manager, 29);
+  messageDesc(file_berth_v1_pool_manager, 31);
 
 /**
  * @generated from message berth.v1.InstallLeaseKeyRequest
@@ -695,7 +741,7 @@ export type InstallLeaseKeyRequest = Message<"berth.v1.InstallLeaseKeyRequest"> 
  * Use `create(InstallLeaseKeyRequestSchema)` to create a new message.
  */
 export const InstallLeaseKeyRequestSchema: GenMessage<InstallLeaseKeyRequest> = /*@__PURE__*/
-  messageDesc(file_berth_v1_pool_manager, 30);
+  messageDesc(file_berth_v1_pool_manager, 32);
 
 /**
  * @generated from message berth.v1.InstallLeaseKeyResponse
@@ -714,7 +760,7 @@ export type InstallLeaseKeyResponse = Message<"berth.v1.InstallLeaseKeyResponse"
  * Use `create(InstallLeaseKeyResponseSchema)` to create a new message.
  */
 export const InstallLeaseKeyResponseSchema: GenMessage<InstallLeaseKeyResponse> = /*@__PURE__*/
-  messageDesc(file_berth_v1_pool_manager, 31);
+  messageDesc(file_berth_v1_pool_manager, 33);
 
 /**
  * @generated from enum berth.v1.DrainDeadline
@@ -852,6 +898,16 @@ export const PoolManagerService: GenService<{
     methodKind: "unary";
     input: typeof ReloadRequestSchema;
     output: typeof ReloadResponseSchema;
+  },
+  /**
+   * Measures the engine with generations of its own, which take slots as requests do.
+   *
+   * @generated from rpc berth.v1.PoolManagerService.Bench
+   */
+  bench: {
+    methodKind: "unary";
+    input: typeof BenchRequestSchema;
+    output: typeof BenchResponseSchema;
   },
   /**
    * What this host remembers, the newest first.
