@@ -22,6 +22,7 @@ import { restartMs, startMsBy } from './estimate.ts'
 import { grant, voidLease } from './grant.ts'
 import { closeWait, endWait, factsOf, refuse, rejectAsk, turnAway } from './job-end.ts'
 import type { Ask, JobSpec } from './job-spec.ts'
+import { waitLimitMs } from './wait-limit.ts'
 import {
   refuseDuplicate,
   refuseEvicted,
@@ -209,7 +210,7 @@ const toOffer = (core: Core, { gatewayId }: Gateway, ask: Ask): JobOffer<Waiting
   const arrivedAtMs = now - Math.min(ask.waitedMs, MAX_WAITED_MS)
   return {
     ...{ jobId, modelId: spec.modelId, jobClass: spec.jobClass, tenant: spec.tenant },
-    costTokens: Math.ceil(spec.promptTokens + expectedTokensOf(core, spec)),
+    costTokens: Math.ceil(spec.promptTokens + expectedTokensOf(core, spec) * (spec.answers ?? 1)),
     arrivedAtMs,
     expiresAtMs: arrivedAtMs + waitLimitMs(core, spec),
     payload: {
@@ -217,6 +218,7 @@ const toOffer = (core: Core, { gatewayId }: Gateway, ask: Ask): JobOffer<Waiting
       toldReason: '',
       isModelInDoubt: !isKnown(core, spec),
       lookedAtPass: -1,
+      declinesSinceMs: undefined,
       demandKey: undefined,
     },
   }
@@ -228,9 +230,3 @@ const isKnown = (core: Core, { modelId }: JobSpec): boolean =>
 
 const mayStillAppear = (core: Core, decision: Decision): boolean =>
   decision.kind === 'impossible' && decision.reason === 'MODEL_NOT_FOUND' && isSettling(core)
-
-/** Milliseconds from arrival after which a job no longer waits. */
-const waitLimitMs = (core: Core, spec: JobSpec): number => {
-  const limitMs = spec.maxWaitMs || core.policy.maxWaitMs[spec.jobClass]
-  return spec.deadlineMs > 0 ? Math.min(limitMs, spec.deadlineMs) : limitMs
-}

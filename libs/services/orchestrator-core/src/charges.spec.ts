@@ -44,6 +44,13 @@ describe('a token budget', () => {
     expect(assign(rig, 'j1', { maxTokens: 0 }).remaining).toEqual({ tokens: 25 })
   })
 
+  it('[004-09a] sets aside what each of several answers may take', () => {
+    const rig = charged({ tokensPerDay: 100 })
+    expect(assign(rig, 'j1', { answers: 3 }).remaining).toEqual({ tokens: 65 })
+    rig.coordinator.onAcquire(1, ask('j2', { ...byKey, answers: 7 }))
+    expect(rig.take(1)).toMatchObject([{ kind: 'rejected', reason: 'BUDGET_EXHAUSTED' }])
+  })
+
   it('sets no output aside for a route that produces none', () => {
     const rig = charged({ tokensPerDay: 100 })
     rig.joinHost('h1', [pool('p1', { supports: routes('/v1/embeddings') })], { revision: 2 })

@@ -183,7 +183,9 @@ const accountsOf = (core: Core, live: LiveLease): BudgetAccount[] => {
 /** The most a job should cost: the whole prompt, and all it may produce. */
 const estimate = (core: Core, spec: JobSpec, decision: Decision): Amounts => {
   const { prices, reserveTokensMax } = core.policy.budgets
-  const tokensOut = ANSWERS_WITHOUT_TOKENS.has(spec.route) ? 0 : spec.maxTokens || reserveTokensMax
+  const { route, maxTokens, answers = 1 } = spec
+  const isMute = ANSWERS_WITHOUT_TOKENS.has(route)
+  const tokensOut = isMute ? 0 : (maxTokens || reserveTokensMax) * answers
   const timeMs =
     decision.kind === 'assigned'
       ? decision.predictedEndMs
@@ -191,7 +193,7 @@ const estimate = (core: Core, spec: JobSpec, decision: Decision): Amounts => {
   return {
     tokens: spec.promptTokens + tokensOut,
     timeMs: toWhole(timeMs),
-    costMicros: costMicrosOf(prices.get(spec.modelId), spec.promptTokens, tokensOut),
+    costMicros: toWhole(costMicrosOf(prices.get(spec.modelId), spec.promptTokens, tokensOut)),
   }
 }
 
@@ -214,7 +216,7 @@ const chargeOf = (core: Core, modelId: ModelId | undefined, result: LeaseResult)
       return {
         tokens: tokensIn + tokensOut,
         timeMs: toWhole(result.firstTokenMs + result.decodeMs),
-        costMicros: costMicrosOf(price, tokensIn, tokensOut),
+        costMicros: toWhole(costMicrosOf(price, tokensIn, tokensOut)),
       }
     }
     case 'refused':

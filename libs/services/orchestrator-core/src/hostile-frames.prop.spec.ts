@@ -33,6 +33,7 @@ const job = fc.record(
   {
     maxTokens: u32,
     promptTokens: u32,
+    answers: u32,
     requiredCtx: u32,
     expectedTokens: u32,
     deadlineMs: u32,

@@ -11,6 +11,8 @@ type Demand = Omit<
 export interface JobSpec extends Demand {
   readonly jobClass: JobClass
   readonly maxTokens: number
+  /** Answers it asks for, each of up to `maxTokens`. Absent: one. */
+  readonly answers?: number
   readonly maxWaitMs: number
   readonly deadlineMs: number
   /** Tokens the client expects to be produced; reserves nothing. */

@@ -20,6 +20,9 @@ import type { Hello, LiveLease, UnsettledRelease } from './session-signal.ts'
 /** Pools a job may name in each of its lists. */
 const NAMED_POOLS_MAX = 64
 
+/** The product with the tokens of one answer stays exact. */
+const ANSWERS_MAX = 4_096
+
 /** A job in core's words. Throws `INVALID_PARAMS` when it lacks a model or names what is no id. */
 export const toJobSpec = (job: Job | undefined): JobSpec => {
   if (!job) throw new BerthError('INVALID_PARAMS', 'The job is missing.')
@@ -29,6 +32,7 @@ export const toJobSpec = (job: Job | undefined): JobSpec => {
     route: job.route,
     jobClass: job.class === WireJobClass.BATCH ? 'batch' : 'interactive',
     maxTokens: job.maxTokens,
+    answers: Math.min(ANSWERS_MAX, Math.max(1, job.answers)),
     requiredCtx: job.requiredCtx,
     maxWaitMs: job.maxWaitMs,
     deadlineMs: job.deadlineMs,

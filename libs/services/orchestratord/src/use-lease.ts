@@ -160,12 +160,12 @@ const NOT_MEASURED: Measured = { tokensIn: 0, tokensOut: 0, firstTokenMs: 0, dec
  * as estimated once the engine has begun to answer, and a token for each event, within its limit.
  */
 const measure = (
-  { promptTokens = 0, maxTokens = 0 }: JobFacts,
+  { promptTokens = 0, maxTokens = 0, answers = 1 }: JobFacts,
   { firstByteAtMs, events }: RelayEnd,
   { sentAtMs, nowMs, usage }: Readings,
 ): Measured => ({
   tokensIn: usage?.tokensIn ?? (events > 0 ? promptTokens : 0),
-  tokensOut: usage?.tokensOut ?? Math.min(events, maxTokens || events),
+  tokensOut: usage?.tokensOut ?? Math.min(events, maxTokens * answers || events),
   firstTokenMs: firstByteAtMs === undefined ? 0 : firstByteAtMs - sentAtMs,
   decodeMs: firstByteAtMs === undefined ? 0 : nowMs - firstByteAtMs,
 })

@@ -87,6 +87,27 @@ describe('what core is told of a request', () => {
     expect([job.budget, job.seed, job.estKvBytes]).toEqual([undefined, undefined, undefined])
   })
 
+  it.each([
+    ['one', {}, 1],
+    ['as many as n says', { n: 3 }, 3],
+    ['as many as are tried to find the best', { n: 2, best_of: 5 }, 5],
+    ['no less than one for a number that is none', { n: -4, best_of: '9' }, 1],
+    ['a bounded number', { n: 1e9 }, 4_096],
+  ])('[004-09a] is how many answers it asks for: %s', async (_, facts, answers) => {
+    expect(await jobOf({}, facts)).toMatchObject({ answers })
+  })
+
+  it.each([
+    [['a', 'b', 'c'], 6],
+    [[[1, 2], [3]], 4],
+    [[1, 2, 3], 2],
+    ['abc', 2],
+  ])('[004-09a] is how many answers it asks for to the prompts %j', async (prompt, answers) => {
+    const body = { model: 'llama-3-8b', prompt, n: 2 }
+    expect((await gateway.post('/v1/completions', body)).status).toBe(200)
+    expect(core.acquires().at(-1)!.job).toMatchObject({ answers })
+  })
+
   it('limits only the kinds of budget that were named', async () => {
     const { budget } = await jobOf({ 'X-Budget-Cost': '3' })
     expect(budget).toMatchObject({ costMicros: 3_000_000n })

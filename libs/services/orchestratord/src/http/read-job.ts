@@ -14,7 +14,8 @@ export const createJobReader = (deps: AccessDeps): JobReader => {
   const measure = createPromptMeter()
   return (bytes, hints, { route, correlationId, access = ANYONE }) => {
     const { isStrict } = hints
-    const { modelId, maxTokens, isStream, prompt, seed } = readRequest(bytes, { route, isStrict })
+    const request = readRequest(bytes, { route, isStrict })
+    const { modelId, maxTokens, answers, isStream, prompt, seed } = request
     admitModel(deps, access, modelId)
     const measured = prompt && measure(prompt, access.tenant)
     return {
@@ -23,6 +24,7 @@ export const createJobReader = (deps: AccessDeps): JobReader => {
       route,
       correlationId,
       maxTokens,
+      answers,
       stream: isStream,
       promptTokens: estimateTokens(prompt, measured?.utf8Bytes, bytes.length),
       ...(seed === undefined ? {} : { seed }),

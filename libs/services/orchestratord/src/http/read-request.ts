@@ -1,4 +1,5 @@
 import { parseModelId, type BerthError, type ModelId } from '@berth/kernel'
+import { countAnswers } from './count-answers.ts'
 import { invalidParam } from './error-envelope.ts'
 import { findJsonFault, MAX_JSON_DEPTH, nestsTooDeep } from './json-fault.ts'
 import { readPrompt, type Prompt } from './prompt.ts'
@@ -10,6 +11,8 @@ export interface RequestFacts {
   readonly isStream: boolean
   /** 0: not given. */
   readonly maxTokens: number
+  /** Answers it asks for, each of up to `maxTokens`; at least 1. */
+  readonly answers: number
   /** Undefined where the prompt cannot be told from the rest. */
   readonly prompt: Prompt | undefined
   /** Of a strict job, when the client gave one. */
@@ -36,6 +39,7 @@ export const readRequest = (bytes: Uint8Array, shape: RequestShape): RequestFact
     modelId: toModelId(model),
     isStream: stream === true,
     maxTokens: toCount(max_completion_tokens) || toCount(max_tokens),
+    answers: countAnswers(shape.route, body),
     prompt: readPrompt(shape.route, body),
     seed: shape.isStrict ? readSeed(body['seed'], text) : undefined,
   }
