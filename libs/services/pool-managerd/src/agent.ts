@@ -90,7 +90,7 @@ export const startAgent = async (
   const bus: Bus = scope.use(
     await connectBus({ ...natsAccess(settings), name: `pool-managerd ${hostId}`, log }),
   )
-  await refuseTwin({ bus, hostId, clock, log })
+  if (bus.isConnected) await refuseTwin({ access: natsAccess(settings), hostId, clock, log })
   const { uid, env: agentEnv } = surroundings
   const { engineUser } = settings
   const { agentId } = stock

@@ -1,12 +1,11 @@
-import { subjects, type Bus } from '@berth/bus'
+import { readStored, subjects, type ReadStoredOptions } from '@berth/bus'
 import { PoolManagerService, type HostSnapshot } from '@berth/contract'
-import { BerthError, type Clock } from '@berth/kernel'
+import { BerthError, messageOf, type Clock } from '@berth/kernel'
 import { createClient } from '@berth/rpc'
 import type { Logger } from '@berth/runtime'
 
-/** A bus that has the last word of this host gives it within moments. */
-const READ_MS = 300
-const ASK_MS = 1_000
+/** For each step on the way to the last word, and for the answer of who gave it. */
+const STEP_MS = 1_000
 
 /**
  * Throws `CONFIG_INVALID` while another agent is this host: its last word names an address, and
@@ -15,13 +14,13 @@ const ASK_MS = 1_000
  * makes room.
  */
 export const refuseTwin = async (of: {
-  readonly bus: Pick<Bus, 'isConnected' | 'watchLatest'>
+  /** Where its last word is. */
+  readonly access: Omit<ReadStoredOptions, 'timeoutMs'>
   readonly hostId: string
   readonly clock: Clock
   readonly log: Logger
 }): Promise<void> => {
-  const { bus, hostId, clock, log } = of
-  if (!bus.isConnected) return
+  const { hostId, clock, log } = of
   const last = await lastWord(of)
   if (!last?.grpcAddress) return
   const { grpcAddress: address } = last
@@ -37,25 +36,24 @@ export const refuseTwin = async (of: {
   )
 }
 
-const lastWord = ({
-  bus,
+const lastWord = async ({
+  access,
   hostId,
-  clock,
-}: Parameters<typeof refuseTwin>[0]): Promise<HostSnapshot | undefined> =>
-  new Promise((resolve) => {
-    const end = (snapshot?: HostSnapshot) => {
-      cancel()
-      unwatch()
-      resolve(snapshot)
-    }
-    const cancel = clock.after(READ_MS, () => end())
-    const unwatch = bus.watchLatest(subjects.hostSnapshot(hostId), (snapshot) => end(snapshot))
-  })
+  log,
+}: Parameters<typeof refuseTwin>[0]): Promise<HostSnapshot | undefined> => {
+  try {
+    return await readStored(subjects.hostSnapshot(hostId), { ...access, timeoutMs: STEP_MS })
+  } catch (error) {
+    // Engines are started without NATS too; core says when two agents are one host.
+    log.warn({ problem: messageOf(error) }, 'whether this host has another agent is not known')
+    return undefined
+  }
+}
 
 /** Who answers there; nobody is the usual end of an agent. */
 const hostAt = async (address: string, clock: Clock): Promise<HostSnapshot | undefined> => {
-  using client = createClient(PoolManagerService, { address, defaultDeadlineMs: ASK_MS, clock })
-  return client.getHost({}).then(
+  using client = createClient(PoolManagerService, { address, defaultDeadlineMs: STEP_MS, clock })
+  return await client.getHost({}).then(
     ({ host }) => host,
     () => undefined,
   )
