@@ -42,6 +42,13 @@ describe('a body that is refused', () => {
     ['an empty model', '{"model": ""}', 'model', 'field model is missing'],
     ['a model that is no string', '{"model": 7}', 'model', 'must be a string'],
     ['a model that could be a flag', '{"model": "--x"}', 'model', 'not valid'],
+    ['a second model by another name', '{"model": "m", "MODEL": "n"}', 'MODEL', 'as model'],
+    [
+      'a limit that only some engines read',
+      '{"model": "m", "max_to\u212aens": 9}',
+      'max_to\u212aens',
+      'as',
+    ],
     ['a stream that is text', '{"model": "m", "stream": "true"}', 'stream', 'true or false'],
   ])('is a 400 for %s and says where', async (_what, body, param, message) => {
     const answer = await gateway.post(CHAT, body)

@@ -29,6 +29,7 @@ export interface RequestShape {
 /** Throws `INVALID_PARAMS` that names the position or the field. */
 export const readRequest = (bytes: Uint8Array, shape: RequestShape): RequestFacts => {
   const { text, body } = parseObject(bytes)
+  refuseLookalikes(body)
   const { model, stream, max_tokens, max_completion_tokens } = body
   if (model === undefined || model === null || model === '')
     throw invalidParam('model', 'The field model is missing. GET /v1/models lists what is served.')
@@ -42,6 +43,22 @@ export const readRequest = (bytes: Uint8Array, shape: RequestShape): RequestFact
     answers: countAnswers(shape.route, body),
     prompt: readPrompt(shape.route, body),
     seed: shape.isStrict ? readSeed(body['seed'], text) : undefined,
+  }
+}
+
+/** What decides who may send a request and what it is charged. */
+const DECIDING = ['model', 'stream', 'max_tokens', 'max_completion_tokens', 'n', 'best_of']
+
+/**
+ * Engines written in Go take `Model` for `model`, whatever Berth read: one key's model could be
+ * asked for in the name of another.
+ */
+const refuseLookalikes = (body: Readonly<Record<string, unknown>>) => {
+  for (const key of Object.keys(body)) {
+    // Upper case first: so do the long s and the sign of Kelvin become their letters.
+    const name = key.toUpperCase().toLowerCase()
+    if (name === key || !DECIDING.includes(name)) continue
+    throw invalidParam(key, `Some engines read the field ${key} as ${name}. Send ${name}.`)
   }
 }
 
