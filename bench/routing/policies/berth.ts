@@ -13,6 +13,7 @@ import {
   noteGrant,
   noteRelease,
   place,
+  type Decision,
   type GrantNote,
   type PlacementJob,
   type PlacementPolicy,
@@ -50,27 +51,46 @@ export const berth =
 const createBerth = (world: RouterWorld, policy: PlacementPolicy): Router => {
   const view = buildView(world)
   const waiting: number[] = []
+  const declinesSinceMs = new Map<number, number>()
   const leases = new Map<number, Lease>()
   const warmPools = new Map<number, PoolId>()
   let expectedTokens = FIRST_EXPECTED_TOKENS
   const now = { ms: 0 }
 
-  const tryPlace = (job: number): boolean => {
+  const tryPlace = (job: number, queueAhead: number): Decision => {
     const warmPoolId = warmPools.get(world.trace.session[job]!)
-    const asked = toJob(world, job, expectedTokens, warmPoolId)
+    const declinedMs = now.ms - (declinesSinceMs.get(job) ?? now.ms)
+    const asked: PlacementJob = {
+      ...toJob(world, job, expectedTokens, warmPoolId),
+      queueAhead,
+      declineMs: policy.fasterWaitMs - declinedMs,
+    }
     const decision = place(view, asked, policy, now.ms)
-    if (decision.kind !== 'assigned') return false
+    if (decision.kind !== 'assigned') return decision
     const { pool } = decision
+    declinesSinceMs.delete(job)
     reserve(view, pool.poolId)
     leases.set(job, { poolId: pool.poolId, note: noteGrant(view, asked, pool, now.ms) })
     world.dispatch(job, indexOf(pool.poolId))
-    return true
+    return decision
+  }
+  /** As core's dispatcher: whoever declines is passed by those with more jobs ahead than pays. */
+  const pass = () => {
+    for (let at = 0; at < waiting.length;) {
+      const decision = tryPlace(waiting[at]!, at)
+      if (decision.kind === 'assigned') waiting.splice(at, 1)
+      else if (decision.kind === 'wait' && decision.declinesUpTo !== undefined) {
+        if (!declinesSinceMs.has(waiting[at]!)) declinesSinceMs.set(waiting[at]!, now.ms)
+        at = decision.declinesUpTo + 1
+      } else return
+    }
   }
   return {
     arrive: (job, nowMs) => {
       now.ms = nowMs
       beat(view, nowMs)
-      if (waiting.length > 0 || !tryPlace(job)) waiting.push(job)
+      waiting.push(job)
+      pass()
     },
     complete: (completion, nowMs) => {
       now.ms = nowMs
@@ -82,7 +102,7 @@ const createBerth = (world: RouterWorld, policy: PlacementPolicy): Router => {
       noteRelease(view, lease.note, measuredOf(world, completion), nowMs)
       expectedTokens += NEWEST * (world.trace.outputTokens[job]! - expectedTokens)
       warmPools.set(world.trace.session[job]!, lease.poolId)
-      while (waiting.length > 0 && tryPlace(waiting[0]!)) waiting.shift()
+      pass()
     },
   }
 }

@@ -7,6 +7,7 @@ import { predictEndMs, queueAheadMs, scoreMs } from './predict.ts'
 import { strictWeight } from './strict.ts'
 import { breakTie } from './tie-break.ts'
 import { VERDICTS, type PlacementReason, type Verdict } from './verdict.ts'
+import { waitForFaster } from './wait-for-faster.ts'
 import { workloadOf, type Workload } from './workload.ts'
 
 /** Where a job goes, or why it goes nowhere. */
@@ -17,6 +18,11 @@ export type Decision =
       readonly kind: 'wait'
       readonly reason: PlacementReason
       readonly predictedStartMs: number
+      /**
+       * A slot is free, but waiting for a faster pool pays: for such a job with at most so many
+       * ahead. Absent: there is none for it.
+       */
+      readonly declinesUpTo?: number
     }
   /** Never, as the fleet is: waiting changes nothing. */
   | { readonly kind: 'impossible'; readonly reason: PlacementReason }
@@ -70,9 +76,15 @@ const decide = (sight: Sight, pools: readonly PoolView[]): Decision => {
   if (reuse) return reuse
   const isByHash = job.isStrict && job.seed !== undefined
   const best = isByHash ? highestOfHash(sight, pools) : leastOfScore(sight, pools)
-  return best
-    ? { kind: 'assigned', pool: best, predictedEndMs: predictEndMs(sight.work, best) }
-    : sayWhyNot(sight, pools)
+  if (!best) return sayWhyNot(sight, pools)
+  // A preference and a seed say where a job goes, however slow that is.
+  const isFree = !isByHash && job.preferPools.length === 0
+  const declined = isFree ? waitForFaster(sight.question, sight.work, pools, best) : undefined
+  if (!declined) {
+    return { kind: 'assigned', pool: best, predictedEndMs: predictEndMs(sight.work, best) }
+  }
+  const { predictedStartMs, upToAhead: declinesUpTo } = declined
+  return { kind: 'wait', reason: 'NO_CAPACITY', predictedStartMs, declinesUpTo }
 }
 
 const leastOfScore = ({ question, work }: Sight, pools: readonly PoolView[]) => {

@@ -28,6 +28,8 @@ export interface PlacementJob {
   readonly queueAhead: number
   /** How long it has waited already, in milliseconds: bounds how long it waits for warmth. */
   readonly waitedMs?: number
+  /** How long it may yet decline free slots for one of a faster pool, in ms; absent: not at all. */
+  readonly declineMs?: number
   readonly exclusions: readonly Exclusion[]
   /** When the exclusions end even if the instance lives on, on the caller's clock. */
   readonly exclusionsEndMs: number

@@ -36,6 +36,8 @@ export interface PlacementPolicy {
   readonly weights: ScoringWeights
   /** A job with the hint `reuse` goes to its session's pool while it waits no longer than this there. */
   readonly reuseWaitMs: number
+  /** How long a job may decline free slots of pools that are so slow that waiting pays; 0: never. */
+  readonly fasterWaitMs: number
 }
 
 /**
@@ -59,4 +61,5 @@ export const DEFAULT_PLACEMENT_POLICY: PlacementPolicy = {
   hasPrefixAffinity: true,
   weights: { queue: 1, firstToken: 2, decode: 1 },
   reuseWaitMs: 5_000,
+  fasterWaitMs: 10_000,
 }

@@ -45,4 +45,8 @@ export const readStart = ({ leases, endingNow, endingLater }: Start, nth: number
   return Math.max(1, Math.round(soonMs + laterMs))
 }
 
+/** When the `nth` slot comes free if they do so as evenly as in the long run; milliseconds from now. */
+export const readEvenStart = ({ endingLater }: Start, nth: number): number =>
+  (nth * UNIT) / endingLater
+
 const units = (rate: number): number => Math.max(1, Math.round(rate * UNIT))

@@ -51,6 +51,8 @@ export interface Waiting {
   toldReason: string
   /** The pass in which placement was asked last, and could not place it; -1: never. */
   lookedAtPass: number
+  /** Since when it declines free slots for a faster pool; undefined while it never did. */
+  declinesSinceMs: number | undefined
   /** See `demandKey`; made when it is first asked for. */
   demandKey: string | undefined
 }

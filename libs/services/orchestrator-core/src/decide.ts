@@ -11,6 +11,7 @@ import type { Core } from './core-state.ts'
 import type { Ask, JobSpec } from './job-spec.ts'
 import { noteDecision } from './note-decision.ts'
 import { warmPoolOf } from './sessions.ts'
+import { declineMs } from './wait-limit.ts'
 
 /** Assumed output of a model nobody has finished a request of, in tokens. */
 const DEFAULT_EXPECTED_TOKENS = 256
@@ -88,6 +89,7 @@ const toPlacementJob = (core: Core, spec: JobSpec, moment: Moment): PlacementJob
     expectedTokens: expectedTokensOf(core, spec),
     queueAhead: moment.queueAhead,
     waitedMs: waitedMsOf(core, moment.ask),
+    ...(moment.ask ? { declineMs: declineMs(core, moment.ask) } : {}),
     exclusions: moment.ask?.exclusions ?? [],
     exclusionsEndMs: moment.exclusionsEndMs,
   }

@@ -10,6 +10,7 @@ import {
 } from '@berth/admission'
 import type { PoolView } from '@berth/fleet'
 import type { ModelId } from '@berth/kernel'
+import type { Decision } from '@berth/placement'
 import type { Core, Waiting } from './core-state.ts'
 import { onTimeAt } from './deadline.ts'
 import { decide } from './decide.ts'
@@ -41,13 +42,14 @@ export interface PassOptions {
 export const dispatchModel = (core: Core, modelId: ModelId, options: PassOptions = {}): void => {
   if (core.role.kind !== 'leader' || !isWaitedFor(core.queue, modelId)) return
   core.passes += 1
-  const pass: Pass = { blocked: new Map(), looks: LOOK_AHEAD }
+  const pass: Pass = { blocked: new Map(), looks: LOOK_AHEAD, ahead: 0 }
   const others: WaitingJob<Waiting>[] = []
   for (const job of candidates(core.queue, modelId, options.line)) {
-    if (isBlocked(pass, job)) continue
-    if (pass.looks === 0) others.push(job)
+    if (isBlocked(pass, job)) pass.ahead += 1
+    else if (pass.looks === 0) others.push(job)
     else if (look(core, pass, job) === 'wait') {
       if (!options.isSweep && !hasFreeSlot(core, modelId)) return
+      pass.ahead += 1
     }
   }
   for (const job of longestUnseen(others)) if (!isBlocked(pass, job)) look(core, pass, job)
@@ -86,23 +88,35 @@ export const isUnknown = (core: Core, job: WaitingJob<Waiting>): boolean =>
 
 /** What one pass has learned: slots only become fewer while it lasts. */
 interface Pass {
-  /** By demands, the least context that was told to wait. */
-  readonly blocked: Map<string, number>
+  /** By demands, who was told to wait. */
+  readonly blocked: Map<string, Blocked>
   looks: number
+  /** Jobs that stay before the one that is looked at. */
+  ahead: number
 }
 
-const isBlocked = ({ blocked }: Pass, { payload }: WaitingJob<Waiting>): boolean => {
+interface Blocked {
+  readonly leastCtx: number
+  /** A free slot was declined, as it is with at most so many jobs ahead; else no bound. */
+  readonly upToAhead: number
+}
+
+const isBlocked = ({ blocked, ahead }: Pass, { payload }: WaitingJob<Waiting>): boolean => {
   if (blocked.size === 0) return false
-  const leastCtx = blocked.get((payload.demandKey ??= demandKey(payload.ask)))
-  return leastCtx !== undefined && payload.ask.spec.requiredCtx >= leastCtx
+  const told = blocked.get((payload.demandKey ??= demandKey(payload.ask)))
+  if (!told || ahead > told.upToAhead) return false
+  return payload.ask.spec.requiredCtx >= told.leastCtx
 }
 
 const look = (core: Core, pass: Pass, job: WaitingJob<Waiting>): 'wait' | 'left' => {
-  if (tryJob(core, job) === 'left') return 'left'
+  const told = tryJob(core, job, pass.ahead)
+  if (told === 'left') return 'left'
   const { payload } = job
   payload.lookedAtPass = core.passes
-  // Not blocked before: its context is less than any that was told to wait.
-  pass.blocked.set((payload.demandKey ??= demandKey(payload.ask)), payload.ask.spec.requiredCtx)
+  // Not blocked before: its context is less, or it has more jobs ahead, than who was told to wait.
+  const { requiredCtx: leastCtx } = payload.ask.spec
+  const { declinesUpTo: upToAhead = Infinity } = told
+  pass.blocked.set((payload.demandKey ??= demandKey(payload.ask)), { leastCtx, upToAhead })
   pass.looks -= 1
   return 'wait'
 }
@@ -120,9 +134,12 @@ const hasFreeSlot = (core: Core, modelId: ModelId): boolean =>
     .get(modelId)
     ?.some(({ isOpen, reserved, slotsTotal }) => isOpen && reserved < slotsTotal) ?? false
 
-const tryJob = (core: Core, job: WaitingJob<Waiting>): 'wait' | 'left' => {
+/** Why a job stays: nothing more, or that it declines free slots. */
+type Told = Pick<Extract<Decision, { kind: 'wait' }>, 'declinesUpTo'>
+
+const tryJob = (core: Core, job: WaitingJob<Waiting>, ahead: number): Told | 'left' => {
   const { ask, gatewayId, exclusionsEndMs } = job.payload
-  const decision = decide(core, ask, exclusionsEndMs, 0)
+  const decision = decide(core, ask, exclusionsEndMs, ahead)
   switch (decision.kind) {
     case 'assigned': {
       const service = serve(core.queue, job.jobId)
@@ -135,10 +152,11 @@ const tryJob = (core: Core, job: WaitingJob<Waiting>): 'wait' | 'left' => {
       return 'left'
     }
     case 'impossible':
-      if (decision.reason === 'MODEL_NOT_FOUND' && !isUnknown(core, job)) return 'wait'
+      if (decision.reason === 'MODEL_NOT_FOUND' && !isUnknown(core, job)) return {}
       endWait(core, job, 'evicted', refuseImpossible(decision.reason, ask.spec))
       return 'left'
     case 'wait':
-      return 'wait'
+      if (decision.declinesUpTo !== undefined) job.payload.declinesSinceMs ??= core.clock.now()
+      return decision
   }
 }

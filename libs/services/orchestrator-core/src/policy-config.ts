@@ -60,6 +60,12 @@ export const policyConfigShape = {
       .min(0)
       .default(DEFAULT_PLACEMENT_POLICY.reuseWaitMs)
       .describe("How much longer a job that asks for reuse may wait for its session's pool."),
+    fasterWaitMs: z
+      .number()
+      .int()
+      .min(0)
+      .default(DEFAULT_PLACEMENT_POLICY.fasterWaitMs)
+      .describe('How long a job may decline slow free slots while waiting for a fast one pays.'),
     weights: settingGroup({
       queue: scoring.default(weights.queue).describe('Of waiting for prompts granted before.'),
       firstToken: scoring.default(weights.firstToken).describe('Of reading the uncached prompt.'),
@@ -120,6 +126,7 @@ export const toPolicy = (config: PolicyConfig): CorePolicy => ({
     isPerformanceAware: config.placement.performanceAware,
     hasPrefixAffinity: config.placement.prefixAffinity,
     reuseWaitMs: config.placement.reuseWaitMs,
+    fasterWaitMs: config.placement.fasterWaitMs,
     weights: config.placement.weights,
   },
   admission: {
