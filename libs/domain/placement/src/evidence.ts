@@ -9,6 +9,7 @@ import {
   type Bias,
   type BiasOfClass,
   type FleetView,
+  type PoolEvidence,
   type PoolView,
   type SpeedClass,
 } from '@berth/fleet'
@@ -49,6 +50,8 @@ export interface GrantNote {
   readonly isLearned: boolean
   /** When it should be over, on the caller's clock. */
   readonly endMs: number
+  /** The same as it counts for those who wait for its slot. */
+  readonly heldUntilMs: number
   /** The pool's `grantedPrefillMs` with this one. */
   readonly grantedPrefillMs: number
   /** The pool's, with this one. */
@@ -75,6 +78,11 @@ const SURPRISE_MAX = 8
 const BIAS_WEIGHT_MAX = 256
 /** Fewer new tokens than this say more of an engine's steps than of its reading. */
 const TELLING_TOKENS = 256
+/**
+ * A slot is held no longer than so many times as long as slots of the pool are, as far as others
+ * are told: what a job may produce is its client's word, and would be everyone's wait.
+ */
+const HELD_TIMES_MAX = 16
 /** Weight of the newest in the mean time a grant lasts. */
 const NEWEST = 0.1
 
@@ -100,16 +108,18 @@ export const noteGrant = (
   const share = readingShare(view, pool, nowMs)
   const decodeMs = (job.expectedTokens * values[at + BAND.decodeMs]!) / (1 - share)
   const endMs = nowMs + queueMs + prefillMs + decodeMs
+  const heldUntilMs = Math.min(endMs, nowMs + longestHeldMs(evidence))
 
   if (queueMs === 0) evidence.pauses += 1
   values[backlogOf(pool)] = nowMs + queueMs + prefillMs
   evidence.grantedPrefillMs += prefillMs
   evidence.openGrants += 1
-  evidence.openEndsMs += endMs
+  evidence.openEndsMs += heldUntilMs
   remember(view, pool, job, model)
   return {
     ...{ poolId: pool.poolId, life: pool.life, job, grantedAtMs: nowMs, occupancy },
     ...{ heldBlocks: held, uncachedFraction: uncached, queueMs, prefillMs, endMs },
+    heldUntilMs,
     isLearned: isLearned(evidence.speeds, model, band),
     ...{ grantedPrefillMs: evidence.grantedPrefillMs, pauses: evidence.pauses },
     readingShare: share,
@@ -148,6 +158,9 @@ export const noteVoid = (view: FleetView, note: GrantNote, nowMs: number): void 
   forgetPrefix(view.prefixes, pool.number, use, note.heldBlocks)
 }
 
+const longestHeldMs = ({ meanServiceMs }: PoolEvidence): number =>
+  meanServiceMs > 0 ? HELD_TIMES_MAX * meanServiceMs : Infinity
+
 const backlogOf = ({ number }: PoolView): number => number * ROW.size + ROW.backlogEndMs
 
 /** The pool of a note with the grant taken off it; undefined when it lives another life. */
@@ -156,7 +169,7 @@ const close = (view: FleetView, note: GrantNote): PoolView | undefined => {
   if (pool?.life !== note.life) return undefined
   const { evidence } = pool
   evidence.openGrants -= 1
-  evidence.openEndsMs = evidence.openGrants === 0 ? 0 : evidence.openEndsMs - note.endMs
+  evidence.openEndsMs = evidence.openGrants === 0 ? 0 : evidence.openEndsMs - note.heldUntilMs
   return pool
 }
 
