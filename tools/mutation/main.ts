@@ -1,5 +1,5 @@
-// `npm run mutation`: mutation tests of the domain libs that decide. `npm run mutation -- admission`
-// runs one. Ends with an error where a score is below the config's threshold.
+// `npm run mutation`: mutation tests of the domain libs that decide; `npm run mutation -- admission`:
+// of one. Ends with an error where a score is below the config's threshold.
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
@@ -19,6 +19,6 @@ const failed = (wanted.length > 0 ? wanted : LIBS).filter((lib) => {
   return spawnSync('stryker', ['run', CONFIG], { env, stdio: 'inherit' }).status !== 0
 })
 if (failed.length > 0) {
-  process.stderr.write(`Below the threshold, or not run: ${failed.join(', ')}`)
+  process.stderr.write(`Below the threshold, or not run: ${failed.join(', ')}\n`)
   process.exit(1)
 }
