@@ -30,8 +30,8 @@ const INTRO = `# Configuration
 Every setting can be given as a flag, as a variable of the environment, or in the YAML file that
 \`--config\` or \`BERTH_CONFIG\` names. A flag wins over a variable, that over the file, that
 over the default. \`queue.capacity\` is \`capacity\` below \`queue\` in the file,
-\`--queue-capacity\` and \`BERTH_QUEUE_CAPACITY\`. A list is given to a flag with commas, a map as JSON.
-\`BERTH_..._FILE\` names a file that holds the value, for secrets. An unknown key or a wrong
+\`--queue-capacity\` and \`BERTH_QUEUE_CAPACITY\`. A list is given to a flag with commas, a map as
+JSON. \`BERTH_..._FILE\` names a file that holds the value, for secrets. An unknown key or a wrong
 value ends the service before it starts, with exit code 78 and every problem at once.
 
 The files' JSON Schemas are in [docs/schemas](schemas).

@@ -21,7 +21,8 @@ import {
 /**
  * Which pools hold the beginning of a prompt: one inverted index, from block to pools, with a
  * bounded shelf per pool. A chain is two words per block, low first, and a block's hash stands for
- * everything up to its end, so that who holds a block holds those before it. At most 64 KB per pool.
+ * everything up to its end, so that who holds a block holds those before it. At most 64 KB for a
+ * pool.
  */
 export interface PrefixIndex {
   readonly blocks: PrefixBlocks

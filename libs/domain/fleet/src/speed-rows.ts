@@ -9,8 +9,8 @@ export type DefaultSpeeds = Readonly<
 /**
  * What a score reads of every pool, by pool number, as plain numbers next to each other: a decision
  * over a thousand pools must not follow pointers. All but backlog and reading only saves work: it
- * says what a pool's cells say of one model at one occupancy, by prompt band, and is made again when
- * asked of another or when the pool's cells or snapshot changed.
+ * says what a pool's cells say of one model at one occupancy, by prompt band, and is made again
+ * when asked of another or when the pool's cells or snapshot changed.
  */
 export interface SpeedRows {
   values: Float64Array

@@ -3,8 +3,8 @@ import { readObject } from './read-json.ts'
 const SHOWN_CHARS = 64
 
 /**
- * The version an engine tells of itself: `version` of vLLM and Ollama, `build_info` of llama-server.
- * Empty when it tells none.
+ * The version an engine tells of itself: `version` of vLLM and Ollama, `build_info` of
+ * llama-server. Empty when it tells none.
  */
 export const readVersion = (body: string): string => {
   const { version, build_info: build } = readObject(body) ?? {}

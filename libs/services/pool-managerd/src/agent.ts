@@ -58,9 +58,9 @@ export interface Agent extends OpenPorts {
 
 /**
  * Brings an agent to life in `scope`: opens its doors, takes over the engines of an earlier life,
- * starts the other pools and publishes; follows the pools file as it changes. When the scope ends, requests in flight finish, engines
- * are left to the next life or stopped, then the doors close. Throws `CONFIG_INVALID` and
- * `PORT_IN_USE`.
+ * starts the other pools and publishes; follows the pools file as it changes. When the scope ends,
+ * requests in flight finish, engines are left to the next life or stopped, then the doors close.
+ * Throws `CONFIG_INVALID` and `PORT_IN_USE`.
  */
 export const startAgent = async (
   settings: Settings,

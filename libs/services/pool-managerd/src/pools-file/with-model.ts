@@ -30,7 +30,8 @@ export const wantedDigest = (spec: PoolSpec): string | undefined =>
 
 /**
  * Throws `INVALID_PARAMS` unless the engine of the pool could be started with the model: it names
- * one, a file is below `model_root`, and the driver takes it. Whether it is there is another matter.
+ * one, a file is below `model_root`, and the driver takes it. Whether it is there is another
+ * matter.
  */
 export const checkNewModel = (spec: PoolSpec, ref: string, driver: EngineDriver): void => {
   if (ref === writtenModel(spec)) return
