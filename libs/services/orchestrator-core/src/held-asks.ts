@@ -8,11 +8,11 @@ import {
 import type { GatewayId, JobId } from '@berth/kernel'
 import { admit } from './admit.ts'
 import type { Core, Gateway } from './core-state.ts'
-import { factsOf, rejectAsk } from './job-end.ts'
+import { factsOf, rejectAsk, turnAway } from './job-end.ts'
 import type { Ask } from './job-spec.ts'
 import { keyAccount, type HeldAsk } from './ledger.ts'
 import { refuseRate } from './refuse-budget.ts'
-import { refuseOutstanding, type Refusal } from './refusal.ts'
+import { refuseDuplicate, refuseOutstanding, type Refusal } from './refusal.ts'
 import { isBudgetLimited } from './sessions.ts'
 
 /** What a gateway is told of a job that waits for the ledger. Takes a moment, rarely longer. */
@@ -27,7 +27,11 @@ const HELD_START_MS = 1_000
 export const receive = (core: Core, gateway: Gateway, ask: Ask): void => {
   const { jobId } = ask
   const { held } = core.ledger
-  if (held.has(jobId)) return
+  const known = held.get(jobId)
+  if (known && known.gatewayId !== gateway.gatewayId) {
+    return turnAway(core, gateway.gatewayId, ask, refuseDuplicate(ask))
+  }
+  if (known) return tellHeld(core, gateway, jobId)
   // Sent twice: admission knows it.
   if (core.queue.jobs.has(jobId)) return admit(core, gateway, ask)
   const refusal = refuseByRate(core, gateway, ask)
@@ -37,11 +41,14 @@ export const receive = (core: Core, gateway: Gateway, ask: Ask): void => {
     return rejectAsk(core, gateway.gatewayId, ask, refuseOutstanding(held.size, HELD_START_MS))
   }
   held.set(jobId, { ask, gatewayId: gateway.gatewayId, sinceMs: core.clock.now() })
-  core.effects.send(gateway.key!, {
+  tellHeld(core, gateway, jobId)
+}
+
+const tellHeld = ({ effects, ledger: { held } }: Core, { key }: Gateway, jobId: JobId) =>
+  effects.send(key!, {
     ...{ kind: 'queued', jobId, position: held.size, queueDepth: held.size },
     ...{ predictedStartMs: HELD_START_MS, reason: HELD_REASON },
   })
-}
 
 /** Admits those whose budgets are known by now, in the order in which they arrived. */
 export const releaseHeld = (core: Core): void => {

@@ -76,6 +76,18 @@ describe('a job with a budget', () => {
     expect(gatewaysOf(rig)).toEqual(['gw'])
   })
 
+  it('that waits for the ledger answers for its id alone: another gateway is told it is taken', () => {
+    const rig = leading(1)
+    hello(rig, 'gw')
+    hello(rig, 'other', {}, 2)
+    for (const session of [1, 1, 2]) rig.coordinator.onAcquire(session, job('twice'))
+    expect(kinds(rig.take(1))).toEqual(['welcome', 'queued', 'queued'])
+    expect(rig.take(2).at(-1)).toMatchObject({ kind: 'rejected', reason: 'DUPLICATE_TASK' })
+    rig.settleStore()
+    expect(assigned(rig)).toMatchObject([{ jobId: 'twice' }])
+    expect(account(rig)?.reserved.tokens).toBe(15)
+  })
+
   it('that waits for the ledger can be cancelled, and expires', async () => {
     const rig = leading(1)
     hello(rig, 'gw')
