@@ -16,6 +16,7 @@ export {
   type PoolTransition,
 } from './gen/berth/v1/event_pb.ts'
 export {
+  BenchPoolSchema,
   CommandPoolRequestSchema,
   CommandPoolResponseSchema,
   DrainPoolSchema,
@@ -52,6 +53,7 @@ export {
   WatchPoolOperationRequestSchema,
   WatchPoolOperationResponseSchema,
   file_berth_v1_fleet,
+  type BenchPool,
   type CommandPoolRequest,
   type CommandPoolResponse,
   type DrainPool,
