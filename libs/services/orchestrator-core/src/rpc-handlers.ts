@@ -9,7 +9,7 @@ import type { PoolCommands } from './pool-commands.ts'
 import type { SessionServer } from './session-server.ts'
 import { toJobSpec } from './wire-job.ts'
 import { fromDecisionEntry, fromExplanation } from './wire-explanation.ts'
-import { reportSession } from './wire-session.ts'
+import { assertRead, reportSession } from './wire-session.ts'
 
 export interface RpcHandlerOptions {
   readonly coordinator: Coordinator
@@ -47,6 +47,8 @@ const schedulerService = ({ coordinator, sessions }: RpcHandlerOptions) =>
     },
     endSession: async (name) => {
       assertLeading(coordinator.core)
+      // What is not read yet would come back after it.
+      assertRead(coordinator.core)
       coordinator.endSession(name)
       return {}
     },

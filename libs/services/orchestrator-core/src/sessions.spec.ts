@@ -3,6 +3,7 @@ import { DEFAULT_SESSION_POLICY, type SessionPolicy } from '@berth/admission'
 import type { GatewayId } from '@berth/kernel'
 import type { LeaseOutcome, LeaseResult } from './job-spec.ts'
 import { ask, createRig, liveLease, pool, type Rig, type RigParts } from './testing/rig.ts'
+import { assertRead, reportSession } from './wire-session.ts'
 
 const TTL_MS = DEFAULT_SESSION_POLICY.ttlMs
 const took = (tokensOut: number, outcome: LeaseOutcome = 'completed'): LeaseResult => ({
@@ -174,6 +175,20 @@ describe('sessions of the leader before', () => {
     })
     expect(session(rig)).toMatchObject({ turns: 1, limit: { tokens: 100 }, kvWarmth: true })
     expect(session(rig)?.remaining).toEqual({ tokens: 70 })
+  })
+
+  it('are neither shown nor forgotten before it has read them', async () => {
+    const rig = ready()
+    turn(rig)
+    await rig.pass(200, 'h1')
+    rig.settleStore()
+    const { core } = createRig({}, true, undefined, {
+      store: rig.store,
+      clock: rig.clock,
+    }).coordinator
+    const unread = { reason: 'CONTROL_PLANE_UNAVAILABLE' }
+    expect(() => reportSession(core, NAME)).toThrow(expect.objectContaining(unread))
+    expect(() => assertRead(core)).toThrow(expect.objectContaining(unread))
   })
 
   it('that are over by then are gone', async () => {

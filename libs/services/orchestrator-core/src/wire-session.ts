@@ -11,7 +11,10 @@ export const reportSession = (
   name: SessionName,
 ): MessageInitShape<typeof GetSessionResponseSchema> => {
   const session = describeSession(core, name)
-  if (!session) throw core.ledger.state === 'loaded' ? notFound(name.sessionId) : notReadYet()
+  if (!session) {
+    assertRead(core)
+    throw notFound(name.sessionId)
+  }
   const { ttlMsRemaining, limit, remaining, poolId = '', ...rest } = session
   return {
     ...rest,
@@ -20,6 +23,11 @@ export const reportSession = (
     limit: toWhole(limit),
     remaining: toWhole(remaining),
   }
+}
+
+/** Throws while a new leader reads what the one before kept: nobody knows yet what there is. */
+export const assertRead = ({ ledger }: Readonly<Core>): void => {
+  if (ledger.state !== 'loaded') throw notReadYet()
 }
 
 const notFound = (sessionId: string) =>
