@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { StringDecoder } from 'node:string_decoder'
 import { messageOf, type Clock } from '@berth/kernel'
@@ -41,7 +42,10 @@ export const tailLog = (options: TailOptions): LogTail => {
   let isTold = false
   let reading: Promise<unknown> = Promise.resolve()
 
+  const maxBytes = options.maxBytes ?? FILE_MAX_BYTES
   const read = async () => {
+    // Four times a second for each engine: most looks find nothing new, and cost next to nothing.
+    if (offset <= maxBytes && statSync(path).size === offset) return
     await using file = await open(path, 'r')
     const { size } = await file.stat()
     if (size < offset) offset = 0
@@ -53,7 +57,7 @@ export const tailLog = (options: TailOptions): LogTail => {
       offset += bytesRead
       split(decoder.write(buffer.subarray(0, bytesRead)))
     }
-    if (await truncateLog(path, options.maxBytes ?? FILE_MAX_BYTES)) offset = 0
+    if (await truncateLog(path, maxBytes)) offset = 0
   }
   const split = (text: string) => {
     const lines = (partial + text).split(/\r?\n/)
