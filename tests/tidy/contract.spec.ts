@@ -53,7 +53,7 @@ describe('the contract', () => {
     expect(buf('lint')).toEqual({ status: 0, output: '' })
   })
 
-  it('breaks nobody who speaks the last released version', () => {
+  it('[004-23a] breaks nobody who speaks the last released version', () => {
     expect(buf('breaking', '--against', 'proto/baseline.binpb')).toEqual({ status: 0, output: '' })
   })
 })

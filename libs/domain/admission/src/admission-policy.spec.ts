@@ -17,7 +17,7 @@ const refuse = (policyLabel: 'reject' | 'drop-lru' | 'tenant-share'): AdmissionV
   ...{ kind: 'reject', policyLabel, retryAfterMs: 1_235 },
 })
 
-describe('[004-05a] the policy of admission', () => {
+describe('[004-05a, 004-24a3] the policy of admission', () => {
   it.each<[string, Partial<QueueState>, 'reject' | 'drop-lru', AdmissionVerdict]>([
     ['takes the first', {}, 'reject', accept],
     ['takes the last', { waiting: { interactive: 7, batch: 8 } }, 'reject', accept],

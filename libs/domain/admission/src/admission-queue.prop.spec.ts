@@ -190,7 +190,7 @@ const play = (policy: AdmissionPolicy, steps: Iterable<Step>): Real => {
 }
 
 describe('the admission queue, whatever happens to it', () => {
-  it('[004-25a] [004-25a2] [004-07b] does what the plain queue does, and ends each job once', () => {
+  it('[004-25a] [004-25a2] [004-07b][OC-CORE-1005] does what the plain queue does, and ends each job once', () => {
     fc.assert(fc.property(policies, scripts, (policy, steps) => void play(policy, steps)))
   })
 
@@ -211,7 +211,7 @@ describe('the admission queue, whatever happens to it', () => {
     )
   })
 
-  it('[004-25a2] [004-06a] serves a class of a tenant in the order it came', () => {
+  it('[004-25a2] [004-06a][OC-CORE-1003] serves a class of a tenant in the order it came', () => {
     const strict = policies.filter(({ priorityWeights }) => priorityWeights === undefined)
     fc.assert(
       fc.property(strict, scripts, (policy, steps) => {

@@ -17,7 +17,7 @@ const add = (queue: AdmissionQueue<null>, id: string, jobClass: JobClass, arrive
 const order = (queue: AdmissionQueue<null>) => [...inOrder(queue, M)].map(({ jobId }) => jobId)
 
 describe('the queue', () => {
-  it('[004-08a] serves interactive jobs first, each class in order of arrival', () => {
+  it('[004-08a][ORCH-3004] serves interactive jobs first, each class in order of arrival', () => {
     const queue = queueOf()
     add(queue, 'b1', 'batch', 1)
     add(queue, 'i1', 'interactive', 2)
@@ -34,7 +34,7 @@ describe('the queue', () => {
     expect(order(queue)).toEqual(['early', 'late', 'later'])
   })
 
-  it('[004-05b] refuses the newcomer when its class is full, and changes nothing', () => {
+  it('[004-05b][ORCH-3005] refuses the newcomer when its class is full, and changes nothing', () => {
     const queue = queueOf()
     for (const id of ['b1', 'b2']) add(queue, id, 'batch')
     expect(add(queue, 'b3', 'batch')).toEqual({

@@ -21,7 +21,7 @@ const explained = (pools: readonly PoolSnapshot[], job: Job = {}, busy: readonly
 }
 
 describe('explain', () => {
-  it('[004-14b] lists every pool with its reason, the chosen one first', () => {
+  it('[004-14b][ORCH-3908] lists every pool with its reason, the chosen one first', () => {
     const fast = { performance: { tokensPerS: 900, firstTokenMs: 1, samples: 3 } }
     const { decision, candidates, filters } = explained([
       rigPool('a', { isReady: false }),

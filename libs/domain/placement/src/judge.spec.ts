@@ -45,7 +45,7 @@ describe('whether the rig can run a job', () => {
       { requiredExtensions: ['tools', 'grammar'] },
       'EXTENSIONS_UNSATISFIED never',
     ],
-    ['[004-01d] its device', {}, { requireDeviceMask: ['0'] }, 'FEASIBLE'],
+    ['[004-01d][OC-CORE-1011] its device', {}, { requireDeviceMask: ['0'] }, 'FEASIBLE'],
     ['[004-01d] another device', {}, { requireDeviceMask: ['1'] }, 'DEVICE_MASK_UNSATISFIED never'],
     [
       '[004-01d] a device more than it has',
@@ -68,7 +68,7 @@ describe('whether the rig can run a job', () => {
     ['[004-01d] its devices in any order', both, { requireDeviceMask: ['1', '0'] }, 'FEASIBLE'],
     ['[004-18a] all of its context', { contextLength: 8_192 }, { requiredCtx: 8_192 }, 'FEASIBLE'],
     [
-      '[004-18a] a token more',
+      '[004-18a][OC-CORE-1020] a token more',
       { contextLength: 8_192 },
       { requiredCtx: 8_193 },
       'INSUFFICIENT_CTX never',
@@ -127,7 +127,7 @@ describe('whether memory suffices', () => {
     ['[004-01c] context whose cache fits', wide(), { requiredCtx: 147_456 }, 'FEASIBLE', LLAMA],
     ['[004-01c] a token more', wide(), { requiredCtx: 147_457 }, 'INSUFFICIENT_VRAM later', LLAMA],
     [
-      '[004-01c] context the card can never hold',
+      '[004-01c][ORCH-3810] context the card can never hold',
       wide(),
       { requiredCtx: 196_609 },
       'INSUFFICIENT_VRAM never',

@@ -61,7 +61,7 @@ describe('what can never run', () => {
     expect(decide(fleet(poolSnapshot('p1', draft)), job)).toEqual({ kind: 'impossible', reason })
   })
 
-  it('[004-19a] is any job in an empty fleet, as an answer and not as an exception', () => {
+  it('[004-19a, 004-S5][ORCH-3900] is any job in an empty fleet, as an answer and not as an exception', () => {
     expect(decide(createFleetView())).toEqual({ kind: 'impossible', reason: 'MODEL_NOT_FOUND' })
   })
 })
@@ -81,7 +81,7 @@ describe('what fits exactly', () => {
 describe('what waits', () => {
   it.each<[string, PoolDraft]>([
     ['is not ready', { isReady: false }],
-    ['[004-20a] drains', { isDraining: true }],
+    ['[004-20a][OC-CORE-1010] drains', { isDraining: true }],
     ['is not answered for', { isLive: false }],
   ])('is a job whose only pool %s', (_, draft) => {
     const view = fleet(poolSnapshot('p1', draft))
@@ -147,7 +147,7 @@ describe('what waits', () => {
 describe('overrides', () => {
   const three = () => fleet(poolSnapshot('a'), poolSnapshot('b'), poolSnapshot('c'))
 
-  it('a pin goes to its pool, and waits for it rather than falling back', () => {
+  it('[OC-CORE-1018] a pin goes to its pool, and waits for it rather than falling back', () => {
     const view = three()
     expect(decide(view, { pinPoolId: p('b') })).toEqual({ kind: 'assigned', pool: 'b' })
     reserve(view, p('b'))
@@ -178,7 +178,7 @@ describe('the score and its ties', () => {
     performance: { tokensPerS, firstTokenMs, samples: 1 },
   })
 
-  it('[004-03a] the pool where the job ends first wins: a quick start for short, throughput for long', () => {
+  it('[004-03a, 004-16a, 004-S5] the pool where the job ends first wins: a quick start for short, throughput for long', () => {
     const view = fleet(poolSnapshot('a', speed(10, 100)), poolSnapshot('b', speed(100, 2_000)))
     expect(decide(view, { expectedTokens: 5 })).toMatchObject({ pool: 'a' })
     expect(decide(view, { expectedTokens: 500 })).toMatchObject({ pool: 'b' })
@@ -210,8 +210,8 @@ describe('the score and its ties', () => {
   })
 
   it.each<[string, PoolDraft, PoolDraft, Partial<PlacementJob>, number]>([
-    ['the warm pool', {}, {}, { warmPoolId: p('b') }, 0],
-    ['[004-02b2] fewer leases', { slotsTotal: 9 }, { slotsTotal: 2 }, {}, 1],
+    ['[004-02b1, 004-24a] the warm pool', {}, {}, { warmPoolId: p('b') }, 0],
+    ['[004-02b2, 004-24a] fewer leases', { slotsTotal: 9 }, { slotsTotal: 2 }, {}, 1],
     ['more slots free', { slotsTotal: 1 }, { slotsTotal: 2 }, {}, 0],
     ['more memory free', { vramFreeBytes: 1 }, { vramFreeBytes: 2 }, {}, 0],
   ])('equal ends go to %s before the id', (_, a, b, job, leasesOfA) => {

@@ -13,7 +13,7 @@ const SEEDS = Array.from({ length: 200 }, (_, seed) => BigInt(seed))
 const jobWith = (seed: bigint) => plainJob({ isStrict: true, seed })
 
 describe('a strict job with a seed', () => {
-  it('[004-11a] goes to the same pool whenever it comes, and seeds spread over the pools', () => {
+  it('[004-11a][OC-CORE-1030] goes to the same pool whenever it comes, and seeds spread over the pools', () => {
     const first = SEEDS.map((seed) => chosenIn(fleetOf(...POOLS.map(strict)), jobWith(seed)))
     const reversed = fleetOf(...POOLS.toReversed().map(strict))
     expect(SEEDS.map((seed) => chosenIn(reversed, jobWith(seed)))).toEqual(first)

@@ -58,7 +58,7 @@ describe('warmth', () => {
 describe('a job that asks to reuse its cache', () => {
   const job = plainJob({ promptTokens: 100, kvHint: 'reuse', warmPoolId: b, expectedTokens: 10 })
 
-  it('[004-10a] goes to the pool of its session, although another is done sooner', () => {
+  it('[004-10a][ORCH-3009] goes to the pool of its session, although another is done sooner', () => {
     const view = three()
     grantOn(view, 'b', plainJob({ promptTokens: 2_000 }))
     const quick = { ...AGELESS, reuseWaitMs: 1 }

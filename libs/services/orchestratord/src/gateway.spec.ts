@@ -134,7 +134,7 @@ describe('a request through the gateway', () => {
 })
 
 describe('a retry before the first byte', () => {
-  it('goes to another pool after a refusal, and the client does not see it', async () => {
+  it('[004-21a] goes to another pool after a refusal, and the client does not see it', async () => {
     await using bad = await startScriptedIngress((call) => refuse(call, 'draining'))
     await using good = await startScriptedIngress((call) => answerJson(call))
     await using core = await startScriptedCore({
@@ -237,7 +237,7 @@ describe('a retry before the first byte', () => {
 })
 
 describe('an answer that breaks off after its first byte', () => {
-  it('ends a stream with an error event on a line of its own and no [DONE]', async () => {
+  it('[004-11b] ends a stream with an error event on a line of its own, no [DONE] and no other pool', async () => {
     await using ingress = await startScriptedIngress((call) => {
       openStream(call, 'data: {"n":1}\n\ndata: {"n":')
     })
@@ -258,6 +258,7 @@ describe('an answer that breaks off after its first byte', () => {
     expect(text).not.toContain('[DONE]')
     const [release] = await until('core knows the release', () => has(core.releases()))
     expect(release?.outcome).toBe(LeaseOutcome.BROKEN)
+    expect(ingress.calls).toHaveLength(1)
   })
 
   it('breaks the connection of a client that does not stream', async () => {
