@@ -1,11 +1,11 @@
 import { type FleetView, type PoolView } from '@berth/fleet'
 import { ask, isFeasible, judge, type Question } from './judge.ts'
+import { leastOfScore } from './least-score.ts'
 import type { PlacementJob } from './placement-job.ts'
 import type { PlacementPolicy } from './placement-policy.ts'
 import { addBusyPool, newStart, readStart } from './predict-start.ts'
-import { predictEndMs, queueAheadMs, scoreMs } from './predict.ts'
+import { predictEndMs, queueAheadMs } from './predict.ts'
 import { strictWeight } from './strict.ts'
-import { breakTie } from './tie-break.ts'
 import { VERDICTS, type PlacementReason, type Verdict } from './verdict.ts'
 import { waitForFaster } from './wait-for-faster.ts'
 import { workloadOf, type Workload } from './workload.ts'
@@ -75,7 +75,9 @@ const decide = (sight: Sight, pools: readonly PoolView[]): Decision => {
   const reuse = job.kvHint === 'reuse' ? placeWhereWarm(sight, pools) : undefined
   if (reuse) return reuse
   const isByHash = job.isStrict && job.seed !== undefined
-  const best = isByHash ? highestOfHash(sight, pools) : leastOfScore(sight, pools)
+  const best = isByHash
+    ? highestOfHash(sight, pools)
+    : leastOfScore(sight.question, sight.work, pools)
   if (!best) return sayWhyNot(sight, pools)
   // A preference and a seed say where a job goes, however slow that is.
   const isFree = !isByHash && job.preferPools.length === 0
@@ -85,20 +87,6 @@ const decide = (sight: Sight, pools: readonly PoolView[]): Decision => {
   }
   const { predictedStartMs, upToAhead: declinesUpTo } = declined
   return { kind: 'wait', reason: 'NO_CAPACITY', predictedStartMs, declinesUpTo }
-}
-
-const leastOfScore = ({ question, work }: Sight, pools: readonly PoolView[]) => {
-  let best: PoolView | undefined
-  let bestMs = Infinity
-  for (const pool of pools) {
-    if (!isFeasible(question, pool)) continue
-    const ms = scoreMs(work, pool, bestMs)
-    if (!best || ms < bestMs || (ms === bestMs && breakTie(pool, best, work) < 0)) {
-      best = pool
-      bestMs = ms
-    }
-  }
-  return best
 }
 
 /** The same seed goes to the same pool, as long as that pool is there and free. */

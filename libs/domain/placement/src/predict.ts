@@ -41,11 +41,9 @@ export const scoreMs = (work: Workload, pool: PoolView, atMost = Infinity): numb
   const decodeMs = weights.decode * job.expectedTokens * values[at + BAND.decodeMs]!
   if (waitMs + decodeMs > atMost + 0.5) return Infinity
   const firstMs = values[at]! + job.promptTokens * values[at + BAND.readMs]!
-  return Math.round(
-    waitMs +
-      weights.firstToken * uncachedIn(work, pool) * firstMs +
-      decodeMs * stretchOf(view, pool, work.now),
-  )
+  const untilFirstMs = waitMs + weights.firstToken * uncachedIn(work, pool) * firstMs
+  if (untilFirstMs + decodeMs > atMost + 0.5) return Infinity
+  return Math.round(untilFirstMs + decodeMs * stretchOf(view, pool, work.now))
 }
 
 /** Milliseconds until the engine has read the prompts granted before. */
