@@ -97,7 +97,8 @@ const explainEmpty = ({ terminal }: UpContext, poolsFile: string) => {
   terminal.print(`
 Berth is ready, and no pool serves a model yet.
 
-Add pools to ${poolsFile}: it is read again whenever it is saved.
+Add pools to ${poolsFile}: it is read again whenever it is saved. Pools that rest are
+started by hand: ./berth pools start ID
   ./berth pools ls
   ./berth doctor
 `)

@@ -12,6 +12,7 @@ import { createAuthority, type Authority } from './ingress/authority.ts'
 import type { AgentMetrics } from './metrics.ts'
 import { getAcquainted } from './pool/get-acquainted.ts'
 import type { PerformanceStore } from './pool/performance-book.ts'
+import { createHostPools, type HostPools } from './pool/host-pools.ts'
 import { createPoolReporter } from './pool/pool-reporter.ts'
 import { Pool, type PoolOptions } from './pool/pool.ts'
 import type { PoolSpec } from './pools-file/pool-spec.ts'
@@ -20,22 +21,17 @@ import { hostMessage } from './publish/host-message.ts'
 import { logOperations } from './publish/log-operations.ts'
 import { paceOperations } from './publish/pace-operations.ts'
 import { poolMessage } from './publish/pool-message.ts'
-import { createPublisher, type Publisher, type Urgency } from './publish/publisher.ts'
+import { createPublisher, type Publisher } from './publish/publisher.ts'
 
 /** What the doors of the agent lead to: the pools of this host and the picture of them. */
-export interface Host extends Disposable {
+export interface Host extends HostPools, Disposable {
   readonly hostId: string
   readonly epoch: number
-  readonly pools: ReadonlyMap<string, Pool>
   readonly authority: Authority
   readonly operations: Operations
   readonly publisher: Publisher
   readonly events: AgentEvents
   readonly describe: (pool: Pool) => PoolMessage
-  /** From now on the host has this pool, in the place of one of its id. It has started nothing. */
-  put(spec: PoolSpec): Pool
-  /** From now on the host has no such pool. Whatever it ran has been ended. */
-  drop(poolId: string): void
   /** Where core and gateways reach this host, once the doors are open. */
   advertise(addresses: { readonly grpc: string; readonly ingress: string }): void
   /** From now on the snapshot says that the agent is stopping. */
@@ -68,10 +64,14 @@ export const createHost = (options: HostOptions): Host => {
   const { clock, rng } = env
   const operations = createOperations(clock, rng)
   const events = createAgentEvents({ bus, clock, rng, hostId, epoch })
-  const pools = new Map<string, Pool>()
   let addresses = { grpc: '', ingress: '' }
   let isDraining = false
 
+  const { pools, put, drop } = createHostPools(
+    (spec) =>
+      makePool(spec, { ...options, events, onSnapshotChange: (how) => publisher.changed(how) }),
+    () => publisher.changed('urgent'),
+  )
   const describe = (pool: Pool) =>
     poolMessage(pool, {
       ...{ clock, isDraining, devices: options.devices() },
@@ -85,15 +85,12 @@ export const createHost = (options: HostOptions): Host => {
     build: (revision) =>
       hostMessage(
         {
-          ...options,
+          ...{ ...options, revision, authority, isDraining },
           devices: options.devices(),
-          revision,
           takenAtMs: clock.wall(),
           agentVersion: options.version,
           grpcAddress: addresses.grpc,
           ingressAddress: addresses.ingress,
-          authority,
-          isDraining,
         },
         [...pools.values()].map(describe),
       ),
@@ -106,18 +103,6 @@ export const createHost = (options: HostOptions): Host => {
     paced.changed(operation, correlationId)
     publisher.changed('urgent')
   })
-  const onSnapshotChange = (urgency: Urgency) => publisher.changed(urgency)
-  const drop = (poolId: string) => {
-    pools.get(poolId)?.[Symbol.dispose]()
-    pools.delete(poolId)
-    publisher.changed('urgent')
-  }
-  const put = (spec: PoolSpec) => {
-    const pool = makePool(spec, { ...options, events, onSnapshotChange })
-    pools.get(spec.poolId)?.[Symbol.dispose]()
-    pools.set(spec.poolId, pool)
-    return pool
-  }
   for (const spec of options.specs) put(spec)
   return {
     hostId,

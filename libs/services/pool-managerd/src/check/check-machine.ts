@@ -74,7 +74,7 @@ export const checkStateDir = async (folder: string): Promise<CheckLine> => {
     await access(place, constants.R_OK | constants.W_OK | constants.X_OK)
   } catch (error) {
     const advice = `Make it with the rights of the agent: install -d -m 750 ${folder}`
-    return fail(check, `${messageOf(error)}`, advice)
+    return fail(check, messageOf(error), advice)
   }
   const open = await openRecord(folder)
   if (open !== undefined)

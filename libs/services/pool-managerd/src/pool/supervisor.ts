@@ -302,9 +302,10 @@ export class Supervisor implements Disposable {
 
   async #probe(instanceId: string): Promise<void> {
     const { driver, env, hooks } = this.#options
-    if (!this.#instance) return
+    const instance = this.#instance
+    if (!instance) return
     const { engine, probing } = this.#spec
-    const access = withProbing(this.#instance.access, probing)
+    const access = withProbing(instance.access, probing)
     const check = await askAll(this.#ask, driver, access, engine)
     if (this.#ended.signal.aborted || this.#instance?.instanceId !== instanceId) return
     hooks.onChecked({ ...check, atMs: env.clock.wall() })

@@ -1,6 +1,6 @@
 import { BerthError, every, type Clock } from '@berth/kernel'
 import { fileStamp, type Logger } from '@berth/runtime'
-import type { PoolChanges } from '../pool/apply-pools.ts'
+import type { PoolChanges } from '../pool/pool-changes.ts'
 import type { PoolsFile } from './pool-spec.ts'
 
 /** What became of the last reading of the file. */
