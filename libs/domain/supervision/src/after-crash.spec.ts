@@ -75,7 +75,7 @@ describe('a load', () => {
   const timeOut = (pool: Supervised, now: number) =>
     drive(drive(pool, [launched], now).pool, [timer('load')], now + 600_000)
 
-  it('that times out is tried twice more, and says after how many starts it was given up', () => {
+  it('that times out is tried twice more, and says after how many starts it was given up [003-FR-047, 003-AC-040]', () => {
     let { pool } = drive(ready().pool, [{ kind: 'restart', drainMs: 0 }, gone])
     for (const at of [1, 2, 3]) {
       expect(pool.state.kind).toBe('preparing')

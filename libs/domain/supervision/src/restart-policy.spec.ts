@@ -15,7 +15,7 @@ const delayOf = (history: Partial<RestartHistory>, more: { rng?: Rng; isDevice?:
     { now: 1_000_000, rng: more.rng ?? steady },
   )
 
-describe('the backoff', () => {
+describe('the backoff [003-TC-07]', () => {
   it.each([
     [0, 1_000],
     [1, 2_000],
@@ -56,7 +56,7 @@ describe('the backoff', () => {
   })
 })
 
-describe('the intensity', () => {
+describe('the intensity [003-TC-07]', () => {
   it('allows a restart while fewer than three happened in the last minute [001-RST-1]', () => {
     const restarts = [950_000, 960_000]
     expect(delayOf({ restarts })).toMatchObject({ kind: 'restart' })

@@ -122,7 +122,7 @@ const run = (
 
 const scenario = [fc.array(happening, { maxLength: 200 }), fc.boolean()] as const
 
-it('whatever happens, a pool never makes an illegal transition', () => {
+it('[001-TRK-2, 003-TC-06] whatever happens, a pool never makes an illegal transition', () => {
   fc.assert(
     fc.property(...scenario, (happenings, hasProcess) => {
       const { pool, effects } = run(happenings, hasProcess)

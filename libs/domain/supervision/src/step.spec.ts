@@ -17,7 +17,7 @@ describe('a pool that starts', () => {
     expect(drive(starting.pool, [healthy]).pool.state.kind).toBe('ready')
   })
 
-  it('never counts slow loading as missed checks', () => {
+  it('never counts slow loading as missed checks [003-FR-020]', () => {
     const starting = drive(newSupervised(0), [{ kind: 'start' }, launched])
     const after = drive(starting.pool, [missed, missed, missed, missed, missed])
     expect(after.pool.state.kind).toBe('starting')
@@ -36,7 +36,7 @@ describe('a pool that starts', () => {
     expect(alive.pool.state.kind).toBe('starting')
   })
 
-  it('may load for longer than the load timeout while its log advances', () => {
+  it('may load for longer than the load timeout while its log advances [003-FR-023]', () => {
     const starting = drive(newSupervised(0), [{ kind: 'start' }, launched])
     const printed = drive(starting.pool, [own({ kind: 'output' })], 500_000)
     const waiting = drive(printed.pool, [timer('load')], 600_000)
@@ -65,7 +65,7 @@ describe('a pool that starts', () => {
 })
 
 describe('a ready pool', () => {
-  it('survives two missed checks and restarts on the third [002-26b2]', () => {
+  it('survives two missed checks and restarts on the third [002-26b2, 003-FR-020, 003-AC-016]', () => {
     const two = drive(ready().pool, [missed, missed])
     expect(two.pool.state).toMatchObject({ kind: 'ready', failures: 2 })
     const three = drive(two.pool, [missed])
@@ -73,7 +73,7 @@ describe('a ready pool', () => {
     expect(three.effects).toContainEqual(expect.objectContaining({ signal: 'SIGTERM' }))
   })
 
-  it('forgets missed checks after a good one [001-HCW-2]', () => {
+  it('forgets missed checks after a good one [001-HCW-2, 003-AC-017]', () => {
     const again = drive(ready().pool, [missed, missed, healthy, missed, missed])
     expect(again.pool.state).toMatchObject({ kind: 'ready', failures: 2 })
   })
@@ -154,13 +154,13 @@ describe('a crash loop', () => {
     return { pool, now }
   }
 
-  it('opens the breaker after three restarts within a minute [003-FR-033]', () => {
+  it('opens the breaker after three restarts within a minute [003-FR-033, 003-AC-020]', () => {
     const { pool } = crashLoop()
     expect(pool.state).toMatchObject({ kind: 'failed', reason: 'breaker' })
     expect(pool.history.total).toBe(3)
   })
 
-  it('gets one trial when the breaker reopens, and a doubled wait when that fails', () => {
+  it('gets one trial when the breaker reopens, and a doubled wait when that fails [003-AC-020]', () => {
     const { pool, now } = crashLoop()
     const trial = drive(pool, [timer('reopen')], now + 300_000)
     expect(trial.pool.state.kind).toBe('preparing')
@@ -169,13 +169,13 @@ describe('a crash loop', () => {
     expect(failed.effects).toContainEqual({ kind: 'arm_timer', name: 'reopen', ms: 600_000 })
   })
 
-  it('may be started by hand once while the breaker is open', () => {
+  it('may be started by hand once while the breaker is open [003-FR-035]', () => {
     const { pool, now } = crashLoop()
     const once = drive(pool, [{ kind: 'start' }, launched, exited, own({ kind: 'gone' })], now)
     expect(once.pool.state).toMatchObject({ kind: 'failed', reason: 'breaker' })
   })
 
-  it('forgets its restarts when told to [001-RST-3]', () => {
+  it('forgets its restarts when told to [001-RST-3, 003-FR-035]', () => {
     const { pool } = crashLoop()
     const reset = drive(pool, [{ kind: 'reset_restarts' }])
     expect(reset.pool.history).toMatchObject({ restarts: [], attempts: 0, openings: 0 })
@@ -253,7 +253,7 @@ it('ignores what an earlier instance still says', () => {
   expect(drive(pool, [late]).pool).toBe(pool)
 })
 
-it('keeps the last 50 transitions with time and reason [003-NFR-013]', () => {
+it('keeps the last 50 transitions with time and reason [003-NFR-013, 003-AC-021]', () => {
   let { pool } = ready()
   for (let round = 0; round < 40; round++)
     pool = drive(

@@ -24,7 +24,7 @@ const PLAIN: Readonly<Record<string, string>> = {
   gpu_recovery_action: 'None',
 }
 
-describe('recorded answers of nvidia-smi --query-gpu', () => {
+describe('recorded answers of nvidia-smi --query-gpu [003-TC-04, 003-IT-004]', () => {
   it('[002-05b, 001-GPU-1, 001-GPU-2, 001-GPU-3, 001-GPU-4] give uuid, name and memory', () => {
     expect(recorded('h100_load_590.48.01')).toEqual([
       {
@@ -71,7 +71,7 @@ describe('recorded answers of nvidia-smi --query-gpu', () => {
   })
 })
 
-describe('our own query', () => {
+describe('our own query [003-TC-04]', () => {
   it('[001-GPM-1] asks for the uuid, without header and units', () => {
     const args = gpuQueryArgs(GPU_FIELDS)
     expect(args[0]).toMatch(/^--query-gpu=index,uuid,name,memory\.total,memory\.free,/)

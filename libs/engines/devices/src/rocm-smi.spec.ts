@@ -4,7 +4,7 @@ import { fixture } from './testing/fixture.ts'
 
 const of = (name: string) => readCards(fixture(name))
 
-describe('recorded answers of rocm-smi', () => {
+describe('recorded answers of rocm-smi [003-TC-04, 003-IT-004]', () => {
   it('[003-NFR-018, 001-GPM-1] of ROCm 6.2.4 give id, name, memory in bytes, load and heat', () => {
     expect(of('rx7800xt_rocm6.2.4.json')).toEqual([
       {

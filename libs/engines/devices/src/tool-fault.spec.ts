@@ -5,7 +5,7 @@ import { faultOfXid, readXid } from './xid.ts'
 
 const faults = (text: string, code: number | null = 255) => readToolFaults({ code, text })
 
-describe('a complaint of nvidia-smi', () => {
+describe('a complaint of nvidia-smi [003-TC-04, 003-IT-004]', () => {
   it.each([
     [
       'Failed to initialize NVML: Driver/library version mismatch\n',

@@ -87,7 +87,7 @@ describe('an engine that ended', () => {
     expect(message).toContain('journalctl -k')
   })
 
-  it('for want of a token is told of HF_TOKEN [002-26a2]', () => {
+  it('for want of a token is told of HF_TOKEN [002-26a2, 003-FR-045, 003-AC-039]', () => {
     const { message } = classifyLog(['401 Client Error: Unauthorized for url: x'], failed)
     expect(message).toBe(
       'The source of the model refuses this host: "401 Client Error: Unauthorized for url: x". ' +

@@ -8,7 +8,7 @@ const MODELS = { path: '/v1/models', timeoutMs: 5000 }
 const spec = engineSpec('embedded')
 
 describe('the embedded driver', () => {
-  it('plans our own server, one thread, with the key in the environment only', () => {
+  it('plans our own server, one thread, with the key in the environment only [002-08a]', () => {
     expect(embeddedDriver.plan(spec, grant)).toEqual({
       kind: 'process',
       argv: [
@@ -44,7 +44,7 @@ describe('the embedded driver', () => {
     })
   })
 
-  it('turns options into flags', () => {
+  it('turns options into flags [002-08b2]', () => {
     const options = { threads: 4, embeddings: true, batching: 'shared', max_queued: 8 }
     const plan = embeddedDriver.plan({ ...spec, options }, grant)
     const argv = (plan.kind === 'process' ? plan.argv : []).join(' ')

@@ -8,7 +8,7 @@ const spec = engineSpec('sim', {
 const probe = (path: string) => ({ path, timeoutMs: 5000 })
 
 describe('the sim driver', () => {
-  it('plans the simulator with its knobs as flags and the key in the environment', () => {
+  it('plans the simulator with its knobs as flags and the key in the environment [002-08a, 002-08b2]', () => {
     expect(simDriver.plan(spec, grant)).toEqual({
       kind: 'process',
       argv: [

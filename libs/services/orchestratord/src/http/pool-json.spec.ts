@@ -12,7 +12,7 @@ const step = (atMs: bigint, from: PoolState, to: PoolState, reason = '') => ({
 })
 
 describe('the health of a pool', () => {
-  it('lists the restarts that its transitions show, oldest first', () => {
+  it('lists the restarts that its transitions show, oldest first [001-RST-4, 003-AC-021]', () => {
     const transitions = [
       step(1n, PREPARING, STARTING),
       step(2n, READY, CRASHED, 'exit code 1'),

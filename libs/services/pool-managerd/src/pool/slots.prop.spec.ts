@@ -4,7 +4,7 @@ import { createSlots } from './slots.ts'
 
 const lease = { leaseId: 'l', modelId: 'm', abort: () => {} }
 
-it('counts are never negative, never above the total, and every slot comes back once [002-14a2]', () => {
+it('counts are never negative, never above the total, and every slot comes back once [002-14a, 002-14a2, 002-27a2]', () => {
   const act = fc.oneof(
     fc.record({ kind: fc.constant('take' as const) }),
     fc.record({ kind: fc.constant('release' as const), index: fc.nat(20) }),

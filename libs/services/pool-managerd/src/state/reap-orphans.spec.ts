@@ -36,7 +36,7 @@ const reap = (orphans: Partial<Orphans>) =>
   )
 
 describe('reaping', () => {
-  it('ends only processes whose pid, start time and command line are those of the journal', async () => {
+  it('ends only processes whose pid, start time and command line are those of the journal [001-PRC-3]', async () => {
     const child = await start()
     const same = processOf(child)
     const entryOf = (process: typeof same) => ({ poolId: 'a', instanceId: 'not-in-env', process })
