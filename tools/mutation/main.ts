@@ -1,5 +1,5 @@
-// `npm run mutation`: mutation tests of the domain libs that decide, `npm run mutation -- admission`
-// of one. Ends with an error where a score is below the threshold.
+// Mutation tests of the domain libs that decide: `npm run mutation`, and of one of them:
+// `npm run mutation -- admission`. Ends with an error where a score is below the config's threshold.
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
