@@ -48,6 +48,8 @@ export interface Rig {
 export interface RigParts {
   readonly clock?: SimClock
   readonly store?: MemoryLedger
+  /** Of its ids: two leaders never mint the same. */
+  readonly seed?: number
   readonly budgetOfKey?: (keyId: string) => KeyBudget | undefined
 }
 
@@ -59,7 +61,7 @@ export const createRig = (
   policy: Partial<CorePolicy> = {},
   isLeader = true,
   observe?: (event: CoreEvent) => void,
-  { clock = createSimClock(), store = createMemoryLedger(), budgetOfKey }: RigParts = {},
+  { clock = createSimClock(), store = createMemoryLedger(), seed = 1, budgetOfKey }: RigParts = {},
 ): Rig => {
   const asked: (() => void)[] = []
   const inbox = createInbox()
@@ -70,7 +72,7 @@ export const createRig = (
   const coordinator: Coordinator = createCoordinator({
     coreId: 'core-1',
     clock,
-    rng: seededRng(1),
+    rng: seededRng(seed),
     policy: { ...toPolicy(coreConfigSchema.parse({})), settleMs: 0, ...policy },
     effects: {
       send: inbox.send,
