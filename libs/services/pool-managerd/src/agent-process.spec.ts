@@ -28,7 +28,7 @@ const isOpen = (port: number) =>
   })
 
 describe('the agent as a process', () => {
-  it('lists every problem of a bad pools file with its path and exits with 78', async () => {
+  it('lists every problem of a bad pools file with its path and exits with 78 [003-FR-041]', async () => {
     await using folder = await makePoolsFolder({
       host: 'h1',
       pools: [

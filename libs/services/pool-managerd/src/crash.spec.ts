@@ -2,7 +2,7 @@ import { kill } from 'node:process'
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import { connectBus, subjects, type Bus } from '@berth/bus'
 import { startNatsServer, type NatsServer } from '@berth/bus/testing'
-import { PoolState, type Event, type HostSnapshot } from '@berth/contract'
+import { PoolState, type Event, type HostSnapshot, type Pool } from '@berth/contract'
 import { createSilentLogger } from '@berth/runtime'
 import { startTestAgent, type AgentUnderTest } from './testing/agent-under-test.ts'
 import { eventually } from './testing/eventually.ts'
@@ -69,7 +69,24 @@ describe('an engine that crashes', () => {
     expect(await firstExit(test)).toMatchObject({ exitCode: 3, signal: '', willRestart: false })
   })
 
-  it('takes its pool out with a snapshot of its own, sent at that moment', async () => {
+  it('is told on the bus with its last error, as the version of the engine was [002-11c]', async () => {
+    const lifecycle = { max_restarts_per_minute: 0 }
+    await using test = await startTestAgent(nats.url, [simPool('a', { lifecycle })])
+    const { pid } = await test.reaches('a', PoolState.READY)
+    const told = (what: string, is: (pool: Pool) => boolean) =>
+      eventually(what, () =>
+        snapshots.some(
+          ({ epoch, pools }) =>
+            epoch === BigInt(test.agent.epoch) && pools.some((pool) => is(pool)),
+        ),
+      )
+    await told('its version', (pool) => pool.engineVersion !== '' && pool.lastError === '')
+    kill(pid, 'SIGSEGV')
+    await told('its last error', ({ lastError }) => lastError.includes('SIGSEGV'))
+    expect(await firstExit(test)).toMatchObject({ signal: 'SIGSEGV' })
+  })
+
+  it('takes its pool out with a snapshot of its own, sent at that moment [003-NFR-010]', async () => {
     await using test = await startTestAgent(nats.url, [simPool('a')])
     const { pid, instanceId } = await test.reaches('a', PoolState.READY)
     const ofAgent = () =>

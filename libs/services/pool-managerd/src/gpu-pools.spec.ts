@@ -12,7 +12,7 @@ import { connectBus, subjects } from '@berth/bus'
 import { startNatsServer, type NatsServer } from '@berth/bus/testing'
 import { PoolState, type DeviceChanged, type Event, type Pool } from '@berth/contract'
 import { createSilentLogger } from '@berth/runtime'
-import { startTestAgent, type AgentUnderTest } from './testing/agent-under-test.ts'
+import { read, send, startTestAgent, type AgentUnderTest } from './testing/agent-under-test.ts'
 import { eventually } from './testing/eventually.ts'
 import { gpuTable, gpuUuid, makeFakeGpuTools, type FakeGpuTools } from './testing/fake-gpu-tools.ts'
 import { isAlive } from './testing/is-alive.ts'
@@ -70,7 +70,7 @@ describe('pools on GPUs', () => {
     expect((await test.status('both')).deviceMask).toEqual(['0', '1'])
   })
 
-  it('[002-01, 002-05b, 002-12b, 002-S1] publish their devices, and memory and capability of their masks', async () => {
+  it('[002-01, 002-05b, 002-12b, 002-18b2, 002-S1, 003-AC-031, 003-AC-034, 003-NFR-015] publish their devices, and memory and capability of their masks', async () => {
     await using test = await start([
       simPool('a', { devices: [0, 1] }),
       simPool('b', { devices: [1], vram_budget_bytes: 1_000 * MIB }),
@@ -92,6 +92,18 @@ describe('pools on GPUs', () => {
     const budgeted = { vramTotalBytes: BigInt(1_000 * MIB), vramFreeBytes: BigInt(1_000 * MIB) }
     expect(await test.status('b')).toMatchObject(budgeted)
     expect((await test.status('c')).vramTotalBytes).toBeUndefined()
+    const metrics = (await read(await send(test.agent.httpPort, '/metrics'))).split('\n')
+    const expected = [
+      `berth_pool_vram_total_bytes{pool_id="a"} ${2 * 23_034 * MIB}`,
+      `berth_pool_vram_free_bytes{pool_id="a"} ${42_000 * MIB}`,
+      'berth_device_utilization_percent{device="1"} 3',
+      'berth_device_temperature_celsius{device="1"} 41',
+      `berth_device_memory_total_bytes{device="1"} ${23_034 * MIB}`,
+      `berth_device_memory_free_bytes{device="1"} ${20_000 * MIB}`,
+      'berth_device_fault{device="1"} 0',
+    ]
+    expect(expected.filter((line) => !metrics.includes(line))).toEqual([])
+    expect(metrics.join()).not.toContain('berth_pool_vram_total_bytes{pool_id="c"}')
   })
 
   it('[002-22a2] that name wrong devices, or promise more memory than there is, are all named at once', async () => {

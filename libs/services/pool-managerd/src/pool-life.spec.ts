@@ -9,7 +9,7 @@ import {
   type Operation,
 } from '@berth/contract'
 import { createSilentLogger } from '@berth/runtime'
-import { startTestAgent, type AgentUnderTest } from './testing/agent-under-test.ts'
+import { chat, read, startTestAgent, type AgentUnderTest } from './testing/agent-under-test.ts'
 import { eventually } from './testing/eventually.ts'
 import { isAlive } from './testing/is-alive.ts'
 import { simPool } from './testing/pools-folder.ts'
@@ -55,7 +55,7 @@ describe('the engine of a pool', () => {
     expect(loading.length).toBeGreaterThan(0)
   })
 
-  it('is started again after it was killed, as a new instance [002-26a]', async () => {
+  it('is started again after it was killed, as a new instance, and serves [002-03, 002-26a, 003-AC-019, 003-IT-003]', async () => {
     await using test = await start([simPool('a')])
     const before = await test.reaches('a', PoolState.READY)
     process.kill(before.pid, 'SIGKILL')
@@ -68,9 +68,13 @@ describe('the engine of a pool', () => {
       expect.arrayContaining([PoolState.CRASHED, PoolState.BACKOFF]),
     )
     expect(isAlive(before.pid)).toBe(false)
+    const headers = { 'berth-lease': test.token('a'), 'content-type': 'application/json' }
+    const answer = await test.post('/v1/chat/completions', chat({ max_tokens: 3 }), headers)
+    expect(answer.statusCode).toBe(200)
+    expect(JSON.parse(await read(answer))).toMatchObject({ usage: { completion_tokens: 3 } })
   })
 
-  it('that crashes again and again fails with the breaker as reason [003-FR-033]', async () => {
+  it('that crashes again and again fails with the breaker as reason [001-ST-5, 003-FR-033]', async () => {
     const fast = { backoff: { initial_ms: 1 }, max_restarts_per_minute: 1 }
     await using test = await start([simPool('a', { lifecycle: fast }, { exit_code: 3 })])
     const failed = await test.reaches('a', PoolState.FAILED)
@@ -109,12 +113,15 @@ describe('the engine of a pool', () => {
     await eventually('the orphan ends', () => !isAlive(orphan!))
   })
 
-  it('whose program is missing fails at once and names it', async () => {
+  it('whose program is missing fails at once, names it and says what to do [003-FR-050]', async () => {
     const lifecycle = { binary_path: '/nowhere/engine' }
     await using test = await start([simPool('a', { lifecycle })])
     const failed = await test.reaches('a', PoolState.FAILED)
     expect(failed.lastError).toContain('/nowhere/engine')
     expect(failed.restartCount).toBe(0)
+    const asked = test.client.ensureHealthy({ poolId: 'a' })
+    await expect(asked).rejects.toMatchObject({ reason: 'POOL_UNREADY' })
+    await expect(asked).rejects.toThrow(/\/nowhere\/engine.*berth pools start a/s)
   })
 })
 
@@ -172,7 +179,7 @@ describe('commands', () => {
     expect(shown.length).toBeGreaterThan(0)
   })
 
-  it('drain takes nothing new until undrain', async () => {
+  it('drain takes nothing new until undrain [002-03]', async () => {
     await using test = await start([simPool('a')])
     await test.reaches('a', PoolState.READY)
     await test.client.drain({ poolId: 'a', deadlineMs: 1_000 })

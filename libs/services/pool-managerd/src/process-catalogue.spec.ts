@@ -16,7 +16,7 @@ import {
   jest,
 } from '@jest/globals'
 import { startNatsServer, type NatsServer } from '@berth/bus/testing'
-import { PoolState, type Pool } from '@berth/contract'
+import { PoolState, ServiceState, type Pool } from '@berth/contract'
 import { systemClock } from '@berth/runtime'
 import { findTree } from './engine/process-tree.ts'
 import { startTestAgent, type AgentUnderTest } from './testing/agent-under-test.ts'
@@ -120,12 +120,13 @@ describe('the end of an engine is told with cause, fact and next command [002-26
     expect(crashed.lastError).toMatch(/See: berth pools logs a$/)
   })
 
-  it('ending with 0 is a stop and no crash', async () => {
+  it('ending with 0 is a stop and no crash [001-ST-4]', async () => {
     await using test = await start([
       simPool('a', { lifecycle: quick }, { exit_code: 0, exit_after_ms: 500 }),
     ])
     const stopped = await test.reaches('a', PoolState.STOPPED)
-    expect(stopped).toMatchObject({ restartCount: 0, lastError: '' })
+    const serviceState = ServiceState.STOPPED
+    expect(stopped).toMatchObject({ restartCount: 0, lastError: '', serviceState })
     expect(stopped.transitions.map(({ to }) => to)).not.toContain(PoolState.CRASHED)
   })
 })
@@ -144,7 +145,7 @@ describe('a port that is configured', () => {
     return (server.address() as { port: number }).port
   }
 
-  it('and taken keeps the engine away, names who holds it, and is had once it is free', async () => {
+  it('and taken keeps the engine away, names who holds it, and is had once it is free [003-FR-043, 003-AC-005, 003-AC-036]', async () => {
     const port = await steal(0)
     await using test = await start([simPool('a', { lifecycle: { ...quick, port } })])
     const waiting = await test.reaches('a', PoolState.BACKOFF)
@@ -176,8 +177,9 @@ describe('a port that is configured', () => {
 
 describe('a load', () => {
   it('that goes on takes as long as it takes, beyond the load timeout', async () => {
-    const lifecycle = { ...quick, model_load_timeout_s: 0.6 }
-    const knobs = { load_ms: 2_000, load_line_ms: 150 }
+    // Longer than a process takes to begin on a busy machine.
+    const lifecycle = { ...quick, model_load_timeout_s: 2 }
+    const knobs = { load_ms: 5_000, load_line_ms: 150 }
     await using test = await start([simPool('a', { lifecycle }, knobs)])
     const ready = await test.reaches('a', PoolState.READY)
     expect(ready.restartCount).toBe(0)

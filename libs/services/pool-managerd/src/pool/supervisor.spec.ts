@@ -109,7 +109,7 @@ describe('a clock that is set', () => {
   })
 })
 
-describe('whatever a probe brings', () => {
+describe('whatever a probe brings [003-TC-10]', () => {
   it('a driver that cannot read it makes it a failed check, and the agent lives on [002-26b]', async () => {
     let isBroken = false
     const readProbe: EngineDriver['readProbe'] = (probe, response, spec) => {
@@ -141,6 +141,29 @@ describe('whatever a probe brings', () => {
     await clock.advance(5_000)
     expect(pool.supervised.state).toMatchObject({ kind: 'ready', failures: 1 })
     expect(pool.supervised.lastError).toContain('Invalid URL')
+  })
+
+  it('the third failed check in a row ends the engine, and another is started [001-HCW-3]', async () => {
+    let isWell = true
+    const {
+      clock,
+      spawned,
+      supervisor: pool,
+      kind,
+    } = create(() => ({ ...OK, status: isWell ? 200 : 500 }))
+    pool.dispatch({ kind: 'start' })
+    await clock.advance(11_000)
+    isWell = false
+    await clock.advance(10_000)
+    expect(pool.supervised.state).toMatchObject({ kind: 'ready', failures: 2 })
+    expect(spawned).toHaveLength(1)
+    await clock.advance(4_500)
+    expect(kind()).toBe('backoff')
+    isWell = true
+    await clock.advance(2_500)
+    expect(spawned).toHaveLength(2)
+    expect(kind()).toBe('ready')
+    expect(pool.supervised.history.total).toBe(1)
   })
 
   it('it is asked every 5 s, and stops being asked with the supervision [001-HCW-1, 001-HCW-4]', async () => {
