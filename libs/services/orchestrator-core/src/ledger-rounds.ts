@@ -8,6 +8,7 @@ import {
   markRoster,
   nameOf,
   noteRevision,
+  type Checkpoint,
   type ItemName,
   type StoringRound,
 } from './ledger.ts'
@@ -29,30 +30,36 @@ const ROUND_MAX = 4_096
 const RETRY_MS = 1_000
 
 /**
- * Stores what has changed, in rounds, one at a time. A round that holds all there is settles, once
- * it is stored, the releases that were counted before it began.
+ * Stores what has changed, in rounds, one at a time, what has waited longest first. Once all is
+ * stored that was dirty at one moment, the releases are settled that were counted by then: also
+ * where there is always more than a round takes.
  */
 export const storeLedger = (core: Core): void => {
   const { ledger, role, clock } = core
   if (role.kind !== 'leader' || ledger.storing) return
   if (isRosterOld(core)) markRoster(core)
-  if (ledger.dirty.size === 0) return tellSettled(core, reachedNow(core))
+  if (ledger.dirty.size === 0) {
+    ledger.checkpoint = undefined
+    return tellSettled(core, reachedNow(core))
+  }
   if (ledger.state !== 'loaded' || clock.now() < ledger.retryAtMs) return
   const names = [...ledger.dirty.values()].slice(0, ROUND_MAX)
   const items: StoringRound['items'][number][] = []
   const writes: LedgerWrite[] = []
-  const isWhole = names.length === ledger.dirty.size
+  const checkpoint = checkpointOf(core, names.length === ledger.dirty.size)
   for (const name of names) {
     ledger.dirty.delete(nameOf(name))
     const { value, account } = encodeItem(core, name, role.term)
     const revision = ledger.revisions.get(nameOf(name)) ?? 0
     // Ended before it was ever stored.
-    if (value === undefined && revision === 0) continue
+    if (value === undefined && revision === 0) {
+      checkpoint.left.delete(nameOf(name))
+      continue
+    }
     items.push({ name, ...(account ? { account } : {}) })
     writes.push({ ...name, value, revision })
   }
-  const reached = isWhole ? reachedNow(core) : new Map<GatewayId, number>()
-  ledger.storing = { items, reached, roster: rosterNow(core) }
+  ledger.storing = { items, roster: rosterNow(core) }
   ledger.round += 1
   core.effects.saveLedger(ledger.round, writes)
 }
@@ -63,12 +70,12 @@ export const endRound = (core: Core, round: number, outcomes: readonly LedgerOut
   const { storing } = ledger
   if (!storing || ledger.round !== round || core.role.kind !== 'leader') return
   ledger.storing = undefined
-  const isStored = storing.items.every((_, index) => outcomes[index]?.kind === 'stored')
   storing.items.forEach(({ name, account }, index) => {
     const outcome = outcomes[index] ?? { kind: 'unavailable' }
     if (account) endStoring(account, outcome.kind === 'stored')
     if (outcome.kind === 'stored') {
       noteRevision(core, name, outcome.revision)
+      ledger.checkpoint?.left.delete(nameOf(name))
       if (isRoster(name)) ledger.roster = storing.roster
     } else {
       markDirty(core, name)
@@ -80,8 +87,24 @@ export const endRound = (core: Core, round: number, outcomes: readonly LedgerOut
   ledger.retryAtMs = isDown ? core.clock.now() + RETRY_MS : 0
   // One of the conflicts may have shown a higher term.
   if (!stillLeads(core)) return
-  if (isStored) tellSettled(core, storing.reached)
+  passCheckpoint(core)
   releaseHeld(core)
+}
+
+/** The one that is not passed yet. A round that holds everything brings it up to now. */
+const checkpointOf = (core: Core, isWhole: boolean): Checkpoint => {
+  const { ledger } = core
+  if (isWhole || !ledger.checkpoint) {
+    ledger.checkpoint = { reached: reachedNow(core), left: new Set(ledger.dirty.keys()) }
+  }
+  return ledger.checkpoint
+}
+
+const passCheckpoint = (core: Core) => {
+  const { checkpoint } = core.ledger
+  if (!checkpoint || checkpoint.left.size > 0) return
+  core.ledger.checkpoint = undefined
+  tellSettled(core, checkpoint.reached)
 }
 
 /** A gateway came or went: whoever leads next must know whom to wait for. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import type { GatewayId, LeaseId } from '@berth/kernel'
 import type { Ask, LeaseResult } from './job-spec.ts'
+import { markDirty } from './ledger.ts'
 import type { LiveLease, SessionSignal, UnsettledRelease } from './session-signal.ts'
 import { ask, createRig, liveLease, pool, type Rig, type RigParts } from './testing/rig.ts'
 
@@ -217,6 +218,61 @@ describe('a new leader', () => {
     next.settleStore()
     expect(account(next)?.spent.tokens).toBe(15 + 20 + 6)
     expect(next.store.read('key.k')).toMatchObject({ term: 2, spent: { tokens: 41 } })
+  })
+})
+
+describe('a leader with more to store than one round takes, all the time', () => {
+  const MORE_THAN_A_ROUND = 5_000
+  /** Sessions that began and are over again. */
+  const comeAndGo = ({ coordinator }: Rig, round: number) => {
+    for (let index = 0; index < MORE_THAN_A_ROUND; index++) {
+      markDirty(coordinator.core, { bucket: 'sessions', key: `t/${round}-${index}` })
+    }
+  }
+  const storeRound = (rig: Rig) => {
+    rig.coordinator.storeLedger()
+    rig.settleStore()
+  }
+  const charge = (rig: Rig, sequence: number) => {
+    rig.coordinator.onAcquire(1, job(`j${sequence}`))
+    rig.coordinator.onRelease(1, assigned(rig)[0]!.leaseId, took(10), sequence)
+  }
+
+  it('settles each release once it is stored, and none before', async () => {
+    const rig = await withHistory()
+    comeAndGo(rig, 1)
+    charge(rig, 2)
+    storeRound(rig)
+    comeAndGo(rig, 2)
+    charge(rig, 3)
+    expect([rig.take(1), rig.store.read('key.k')]).toMatchObject([[], { reached: { gw: 1 } }])
+    storeRound(rig)
+    expect(rig.take(1)).toEqual([{ kind: 'settled', sequence: 2 }])
+    expect(rig.coordinator.core.ledger.dirty.size).toBeGreaterThan(0)
+    comeAndGo(rig, 3)
+    storeRound(rig)
+    comeAndGo(rig, 4)
+    storeRound(rig)
+    storeRound(rig)
+    expect(rig.take(1)).toEqual([{ kind: 'settled', sequence: 3 }])
+  })
+
+  it('settles nothing that the store refused, and goes on when it takes it', async () => {
+    const rig = await withHistory()
+    comeAndGo(rig, 1)
+    charge(rig, 2)
+    storeRound(rig)
+    comeAndGo(rig, 2)
+    rig.store.isDown = true
+    storeRound(rig)
+    expect(rig.take(1)).toEqual([])
+    rig.store.isDown = false
+    await rig.clock.advance(1_000)
+    for (let round = 3; round < 6; round++) {
+      comeAndGo(rig, round)
+      storeRound(rig)
+    }
+    expect(rig.take(1)).toEqual([{ kind: 'settled', sequence: 2 }])
   })
 })
 

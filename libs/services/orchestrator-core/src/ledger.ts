@@ -65,9 +65,15 @@ export interface ItemName {
 /** What is on its way into the store. */
 export interface StoringRound {
   readonly items: readonly { readonly name: ItemName; readonly account?: BudgetAccount }[]
-  /** The last release of each gateway that this round holds; empty when others are left out. */
-  readonly reached: ReadonlyMap<GatewayId, number>
   readonly roster: ReadonlySet<string>
+}
+
+/** What is settled next: the releases counted at one moment, and what was not stored of it then. */
+export interface Checkpoint {
+  /** The last release of each gateway at that moment. */
+  readonly reached: ReadonlyMap<GatewayId, number>
+  /** Names of entries that have not been stored since. */
+  readonly left: Set<string>
 }
 
 /** Budgets, sessions and everything set aside in them. */
@@ -81,13 +87,15 @@ export interface Ledger {
   readonly held: Map<JobId, HeldAsk>
   /** Moving average of how long a model's requests take. */
   readonly timesMs: Recent<ModelId, number>
-  /** Entries to be stored, by name. */
+  /** Entries to be stored, by name, the one that has waited longest first. */
   readonly dirty: Map<string, ItemName>
   /** Of the entries that are stored, by name. */
   readonly revisions: Map<string, number>
   state: 'idle' | 'loading' | 'loaded'
   round: number
   storing: StoringRound | undefined
+  /** Undefined while nothing is dirty. */
+  checkpoint: Checkpoint | undefined
   /** The store did not answer: what is not stored waits until then. */
   isStoreDown: boolean
   retryAtMs: number
@@ -103,6 +111,7 @@ export const createLedger = (): Ledger => ({
   ...{ byJob: new Map(), byLease: new Map(), held: new Map() },
   timesMs: createRecent(4_096),
   ...{ dirty: new Map(), revisions: new Map(), state: 'idle', round: 0, storing: undefined },
+  checkpoint: undefined,
   ...{ isStoreDown: false, retryAtMs: 0, awaited: new Set(), roster: new Set() },
 })
 
@@ -134,7 +143,10 @@ export const markGone = (core: Core, item: ItemName): void => {
   const { state, storing, revisions, dirty } = core.ledger
   const name = nameOf(item)
   if (state !== 'loaded' || storing || revisions.has(name)) markDirty(core, item)
-  else dirty.delete(name)
+  else {
+    dirty.delete(name)
+    core.ledger.checkpoint?.left.delete(name)
+  }
 }
 
 /** Which version of an entry is stored now; 0: none, and nothing is remembered of it. */
