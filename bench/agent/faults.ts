@@ -1,6 +1,6 @@
-import { chmod, rm, writeFile } from 'node:fs/promises'
+import { Console } from 'node:console'
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { benchPool, startRig, type AgentRig } from './agent-rig.ts'
 import { quantile } from '../gateway/quantile.ts'
@@ -39,7 +39,7 @@ const LIFECYCLE = {
 const measureFault = async ({ name, inject }: Fault, times: number) => {
   const ids = Array.from({ length: POOLS }, (_, n) => `p${n}`)
   await using rig = await startRig(ids.map((id) => benchPool(id, { lifecycle: LIFECYCLE })))
-  return each(name, times, ids, async (id) => {
+  return await each(name, times, ids, async (id) => {
     const { pid } = await rig.poolIs(id, ({ ready }) => ready)
     const at = performance.now()
     await inject(rig, id, pid)
@@ -68,7 +68,7 @@ const measureLoads = async (times: number) => {
     }),
   )
   await using rig = await startRig(pools)
-  return each('load fails once', times, ids, async (id) => {
+  return await each('load fails once', times, ids, async (id) => {
     const { pid } = await rig.poolIs(id, ({ ready }) => ready)
     await writeFile(join(dir, `${id}.fails`), '')
     const at = performance.now()
@@ -95,9 +95,12 @@ const each = async (
   let left = times
   const work = async (id: string) => {
     while (left-- > 0) {
-      // A pool that does not come back is a failure that the count tells.
-      const recovery = await once(id).catch(() => undefined)
-      if (recovery) recoveries.push(recovery)
+      try {
+        recoveries.push(await once(id))
+      } catch (error) {
+        // A pool that does not come back is in the count; why, on the terminal.
+        new Console(process.stderr).error(`${fault}, pool ${id}:`, error)
+      }
     }
   }
   await Promise.all(ids.map(work))

@@ -25,7 +25,9 @@ beforeAll(async () => {
   test = await startTestAgent(nats.url, [
     simPool('crashing', { lifecycle: QUICK }),
     simPool('broken', { lifecycle: { ...QUICK, max_restarts_per_minute: 1 } }, { exit_code: 3 }),
-    simPool('slow', { lifecycle: QUICK }, { tokens_per_s: 20 }),
+    // Its counters are read four times within the limit of a stall.
+    simPool('slow', { lifecycle: { ...QUICK, stall_timeout_s: 2 } }, { tokens_per_s: 20 }),
+    simPool('silent', {}, { dialect: 'llamacpp' }),
     simPool('failing', { lifecycle: { ...QUICK, max_consecutive_failures: 100 } }),
   ])
   for (const pool of ['crashing', 'slow', 'failing']) await test.reaches(pool, PoolState.READY)
@@ -49,7 +51,7 @@ const lease = (pool: string) => ({
   'content-type': 'application/json',
 })
 
-it('[002-18a] [002-18a2] [002-18a3] a crash counts as what it leads to', async () => {
+it('[002-03] [002-18a] [002-18a2] [002-18a3] a crash counts as what it leads to', async () => {
   const pool = { pool_id: 'crashing' }
   const series = [
     ['berth_pool_restarts_total', { ...pool, reason: 'signal' }],
@@ -88,7 +90,7 @@ it('[002-18a4] a health check that fails is counted', async () => {
   process.kill(pid, 'SIGCONT')
 })
 
-it('[002-18b] [002-18b3] slots and leases show as they are', async () => {
+it('[002-14b] [002-18b] [002-18b3] slots and leases show as they are', async () => {
   const now = async () => {
     const names = ['slots_total', 'slots_free', 'active_leases']
     const read = (name: string) => valueOf(`berth_pool_${name}`, { pool_id: 'slow' })
@@ -100,6 +102,22 @@ it('[002-18b] [002-18b3] slots and leases show as they are', async () => {
   expect(await now()).toEqual([2, 1, 1, 1])
   response.destroy()
   await eventually('it is over', async () => (await now())[1] === 2)
+})
+
+it('what an engine says of its KV cache shows, and nothing of one that says nothing', async () => {
+  const shown = async (pool: string) => {
+    const text = await read(await send(test.agent.httpPort, '/metrics'))
+    return text.split('\n').find((line) => {
+      return line.startsWith('kv_cache_usage_ratio{') && line.includes(`pool_id="${pool}"`)
+    })
+  }
+  const response = await test.post(CHAT, chat({ stream: true, max_tokens: 4_000 }), lease('slow'))
+  await eventually('half of its cache is in use', async () =>
+    (await shown('slow'))?.endsWith(' 0.5'),
+  )
+  expect(await shown('slow')).toMatch(/engine_version="\d/)
+  expect(await shown('silent')).toBeUndefined()
+  response.destroy()
 })
 
 it('[002-18c] [002-15a] what a drain refuses is counted, and how long it took', async () => {
@@ -119,7 +137,7 @@ it('[002-18c] [002-15a] what a drain refuses is counted, and how long it took', 
 
 it('[002-19a] [002-19b] the log says all of a pool that changes, and who asked for it', async () => {
   await using folder: PoolsFolder = await makePoolsFolder({
-    host: 'h1',
+    host: 'of-its-own',
     pools: [simPool('a', { lifecycle: QUICK })],
   })
   const agent: AgentProcess = startAgentProcess(folder, nats.url, ['--stop-engines-on-exit=true'])

@@ -95,7 +95,7 @@ describe('an engine nothing is known of', () => {
   })
 })
 
-it('[002-06a] [002-S2] a pool tells what it runs, on what, with how many slots', async () => {
+it('[002-06a] [002-14b2] [002-S2] a pool tells what it runs, on what, with how many slots', async () => {
   const dialects = ['vllm', 'llamacpp', 'ollama']
   await using test = await startTestAgent(
     nats.url,
@@ -132,7 +132,7 @@ it('requests are counted for each model of a pool', async () => {
 
 it('figures outlive the agent, so that an engine is measured once', async () => {
   await using folder = await makePoolsFolder({
-    host: 'h1',
+    host: 'of-its-own',
     pools: [simPool('a', {}, { tokens_per_s: 500 })],
   })
   const flags = ['--stop-engines-on-exit=true', '--warm-up-tokens=8']

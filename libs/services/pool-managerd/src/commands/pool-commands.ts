@@ -59,32 +59,14 @@ export const createPoolCommands = (on: {
   const { pools, authority, operations } = on
   const answers = createFirstAnswers()
 
-  const find = (poolId: string): Pool => {
-    const pool = pools.get(poolId)
-    if (pool) return pool
-    throw new BerthError(
-      'POOL_NOT_FOUND',
-      `This host has no pool ${JSON.stringify(poolId.slice(0, 80))}.`,
-    )
-  }
+  const find = (poolId: string): Pool => pools.get(poolId) ?? refuseUnknown(poolId)
   const once = async <T>(name: string, request: Command, work: (pool: Pool) => Promise<T>) => {
     authority.admit(Number(request.header?.term ?? 0n))
     const key = request.header?.idempotencyKey ?? ''
     return answers.once(key && `${name} ${request.poolId} ${key}`, () => work(find(request.poolId)))
   }
-  const open = (
-    { type, request, correlationId, modelRefOf }: Omit<OperationCommand, 'eventFor'>,
-    pool: Pool,
-  ) => {
-    const modelRef = modelRefOf?.(pool) ?? pool.spec.modelRef
-    return operations.begin({
-      ...{ type, modelRef, correlationId },
-      poolId: pool.spec.poolId,
-      modelId: withModel(pool.spec, modelRef).engine.modelId ?? '',
-      term: Number(request.header?.term ?? 0n),
-      idempotencyKey: request.header?.idempotencyKey ?? '',
-    })
-  }
+  const open = (command: Omit<OperationCommand, 'eventFor'>, pool: Pool) =>
+    operations.begin(wantedOf(command, pool))
   const begin = (command: OperationCommand, pool: Pool): Operation => {
     const { type } = command
     const current = operations.current(pool.spec.poolId)
@@ -129,6 +111,27 @@ export const createPoolCommands = (on: {
         operations.end(operationId, { kind: 'completed' })
         return { pool, operation: operations.get(operationId) }
       }),
+  }
+}
+
+const refuseUnknown = (poolId: string): never => {
+  throw new BerthError(
+    'POOL_NOT_FOUND',
+    `This host has no pool ${JSON.stringify(poolId.slice(0, 80))}.`,
+  )
+}
+
+const wantedOf = (
+  { type, request, correlationId, modelRefOf }: Omit<OperationCommand, 'eventFor'>,
+  pool: Pool,
+) => {
+  const modelRef = modelRefOf?.(pool) ?? pool.spec.modelRef
+  return {
+    ...{ type, modelRef, correlationId },
+    poolId: pool.spec.poolId,
+    modelId: withModel(pool.spec, modelRef).engine.modelId ?? '',
+    term: Number(request.header?.term ?? 0n),
+    idempotencyKey: request.header?.idempotencyKey ?? '',
   }
 }
 

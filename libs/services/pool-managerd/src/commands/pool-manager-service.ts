@@ -3,10 +3,12 @@ import {
   OperationType,
   PoolManagerService,
   Residency,
+  type BenchRequest,
   type DrainRequest,
   type HostSnapshot,
   type InstallLeaseKeyRequest,
   type ModelResidency,
+  type Operation,
   type Pool as PoolMessage,
   type ReloadRequest,
 } from '@berth/contract'
@@ -17,7 +19,7 @@ import type { SupervisionEvent } from '@berth/supervision'
 import type { Authority } from '../ingress/authority.ts'
 import type { Pool } from '../pool/pool.ts'
 import { checkNewModel, writtenModel } from '../pools-file/with-model.ts'
-import { refuseBench, runBench } from './bench-pool.ts'
+import { refuseBench, runBench, type BenchOptions } from './bench-pool.ts'
 import { ensureHealthy } from './ensure-healthy.ts'
 import type { Operations } from './operations.ts'
 import { createPoolCommands, type Command } from './pool-commands.ts'
@@ -58,11 +60,9 @@ export const poolManagerService = (options: PoolManagerOptions): RpcService => {
     getHost: async () => ({ host: options.takeSnapshot() }),
     getStatus: async ({ poolId }) => ({ pool: describe(commands.find(poolId)) }),
     listLoadedModels: async ({ poolId }) => ({
-      models: (poolId === '' ? [...pools.values()] : [commands.find(poolId)]).flatMap((pool) =>
-        describe(pool)
-          .models.filter(isLoaded)
-          .map((model) => ({ poolId: pool.spec.poolId, model })),
-      ),
+      models: (poolId === '' ? [...pools.values()] : [commands.find(poolId)])
+        .map(describe)
+        .flatMap(loadedOf),
     }),
     ensureHealthy: async ({ header, poolId }, { signal, deadlineMs }) => {
       // Waiting changes nothing twice: callers share one start, whatever their keys.
@@ -89,12 +89,7 @@ export const poolManagerService = (options: PoolManagerOptions): RpcService => {
     reload: (request, { correlationId }) =>
       commands.operate({ type: OperationType.RELOAD, correlationId, ...reloading(request) }),
     bench: (request, { correlationId }) =>
-      commands.carryOut({
-        ...{ type: OperationType.BENCH, request, correlationId },
-        check: (pool) => refuseBench(pool, request.seconds),
-        work: (pool, { operationId }) =>
-          runBench(pool, { operationId, seconds: request.seconds }, { operations, clock }),
-      }),
+      commands.carryOut({ ...benching(request, { operations, clock }), correlationId }),
     listOperations: async ({ poolId, operationId }) => ({
       operations: operations
         .list(poolId === '' ? undefined : commands.find(poolId).spec.poolId)
@@ -144,6 +139,16 @@ const reloading = (request: ReloadRequest) => {
   })
   return { request, modelRefOf, eventFor }
 }
+
+const benching = (request: BenchRequest, having: BenchOptions) => ({
+  ...{ type: OperationType.BENCH, request },
+  check: (pool: Pool) => refuseBench(pool, request.seconds),
+  work: (pool: Pool, { operationId }: Operation) =>
+    runBench(pool, { operationId, seconds: request.seconds }, having),
+})
+
+const loadedOf = ({ poolId, models }: PoolMessage) =>
+  models.filter(isLoaded).map((model) => ({ poolId, model }))
 
 const isLoaded = ({ residency }: ModelResidency): boolean =>
   residency === Residency.RESIDENT || residency === Residency.DRAINING

@@ -116,8 +116,7 @@ describe('a stream', () => {
     fc.assert(
       fc.property(body, places, (value, cuts) => {
         const { text, asked } = edit(STREAM, cut(Buffer.from(JSON.stringify(value)), cuts))
-        const options = (value['stream_options'] ?? {}) as object
-        const stream_options = { ...options, include_usage: true }
+        const stream_options = { ...(value['stream_options'] ?? {}), include_usage: true }
         expect(JSON.parse(text)).toEqual({ ...value, stream: true, stream_options })
         expect(asked.stream).toBe(value['stream'] === true ? 'yes' : 'no')
       }),
