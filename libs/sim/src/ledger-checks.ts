@@ -30,6 +30,7 @@ export const ledgerProblems = ({ ledger, queue, gateways }: Readonly<Core>): str
 /** What a ledger at rest still has to do. */
 export const ledgerUnrest = ({ ledger, gateways }: Readonly<Core>): string[] => [
   ...(ledger.state === 'loaded' ? [] : [`the ledger is ${ledger.state}`]),
+  ...(ledger.rereadAtMs === undefined ? [] : ['the ledger is not read for the second time']),
   ...(ledger.byJob.size + ledger.byLease.size > 0
     ? [`${ledger.byJob.size} jobs and ${ledger.byLease.size} leases are charged`]
     : []),

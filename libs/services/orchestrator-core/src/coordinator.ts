@@ -23,7 +23,7 @@ import { applySnapshot, dropSilentHosts, keyHost } from './hosts.ts'
 import { closeWait } from './job-end.ts'
 import type { Ask, JobSpec, LeaseResult } from './job-spec.ts'
 import { follow, lead } from './leadership.ts'
-import { takeOverLedger } from './ledger-load.ts'
+import { rereadLedger, takeOverLedger } from './ledger-load.ts'
 import type { LedgerEntry, LedgerOutcome } from './ledger-port.ts'
 import { endRound, storeLedger } from './ledger-rounds.ts'
 import { refuseExpired, refuseImpossible } from './refusal.ts'
@@ -124,6 +124,7 @@ export const createCoordinator = (options: CoreOptions): Coordinator => {
       reclaimLeases(core, now)
       dropSessions(core, now)
       tickHeld(core, now)
+      rereadLedger(core)
       storeLedger(core)
       dispatchAll(core)
       if (now - positionsToldAtMs < TELL_POSITIONS_MS) return

@@ -5,10 +5,10 @@ import {
   type ClientSession,
   type SessionTable,
 } from '@berth/admission'
-import type { GatewayId } from '@berth/kernel'
 import type { Core } from './core-state.ts'
 import { releaseHeld } from './held-asks.ts'
 import { keyAccount, markDirty, nameOf } from './ledger.ts'
+import { adoptFound, awaitGateways } from './ledger-adopt.ts'
 import {
   accountKeyOf,
   decodeAccount,
@@ -21,16 +21,21 @@ import {
 } from './ledger-entry.ts'
 import type { LedgerEntry } from './ledger-port.ts'
 
+/** Longer than a write of a leader that was replaced is on its way. */
+const LATE_WRITES_MS = 5_000
+
 /**
  * Takes over what earlier leaders stored, under what this one has counted since: gateways said
  * their hellos while the entries were on their way.
  */
 export const takeOverLedger = (core: Core, term: number, entries: readonly LedgerEntry[]): void => {
   const { ledger, role } = core
-  if (role.kind !== 'leader' || role.term !== term || ledger.state !== 'loading') return
+  if (role.kind !== 'leader' || role.term !== term || ledger.state === 'idle') return
   const highest = entries.reduce((most, { value }) => Math.max(most, termOfEntry(value)), 0)
   if (highest > term) return core.effects.resign(highest)
+  if (ledger.state === 'loaded') return adoptLate(core, entries)
   ledger.state = 'loaded'
+  ledger.rereadAtMs = core.clock.now() + LATE_WRITES_MS
   const sessions: { readonly entry: LedgerEntry; readonly stored: StoredSession }[] = []
   for (const entry of entries) {
     ledger.revisions.set(nameOf(entry), entry.revision)
@@ -47,12 +52,31 @@ export const takeOverLedger = (core: Core, term: number, entries: readonly Ledge
   releaseHeld(core)
 }
 
-/** Gateways that may hold leases of the leader before: until they come, or one TTL is over. */
-export const awaitGateways = (core: Core, roster: Uint8Array): void => {
-  for (const gatewayId of decodeRoster(roster)?.gateways ?? []) {
-    if (!core.gateways.has(gatewayId as GatewayId)) core.ledger.awaited.add(gatewayId)
+/**
+ * Reads once more what is stored: a write of the leader before may have landed after this one had
+ * read, where nothing is written again that would find it.
+ */
+export const rereadLedger = (core: Core): void => {
+  const { ledger, role, clock } = core
+  if (role.kind !== 'leader' || ledger.state !== 'loaded') return
+  if (ledger.rereadAtMs === undefined || clock.now() < ledger.rereadAtMs) return
+  ledger.rereadAtMs = undefined
+  core.effects.loadLedger(role.term)
+}
+
+/** Accounts that somebody else has written since. Those that are stored again find it themselves. */
+const adoptLate = (core: Core, entries: readonly LedgerEntry[]) => {
+  const { ledger } = core
+  for (const entry of entries) {
+    const name = nameOf(entry)
+    if ((ledger.revisions.get(name) ?? 0) >= entry.revision || isBeingStored(core, name)) continue
+    adoptFound(core, entry, entry)
   }
 }
+
+const isBeingStored = ({ ledger }: Core, name: string): boolean =>
+  ledger.dirty.has(name) ||
+  (ledger.storing?.items.some((item) => nameOf(item.name) === name) ?? false)
 
 const takeBudget = (core: Core, entry: LedgerEntry) => {
   if (entry.key === ROSTER_KEY) {
@@ -92,7 +116,7 @@ const takeSessions = (
   append(ledger.sessions, young)
 }
 
-const append = (table: SessionTable, sessions: SessionTable) => {
+const append = (table: SessionTable, sessions: ReadonlyMap<string, ClientSession>) => {
   for (const [key, session] of sessions) table.set(key, session)
 }
 

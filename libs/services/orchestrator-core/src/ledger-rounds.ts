@@ -1,8 +1,8 @@
-import { beginStoring, endStoring, rebase, type BudgetAccount } from '@berth/admission'
+import { beginStoring, endStoring, type BudgetAccount } from '@berth/admission'
 import type { GatewayId } from '@berth/kernel'
 import type { Core } from './core-state.ts'
 import { releaseHeld } from './held-asks.ts'
-import { awaitGateways } from './ledger-load.ts'
+import { adoptFound, isRoster } from './ledger-adopt.ts'
 import {
   markDirty,
   markRoster,
@@ -12,17 +12,8 @@ import {
   type ItemName,
   type StoringRound,
 } from './ledger.ts'
-import {
-  decodeAccount,
-  decodeSession,
-  encodeAccount,
-  encodeRoster,
-  encodeSession,
-  keyIdOf,
-  ROSTER_KEY,
-  termOfEntry,
-} from './ledger-entry.ts'
-import type { LedgerEntry, LedgerOutcome, LedgerWrite } from './ledger-port.ts'
+import { encodeAccount, encodeRoster, encodeSession, keyIdOf } from './ledger-entry.ts'
+import type { LedgerOutcome, LedgerWrite } from './ledger-port.ts'
 
 /** Entries of one round; the others wait for the next. */
 const ROUND_MAX = 4_096
@@ -117,8 +108,6 @@ const isRosterOld = (core: Core): boolean => {
 const rosterNow = ({ gateways, ledger }: Core): ReadonlySet<string> =>
   new Set<string>([...gateways.keys(), ...ledger.awaited])
 
-const isRoster = ({ bucket, key }: ItemName) => bucket === 'budgets' && key === ROSTER_KEY
-
 const encodeItem = (
   core: Core,
   { bucket, key }: ItemName,
@@ -138,25 +127,6 @@ const encodeItem = (
   const usedAtWallMs = Math.round(clock.wall() - (clock.now() - usedAtMs))
   return { value: encodeSession(term, session, beginStoring(account), usedAtWallMs), account }
 }
-
-/** Somebody wrote in between: an older leader, late, or one that we must make way for. */
-const adoptFound = (core: Core, name: ItemName, found: LedgerEntry | undefined) => {
-  const { role } = core
-  noteRevision(core, name, found?.revision ?? 0)
-  if (!found || role.kind !== 'leader') return
-  const term = termOfEntry(found.value)
-  if (term > role.term) return core.effects.resign(term)
-  if (isRoster(name)) return awaitGateways(core, found.value)
-  const { account } = accountOf(core, name)
-  const stored =
-    name.bucket === 'sessions' ? decodeSession(found.value) : decodeAccount(found.value)
-  if (account && stored) rebase(account, stored.tally)
-}
-
-const accountOf = ({ ledger }: Core, { bucket, key }: ItemName) =>
-  bucket === 'sessions'
-    ? { account: ledger.sessions.get(key)?.account }
-    : { account: ledger.keys.get(keyIdOf(key) ?? '') }
 
 const stillLeads = (core: Core): boolean => core.role.kind === 'leader'
 

@@ -219,6 +219,22 @@ describe('a new leader', () => {
     expect(account(next)?.spent.tokens).toBe(15 + 20 + 6)
     expect(next.store.read('key.k')).toMatchObject({ term: 2, spent: { tokens: 41 } })
   })
+
+  it('finds what the leader before stored late, though it stores nothing of it itself', async () => {
+    const before = await withHistory()
+    const next = after(before)
+    hello(next, 'gw')
+    next.settleStore()
+    before.coordinator.onAcquire(1, job('old'))
+    before.coordinator.onRelease(1, assigned(before)[0]!.leaseId, took(15), 2)
+    await before.pass(200, 'h1')
+    before.settleStore()
+    for (let second = 0; second < 6; second++) {
+      await next.pass(1_000, 'h1')
+      next.settleStore()
+    }
+    expect(account(next)?.spent.tokens).toBe(15 + 20)
+  })
 })
 
 describe('a leader with more to store than one round takes, all the time', () => {

@@ -1,5 +1,6 @@
 import {
   createAccount,
+  createSessionTable,
   isLimited,
   roll,
   type Budget,
@@ -99,6 +100,8 @@ export interface Ledger {
   /** The store did not answer: what is not stored waits until then. */
   isStoreDown: boolean
   retryAtMs: number
+  /** When it is read once more; absent afterwards. */
+  rereadAtMs: number | undefined
   /** Gateways of the leader before that may hold what is not declared yet. */
   readonly awaited: Set<string>
   /** Gateways a next leader would wait for, as stored. */
@@ -107,12 +110,18 @@ export interface Ledger {
 
 /** A ledger of a core that does not lead. */
 export const createLedger = (): Ledger => ({
-  ...{ sessions: new Map(), keys: new Map(), rates: new Map() },
+  ...{ sessions: createSessionTable(), keys: new Map(), rates: new Map() },
   ...{ byJob: new Map(), byLease: new Map(), held: new Map() },
   timesMs: createRecent(4_096),
   ...{ dirty: new Map(), revisions: new Map(), state: 'idle', round: 0, storing: undefined },
   checkpoint: undefined,
-  ...{ isStoreDown: false, retryAtMs: 0, awaited: new Set(), roster: new Set() },
+  ...{
+    isStoreDown: false,
+    retryAtMs: 0,
+    rereadAtMs: undefined,
+    awaited: new Set(),
+    roster: new Set(),
+  },
 })
 
 /** Reads the ledger of the leader before; one that led until now under a lower term has it. */
