@@ -86,5 +86,5 @@ export {
   useSession,
   type ClientSession,
   type SessionPolicy,
-  type SessionTable,
 } from './session.ts'
+export { createSessionTable, type SessionTable } from './session-table.ts'

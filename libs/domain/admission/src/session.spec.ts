@@ -7,8 +7,8 @@ import {
   sessionKey,
   useSession,
   type SessionPolicy,
-  type SessionTable,
 } from './session.ts'
+import { createSessionTable, type SessionTable } from './session-table.ts'
 import { settle } from './budget-account.ts'
 
 const policy: SessionPolicy = { ...DEFAULT_SESSION_POLICY, ttlMs: 100, maxSessions: 2 }
@@ -25,7 +25,7 @@ describe('the key of a session', () => {
 
 describe('a table of sessions', () => {
   it('keeps a session for its time since it was used last, to the millisecond', () => {
-    const table: SessionTable = new Map()
+    const table = createSessionTable()
     const { session } = begin(table, 's')
     const key = sessionKey('t', 's')
     expect(findSession(table, key, policy, 99)).toBe(session)
@@ -40,7 +40,7 @@ describe('a table of sessions', () => {
   })
 
   it('never ends one that runs by time, nor keeps it from ending others', () => {
-    const table: SessionTable = new Map()
+    const table = createSessionTable()
     const { session } = begin(table, 'runs')
     session.open = 1
     begin(table, 'idle')
@@ -49,7 +49,7 @@ describe('a table of sessions', () => {
   })
 
   it('makes room by letting the one go that was used longest ago and does not run', () => {
-    const table: SessionTable = new Map()
+    const table = createSessionTable()
     const { session: first } = begin(table, 'first', 1)
     begin(table, 'second', 2)
     useSession(table, first, 3)
@@ -64,7 +64,7 @@ describe('a table of sessions', () => {
   })
 
   it('says that nobody left while there is room', () => {
-    const table: SessionTable = new Map()
+    const table = createSessionTable()
     expect([begin(table, 'a'), begin(table, 'b')].map(({ left }) => left)).toEqual([
       undefined,
       undefined,
@@ -72,7 +72,7 @@ describe('a table of sessions', () => {
   })
 
   it('does not bring back one that has ended by using it', () => {
-    const table: SessionTable = new Map()
+    const table = createSessionTable()
     const { session } = begin(table, 's')
     table.clear()
     useSession(table, session, 10)
@@ -82,7 +82,7 @@ describe('a table of sessions', () => {
 
 describe('a session that begins again under the same id', () => {
   it('has its own budget, and counts no release of the one before again', () => {
-    const table: SessionTable = new Map()
+    const table = createSessionTable()
     const { account } = begin(table, 's', 0, { tokens: 10 }).session
     const amounts = { tokens: 7, timeMs: 0, costMicros: 0 }
     const release = { gatewayId: 'g', sequence: 1, amounts, turns: 1 }

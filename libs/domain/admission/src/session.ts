@@ -1,6 +1,7 @@
 import type { InstanceId, PoolId } from '@berth/kernel'
 import type { Budget } from './budget.ts'
 import { createAccount, forget, type BudgetAccount } from './budget-account.ts'
+import type { SessionTable } from './session-table.ts'
 
 /** How sessions live. */
 export interface SessionPolicy {
@@ -8,6 +9,7 @@ export interface SessionPolicy {
   readonly ttlMs: number
   /** Finished turns a session may have. */
   readonly turnsMax: number
+  /** Beyond them the tenant with the most makes room. */
   readonly maxSessions: number
   /** Of a session whose first turn brings none. */
   readonly budget: Budget
@@ -33,9 +35,6 @@ export interface ClientSession {
   /** Where its last turn finished. */
   warm: { readonly poolId: PoolId; readonly instanceId: InstanceId | undefined } | undefined
 }
-
-/** Sessions by tenant and id, those used longest ago first. */
-export type SessionTable = Map<string, ClientSession>
 
 /** The same id of two tenants names two sessions. */
 export const sessionKey = (tenant: string, sessionId: string): string =>
@@ -69,9 +68,8 @@ export const beginSession = (
   }
   if (known) forget(known.account)
   session.account.limit = budget
-  table.delete(key)
   table.set(key, session)
-  const oldest = table.size > policy.maxSessions ? leastUsed(table) : undefined
+  const oldest = table.size > policy.maxSessions ? table.leastUsed() : undefined
   if (oldest === undefined) return { session }
   table.delete(oldest)
   return { session, left: oldest }
@@ -83,7 +81,6 @@ export const useSession = (table: SessionTable, session: ClientSession, nowMs: n
   const key = sessionKey(session.tenant, session.sessionId)
   // Set again means young again; one that has ended is not brought back.
   if (table.get(key) !== session) return
-  table.delete(key)
   table.set(key, session)
 }
 
@@ -105,9 +102,3 @@ export const expireSessions = (
 /** One that runs does not end by time. */
 const isOver = ({ open, usedAtMs }: ClientSession, ttlMs: number, nowMs: number): boolean =>
   open === 0 && nowMs - usedAtMs >= ttlMs
-
-/** The oldest that has nothing running: when all others have, that is the new one. */
-const leastUsed = (table: SessionTable): string | undefined => {
-  for (const [key, { open }] of table) if (open === 0) return key
-  return undefined
-}

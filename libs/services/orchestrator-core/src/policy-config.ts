@@ -94,7 +94,7 @@ export const policyConfigShape = {
       .positive()
       .max(1_000_000)
       .default(DEFAULT_SESSION_POLICY.maxSessions)
-      .describe('Beyond it the session used longest ago is forgotten.'),
+      .describe('Beyond it the tenant with the most sessions loses its oldest.'),
     budget: settingGroup({
       tokens: limit.describe('Tokens of a session whose first turn brings no budget.'),
       timeMs: limit.describe('Wall time of such a session.'),

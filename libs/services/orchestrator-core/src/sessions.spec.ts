@@ -150,6 +150,15 @@ describe('a session', () => {
     const left = ['runs', 'old', 'new'].filter((sessionId) => session(rig, { ...NAME, sessionId }))
     expect(left).toEqual(['runs', 'new'])
   })
+
+  it('of another tenant makes no room for one that names many', () => {
+    const rig = ready({ maxSessions: 4 })
+    turn(rig, { tenant: 'quiet', sessionId: 'kept' })
+    for (let index = 0; index < 20; index++) turn(rig, { tenant: 'loud', sessionId: `s${index}` })
+    expect(session(rig, { tenant: 'quiet', sessionId: 'kept' })).toMatchObject({ turns: 1 })
+    const ids = [...rig.coordinator.core.ledger.sessions.values()].map((one) => one.sessionId)
+    expect(ids).toEqual(['kept', 's17', 's18', 's19'])
+  })
 })
 
 describe('sessions of the leader before', () => {
