@@ -20,7 +20,7 @@ import type { SessionKey } from './effects.ts'
 import { leave, reclaimLeases, takeRelease, welcome } from './gateways.ts'
 import { cancelHeld, receive, tickHeld } from './held-asks.ts'
 import { applySnapshot, dropSilentHosts, keyHost } from './hosts.ts'
-import { closeWait } from './job-end.ts'
+import { closeWait, refuseUnreadable, type UnreadableAsk } from './job-end.ts'
 import type { Ask, JobSpec, LeaseResult } from './job-spec.ts'
 import { follow, lead } from './leadership.ts'
 import { rereadLedger, takeOverLedger } from './ledger-load.ts'
@@ -55,6 +55,8 @@ export interface Coordinator {
   onHostKeyed(hostId: HostId, epoch: number, term: number): void
   onHello(session: SessionKey, hello: Hello): void
   onAcquire(session: SessionKey, ask: Ask): void
+  /** A job came that nobody can place, for what it says makes no sense. */
+  onUnreadable(session: SessionKey, ask: UnreadableAsk): void
   onCancel(session: SessionKey, jobId: JobId): void
   /** `sequence` counts the releases of the gateway from 1; 0: it does not count them. */
   onRelease(session: SessionKey, leaseId: LeaseId, result: LeaseResult, sequence?: number): void
@@ -103,6 +105,7 @@ export const createCoordinator = (options: CoreOptions): Coordinator => {
       const gateway = core.sessions.get(session)
       if (gateway) receive(core, gateway, ask)
     },
+    onUnreadable: (session, ask) => refuseUnreadable(core, session, ask),
     onCancel: (session, jobId) => {
       const gateway = core.sessions.get(session)
       if (!gateway || cancelHeld(core, gateway.gatewayId, jobId)) return

@@ -1,8 +1,9 @@
 import { countRejected, leave, type Departure, type WaitingJob } from '@berth/admission'
-import type { GatewayId, JobId } from '@berth/kernel'
+import type { BerthError, GatewayId, JobId } from '@berth/kernel'
 import { refundJob } from './charges.ts'
 import type { CancelCause, JobFacts, JobOutcome } from './core-event.ts'
 import type { Core, Waiting } from './core-state.ts'
+import type { SessionKey } from './effects.ts'
 import type { Ask, LeaseResult } from './job-spec.ts'
 import type { Refusal } from './refusal.ts'
 
@@ -13,6 +14,33 @@ import type { Refusal } from './refusal.ts'
 export const turnAway = (core: Core, gatewayId: GatewayId, ask: Ask, refusal: Refusal): void => {
   countRejected(core.queue)
   tellRefused(core, gatewayId, ask, refusal)
+}
+
+/** A job that could not be understood. */
+export interface UnreadableAsk {
+  /** As its gateway calls it. */
+  readonly jobId: JobId
+  readonly waitedMs: number
+  /** Why not. */
+  readonly problem: BerthError
+  /** For people: what it says of itself, at a length that can be told. */
+  readonly facts: JobFacts
+}
+
+/** Refuses a job that could not be understood. */
+export const refuseUnreadable = (
+  core: Core,
+  session: SessionKey,
+  { jobId, waitedMs, problem, facts }: UnreadableAsk,
+): void => {
+  const gateway = core.sessions.get(session)
+  if (!gateway) return
+  const { reason, message } = problem
+  countRejected(core.queue)
+  const rest = { retryAfterMs: 0, policyLabel: '', placementReason: '' }
+  tellRejected(core, gateway.gatewayId, jobId, { reason, message, ...rest })
+  const end = { outcome: 'rejected', reason, queuedMs: waitedMs } as const
+  core.effects.report({ kind: 'job_ended', job: facts, ...end })
 }
 
 /** Refuses a job that never waited. */

@@ -47,11 +47,15 @@ const createStream = () => {
     },
   }
 }
-const makeFrames = (...cases: ('hello' | 'heartbeat' | 'acquire')[]): SessionRequest =>
+const makeFrames = (...cases: ('hello' | 'heartbeat' | 'acquire' | 'nonsense')[]): SessionRequest =>
   create(SessionRequestSchema, {
     frames: cases.map((name, n): MessageInitShape<typeof ClientFrameSchema> => {
       if (name === 'hello') return { frame: { case: name, value: { gatewayId: 'gw' } } }
       if (name === 'heartbeat') return { frame: { case: name, value: {} } }
+      if (name === 'nonsense') {
+        const job = { modelId: 'm', tenant: 't'.repeat(999), correlationId: 'c'.repeat(999) }
+        return { frame: { case: 'acquire', value: { jobId: `j${n}`, job, waitedMs: 70 } } }
+      }
       const job = { modelId: 'm', route: '/v1/chat/completions' }
       return { frame: { case: name, value: { jobId: `j${n}`, job } } }
     }),
@@ -123,5 +127,25 @@ describe('a session', () => {
     stream.destroy(new BerthError('CANCELLED', 'The gateway is gone.'))
     await accepted
     expect(rig.coordinator.core.sessions.size).toBe(0)
+  })
+
+  it('counts a job that makes no sense as refused, and lives on', async () => {
+    const { rig, clock, receive, why } = createServer()
+    receive('hello', 'nonsense', 'acquire')
+    await clock.advance(0)
+    expect(rig.take(1)).toMatchObject([
+      { kind: 'welcome' },
+      { kind: 'rejected', jobId: 'j1', reason: 'INVALID_PARAMS', retryAfterMs: 0 },
+      { kind: 'assigned', jobId: 'j2' },
+    ])
+    const ends = rig.events.filter(({ kind }) => kind === 'job_ended')
+    expect(ends).toMatchObject([
+      {
+        ...{ outcome: 'rejected', reason: 'INVALID_PARAMS', queuedMs: 70 },
+        job: { jobId: 'j1', modelId: 'm', correlationId: 'c'.repeat(128) },
+      },
+      { outcome: 'dispatched' },
+    ])
+    expect(why()).toBeUndefined()
   })
 })

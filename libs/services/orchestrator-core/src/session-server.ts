@@ -1,11 +1,11 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
-import type { ClientFrame, SessionRequest, SessionResponseSchema } from '@berth/contract'
+import type { Acquire, ClientFrame, SessionRequest, SessionResponseSchema } from '@berth/contract'
 import { BerthError, every, parseJobId, type Clock, type LeaseId } from '@berth/kernel'
 import type { BidiStream, RpcLog } from '@berth/rpc'
 import type { Coordinator } from './coordinator.ts'
 import type { SessionKey } from './effects.ts'
 import type { SessionSignal } from './session-signal.ts'
-import { toAsk, toCounter, toHello, toLeaseResult } from './wire-job.ts'
+import { toAsk, toCounter, toHello, toLeaseResult, toUnreadable } from './wire-job.ts'
 import { toFrame, type ServerFrameInit, type SessionTerms } from './wire-signal.ts'
 
 /** The stream a gateway opened, from core's side. */
@@ -92,7 +92,7 @@ export const createSessionServer = (options: SessionServerOptions): SessionServe
           const session = sessions.get(key)
           if (!session) return
           session.heardAtMs = clock.now()
-          onFrame(coordinator(), key, frame, { isFirst, send })
+          onFrame(coordinator(), key, frame, isFirst)
         })
       } catch (error) {
         breakOff(stream, log, error)
@@ -132,16 +132,11 @@ const readFrames = async (
   }
 }
 
-interface FrameContext {
-  readonly isFirst: boolean
-  send(key: SessionKey, signal: SessionSignal): void
-}
-
 const onFrame = (
   coordinator: Coordinator,
   key: SessionKey,
   { frame }: ClientFrame,
-  { isFirst, send }: FrameContext,
+  isFirst: boolean,
 ) => {
   if ((frame.case === 'hello') !== isFirst) {
     throw new BerthError('INVALID_PARAMS', 'A session begins with one Hello.')
@@ -150,7 +145,7 @@ const onFrame = (
     case 'hello':
       return coordinator.onHello(key, toHello(frame.value))
     case 'acquire':
-      return onAcquire(coordinator, key, frame.value, send)
+      return onAcquire(coordinator, key, frame.value)
     case 'cancel':
       return coordinator.onCancel(key, parseJobId(frame.value.jobId))
     case 'release': {
@@ -169,20 +164,12 @@ const onFrame = (
 }
 
 /** A job that makes no sense is refused; the session lives on. */
-const onAcquire = (
-  coordinator: Coordinator,
-  key: SessionKey,
-  acquire: Parameters<typeof toAsk>[0],
-  send: FrameContext['send'],
-) => {
+const onAcquire = (coordinator: Coordinator, key: SessionKey, acquire: Acquire) => {
   let ask
   try {
     ask = toAsk(acquire)
   } catch (error) {
-    const { reason, message } = BerthError.from(error)
-    const refusal = { retryAfterMs: 0, policyLabel: '', placementReason: '' }
-    const jobId = acquire.jobId as ReturnType<typeof parseJobId>
-    return send(key, { kind: 'rejected', jobId, reason, message, ...refusal })
+    return coordinator.onUnreadable(key, toUnreadable(acquire, BerthError.from(error)))
   }
   coordinator.onAcquire(key, ask)
 }

@@ -11,10 +11,11 @@ import {
   type Release,
 } from '@berth/contract'
 import { BerthError, parseGatewayId, parseJobId, parseModelId, parsePoolId } from '@berth/kernel'
-import type { InstanceId, LeaseId, ModelId, PoolId } from '@berth/kernel'
+import type { InstanceId, JobId, LeaseId, ModelId, PoolId } from '@berth/kernel'
 import { toWhole, type Amounts, type Budget } from '@berth/admission'
 import type { KvHint } from '@berth/placement'
 import type { Ask, JobSpec, LeaseOutcome, LeaseResult } from './job-spec.ts'
+import type { UnreadableAsk } from './job-end.ts'
 import type { Hello, LiveLease, UnsettledRelease } from './session-signal.ts'
 
 /** Pools a job may name in each of its lists. */
@@ -75,6 +76,22 @@ export const toAsk = (wire: Acquire): Ask => ({
     instanceId: instanceId as InstanceId,
   })),
 })
+
+/** What can be said of an Acquire that is refused for what it says; names are cut. */
+export const toUnreadable = (wire: Acquire, problem: BerthError): UnreadableAsk => ({
+  jobId: wire.jobId as JobId,
+  waitedMs: wire.waitedMs,
+  problem,
+  facts: {
+    jobId: cut(wire.jobId) as JobId,
+    modelId: cut(wire.job?.modelId) as ModelId,
+    jobClass: wire.job?.class === WireJobClass.BATCH ? 'batch' : 'interactive',
+    correlationId: cut(wire.job?.correlationId),
+    sessionId: cut(wire.job?.sessionId),
+  },
+})
+
+const cut = (name = ''): string => name.slice(0, NAME_MAX).toWellFormed()
 
 /** What a Release says of its lease. */
 export const toLeaseResult = (wire: Release): LeaseResult => ({
