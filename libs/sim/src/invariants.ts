@@ -53,8 +53,10 @@ export const createInvariants = (violate: (what: string) => void): Invariants =>
     },
     check: (fleet) => {
       for (const { service } of fleet.cores) {
-        for (const what of service ? stateProblems(service.core.coordinator.core) : [])
-          violate(what)
+        if (!service) continue
+        const { core } = service.core.coordinator
+        for (const what of stateProblems(core)) violate(what)
+        if (core.role.kind === 'leader' && core.ledger.isStoreDown) fleet.world.books.isBlind = true
       }
       for (const { seat, machine } of fleet.hosts) {
         const { host } = seat.service ?? {}

@@ -41,7 +41,10 @@ export const ledgerUnrest = ({ ledger, gateways }: Readonly<Core>): string[] => 
   ),
 ]
 
-/** A fleet at rest has charged each key for what it used, once, and never beyond its limit. */
+/**
+ * A fleet at rest has charged each key for what it used, once, and never beyond its limit while
+ * its leaders could store.
+ */
 export const chargeProblems = ({ cores, world }: SimFleet): string[] => {
   const leader = cores
     .flatMap(({ service }) => service?.core.coordinator.core ?? [])
@@ -57,7 +60,9 @@ export const chargeProblems = ({ cores, world }: SimFleet): string[] => {
       ...(stored === charged
         ? []
         : [`${keyId} is charged ${charged} tokens, ${stored} are stored`]),
-      ...(charged <= tokensPerDay ? [] : [`${keyId} is charged ${charged} of ${tokensPerDay}`]),
+      ...(charged <= tokensPerDay || world.books.isBlind
+        ? []
+        : [`${keyId} is charged ${charged} of ${tokensPerDay}`]),
     ]
   })
 }

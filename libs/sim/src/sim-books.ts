@@ -8,6 +8,11 @@ export interface SimBooks {
   watch(session: Session, process: SimProcess): Session
   /** Tokens of a key: by lives that still run, and by all. What an ended life had not told is lost. */
   usedBy(keyId: string): { readonly living: number; readonly all: number }
+  /**
+   * A leader granted on while it could not store who its gateways are: the next one may let others
+   * spend what those had set aside. Requests go before budgets then.
+   */
+  isBlind: boolean
 }
 
 /** The keys of simulated clients, and what each may use a day. */
@@ -20,6 +25,7 @@ export const SIM_KEYS: Readonly<Record<string, { readonly tokensPerDay: number }
 export const createSimBooks = (): SimBooks => {
   const lives: { readonly process: SimProcess; readonly used: Map<string, number> }[] = []
   return {
+    isBlind: false,
     watch: (session, process) => {
       const used = new Map<string, number>()
       const keyOf = new Map<string, string>()
