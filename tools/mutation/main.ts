@@ -1,5 +1,5 @@
 // Mutation tests of the domain libs that decide: `npm run mutation`, and of one of them:
-// `npm run mutation -- admission`. Ends with an error where a score is below the config's threshold.
+// `npm run mutation -- admission`. Ends with an error where a score is below the threshold.
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
