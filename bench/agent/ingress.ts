@@ -1,3 +1,6 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Agent, request } from 'undici'
 import { startFreeEngine } from '../gateway/free-engine.ts'
@@ -16,17 +19,19 @@ export const measureIngress = async (rates: readonly number[], seconds: number) 
   await using rig = await startRig([benchPool('p', { slots: 1_024 })])
   await rig.poolIs('p', ({ ready }) => ready)
   using direct = await startFreeEngine('bench')
+  using proxy = await startPlainProxy(direct.url)
   const ingress = `http://127.0.0.1:${rig.ports['ingressPort']}`
   const rows = []
   for (const rate of rates) {
     const through = (length: number) => atRate(ingress, rate * length, rate, () => rig.token('p'))
     const around = (length: number) => atRate(direct.url, rate * length, rate)
-    await around(2)
-    await through(2)
-    const [bare, cpuBefore] = [await around(seconds), await cpuSeconds(rig.pid)]
-    const berth = await through(seconds)
-    const cpu = (await cpuSeconds(rig.pid)) - cpuBefore
-    rows.push(row(rate, bare, { ...berth, cpuMs: (cpu * 1_000) / (rate * seconds) }))
+    const plain = (length: number) => atRate(proxy.url, rate * length, rate)
+    for (const way of [around, plain, through]) await way(2)
+    const total = rate * seconds
+    const bare = await around(seconds)
+    const floor = await withCpu(proxy.pid, total, () => plain(seconds))
+    const berth = await withCpu(rig.pid, total, () => through(seconds))
+    rows.push(row(rate, bare, { floor, berth }))
   }
   return rows
 }
@@ -36,19 +41,48 @@ interface Load {
   readonly failed: number
 }
 
-const row = (rate: number, bare: Load, berth: Load & { readonly cpuMs: number }) => {
+interface Proxied extends Load {
+  readonly cpuMs: number
+}
+
+const withCpu = async (pid: number, total: number, load: () => Promise<Load>): Promise<Proxied> => {
+  const before = await cpuSeconds(pid)
+  const done = await load()
+  return { ...done, cpuMs: (((await cpuSeconds(pid)) - before) * 1_000) / total }
+}
+
+const row = (
+  rate: number,
+  bare: Load,
+  { floor, berth }: { readonly floor: Proxied; readonly berth: Proxied },
+) => {
   const at = ({ latenciesMs }: Load, q: number) => quantile(latenciesMs, q)
   return {
     req_per_s: rate,
     sent: berth.latenciesMs.length + berth.failed,
-    failed: bare.failed + berth.failed,
+    failed: bare.failed + floor.failed + berth.failed,
     direct_p50_ms: round(at(bare, 0.5)),
     direct_p99_ms: round(at(bare, 0.99)),
-    ingress_p50_ms: round(at(berth, 0.5)),
-    ingress_p99_ms: round(at(berth, 0.99)),
+    plain_added_p50_ms: round(at(floor, 0.5) - at(bare, 0.5)),
+    plain_added_p99_ms: round(at(floor, 0.99) - at(bare, 0.99)),
+    plain_cpu_ms: round(floor.cpuMs),
     added_p50_ms: round(at(berth, 0.5) - at(bare, 0.5)),
     added_p99_ms: round(at(berth, 0.99) - at(bare, 0.99)),
-    cpu_ms_per_request: round(berth.cpuMs),
+    cpu_ms: round(berth.cpuMs),
+  }
+}
+
+const startPlainProxy = async (
+  target: string,
+): Promise<{ readonly url: string; readonly pid: number } & Disposable> => {
+  const program = join(import.meta.dirname, 'plain-proxy.ts')
+  const stdio = ['ignore', 'pipe', 'inherit'] as const
+  const child = spawn(process.execPath, [program, target], { stdio: [...stdio] })
+  const [port] = (await once(child.stdout, 'data')) as [Buffer]
+  return {
+    url: `http://127.0.0.1:${port.toString().trim()}`,
+    pid: child.pid!,
+    [Symbol.dispose]: () => void child.kill('SIGKILL'),
   }
 }
 

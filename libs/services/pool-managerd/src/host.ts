@@ -139,13 +139,12 @@ const makePool = (
   }: HostOptions & Pick<PoolOptions, 'onSnapshotChange'> & { readonly events: AgentEvents },
 ): Pool => {
   const { poolId } = spec
-  const { engine, modelId } = spec.engine
+  const { engine } = spec.engine
   const driver = drivers[engine]
   assert(driver !== undefined, 'a pool that was checked has a driver')
   const log = from.log.child({
     pool_id: poolId,
     engine,
-    model_id: modelId,
     device_mask: spec.devices,
   })
   const askProbe = from.askProbe ?? askEngine(env.clock)

@@ -42,7 +42,10 @@ export const getAcquainted = async (pool: Pool, options: AcquaintanceOptions): P
     if (!sample || pool.instance !== instance) return
     if (n > 0) pool.learnSpeed({ ...sample, occupancy: 1 })
   }
-  options.log.info({ engine_version: pool.engineVersion, ...figuresOf(pool) }, 'engine measured')
+  options.log.info(
+    { model_id: modelId, engine_version: pool.engineVersion, ...figuresOf(pool) },
+    'engine measured',
+  )
 }
 
 const figuresOf = ({ performance: { current } }: Pool) => ({
