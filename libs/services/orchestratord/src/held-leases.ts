@@ -1,7 +1,8 @@
-import { create } from '@bufbuild/protobuf'
+import { create, toBinary } from '@bufbuild/protobuf'
 import { LiveLeaseSchema, type Assigned, type LiveLease } from '@berth/contract'
 import { BerthError } from '@berth/kernel'
 import type { Grant, JobFacts } from './session.ts'
+import { FRAMING_BYTES } from './unsettled-releases.ts'
 
 export type HeldLeases = ReturnType<typeof createHeldLeases>
 
@@ -29,6 +30,12 @@ export const createHeldLeases = () => {
         .get(leaseId)
         ?.revoke.abort(new BerthError('POOL_UNAVAILABLE', `The lease was revoked: ${reason}.`)),
     live: (): LiveLease[] => [...held.values()].map(({ lease }) => lease),
+    /** What they take of a Hello. */
+    bytes: (): number =>
+      [...held.values()].reduce(
+        (sum, { lease }) => sum + toBinary(LiveLeaseSchema, lease).length + FRAMING_BYTES,
+        0,
+      ),
   }
 }
 

@@ -31,6 +31,15 @@ describe('the outbox of a session', () => {
     expect(sent.map(({ frames }) => frames.length)).toEqual([3, 1])
   })
 
+  it('sends many frames as several messages, none longer than core takes', () => {
+    const { outbox, link, sent, endTurn } = createRig()
+    outbox.attach(link)
+    for (let index = 0; index < 1_200; index++) outbox.push(cancelFrame(`job-${index}`))
+    endTurn()
+    expect(sent.map(({ frames }) => frames.length)).toEqual([500, 500, 200])
+    expect(sent.at(-1)?.frames.at(-1)?.frame.value).toMatchObject({ jobId: 'job-1199' })
+  })
+
   it('gives back what it did not send', () => {
     const { outbox, link, sent, endTurn } = createRig()
     outbox.attach(link)

@@ -5,7 +5,10 @@ import type { Link } from './session-link.ts'
 /** A session further behind than this is dropped, not waited for. */
 const MAX_BUFFERED_MESSAGES = 1_000
 
-/** Frames on their way to core: all that are pushed in one turn travel as one message. */
+/** The longest frame has some 16 KiB, the longest message that core takes 16 MiB. */
+const MAX_FRAMES = 500
+
+/** Frames on their way to core: those of one turn travel as one message, many as several. */
 export interface Outbox {
   push(frame: ClientFrame): void
   /** Sends what waits, now. */
@@ -30,7 +33,9 @@ export const createOutbox = (options: {
     if (link === undefined || frames.length === 0) return
     const batch = frames
     frames = []
-    link.send(create(SessionRequestSchema, { frames: batch }))
+    for (let at = 0; at < batch.length; at += MAX_FRAMES) {
+      link.send(create(SessionRequestSchema, { frames: batch.slice(at, at + MAX_FRAMES) }))
+    }
     if (link.bufferedMessages > MAX_BUFFERED_MESSAGES) options.onOverflow()
   }
   return {

@@ -14,6 +14,8 @@ import { createWaitingJobs } from './waiting-jobs.ts'
 
 /** Releases kept until core has stored them; as many as may wait, so that a Hello has room. */
 const MAX_UNSETTLED = 20_000
+/** Of what is held, in a Hello: three quarters of the longest message that core takes. */
+const MAX_HELD_BYTES = 12 * 1024 * 1024
 
 /** Who the gateway is, which cores it knows, and the ports it uses. */
 export interface SessionClientOptions {
@@ -113,7 +115,7 @@ export const createSessionClient = (options: SessionClientOptions): Session & As
 
 const keepUnsettled = ({ log, onUnsettledDropped }: SessionClientOptions): UnsettledReleases =>
   createUnsettledReleases({
-    capacity: MAX_UNSETTLED,
+    ...{ capacity: MAX_UNSETTLED, maxBytes: MAX_HELD_BYTES },
     onDropped: (dropped) => {
       onUnsettledDropped?.()
       sparsely(dropped, () => log.warn({ dropped }, 'release dropped that core may not have'))
@@ -136,6 +138,7 @@ const createGreeting = (gatewayId: string, leases: HeldLeases, unsettled: Unsett
       return true
     },
     next: () => {
+      unsettled.leaveRoom(leases.bytes())
       told = unsettled.last
       const holdings = { liveLeases: leases.live(), unsettled: unsettled.after(0n) }
       return create(HelloSchema, { gatewayId, session: ++session, term, ...holdings })

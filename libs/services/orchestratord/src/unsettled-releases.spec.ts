@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
-import { create } from '@bufbuild/protobuf'
-import { LeaseOutcome, LiveLeaseSchema } from '@berth/contract'
+import { create, toBinary } from '@bufbuild/protobuf'
+import { AssignedSchema, HelloSchema, LeaseOutcome, LiveLeaseSchema } from '@berth/contract'
+import { createHeldLeases } from './held-leases.ts'
 import { createUnsettledReleases } from './unsettled-releases.ts'
 
 const report = {
@@ -11,9 +12,12 @@ const report = {
   decodeMs: 4,
 }
 const lease = (leaseId: string) => create(LiveLeaseSchema, { leaseId, keyId: 'k' })
-const build = (capacity = 10) => {
+const build = (capacity = 10, maxBytes = 1_000_000) => {
   const drops: number[] = []
-  const releases = createUnsettledReleases({ capacity, onDropped: (all) => drops.push(all) })
+  const releases = createUnsettledReleases({
+    ...{ capacity, maxBytes },
+    onDropped: (all) => drops.push(all),
+  })
   return { releases, drops }
 }
 
@@ -48,5 +52,39 @@ describe('releases that core has not stored', () => {
       { lease: { leaseId: 'c' } },
       { lease: { leaseId: 'd' } },
     ])
+  })
+
+  it('leave, the oldest first, and are counted when together they are too long to be told', () => {
+    const { releases, drops } = build(10, 1_000)
+    for (const id of ['a', 'b', 'c', 'd']) releases.add(lease(id.repeat(150)), report)
+    expect(drops).toEqual([1, 2])
+    const unsettled = releases.after(0n)
+    expect(unsettled.map(({ release }) => release?.sequence)).toEqual([3n, 4n])
+    expect(toBinary(HelloSchema, create(HelloSchema, { unsettled })).length).toBeLessThan(1_000)
+    releases.settle(3n)
+    for (const id of ['e', 'f', 'g']) releases.add(lease(id), report)
+    expect([releases.size, drops]).toEqual([4, [1, 2]])
+  })
+
+  it('leave room for what else a Hello says', () => {
+    const { releases, drops } = build(10, 1_000)
+    for (const id of ['a', 'b', 'c']) releases.add(lease(id.repeat(100)), report)
+    releases.leaveRoom(600)
+    expect(releases.after(0n)).toMatchObject([{ release: { sequence: 3n } }])
+    releases.leaveRoom(9_999)
+    expect([releases.size, drops]).toEqual([0, [1, 2, 3]])
+  })
+})
+
+describe('leases that are held', () => {
+  it('say how long they are in a Hello', () => {
+    const leases = createHeldLeases()
+    expect(leases.bytes()).toBe(0)
+    for (const leaseId of ['l1', 'l2']) {
+      leases.add(create(AssignedSchema, { leaseId, poolId: 'p' }), { modelId: 'm'.repeat(200) })
+    }
+    const hello = create(HelloSchema, { liveLeases: leases.live() })
+    expect(leases.bytes()).toBeGreaterThanOrEqual(toBinary(HelloSchema, hello).length)
+    expect(leases.bytes()).toBeLessThan(500)
   })
 })
