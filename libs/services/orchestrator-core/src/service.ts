@@ -132,16 +132,8 @@ export const createOrchestratorCore = (deps: OrchestratorCoreDeps): Orchestrator
       ends.defer(every(clock, TICK_MS, () => coordinator.onTick()))
       ends.use(startFeed(bus, coordinator, log))
       probeWhileBusIsDown(deps, coordinator, ends)
-      const kv = await bus.openKv(BUCKETS.leader)
-      const terms = await bus.openKv(BUCKETS.terms)
       ledger = ends.use(await openLedgerStore(deps, coordinator))
-      leader = startLeader({
-        ...{ kv, terms, clock, log, coreId, address },
-        ttlMs: BUCKETS.leader.ttlMs,
-        renewMs: RENEW_MS,
-        events: coordinator,
-      })
-      ends.use(leader)
+      leader = ends.use(await openContest(deps, coordinator, { coreId, address }))
       // What is not stored when it gives back the lead is only known to gateways.
       ends.defer(() => storeRest(coordinator, clock))
     },
@@ -149,6 +141,19 @@ export const createOrchestratorCore = (deps: OrchestratorCoreDeps): Orchestrator
     [Symbol.asyncDispose]: () => ends.disposeAsync(),
   }
 }
+
+const openContest = async (
+  { bus, clock, log }: OrchestratorCoreDeps,
+  events: Coordinator,
+  self: { readonly coreId: string; readonly address: string },
+): Promise<Leader> =>
+  startLeader({
+    kv: await bus.openKv(BUCKETS.leader),
+    terms: await bus.openKv(BUCKETS.terms),
+    ...{ clock, log, ...self, events },
+    ttlMs: BUCKETS.leader.ttlMs,
+    renewMs: RENEW_MS,
+  })
 
 const openLedgerStore = async ({ bus, clock, log }: OrchestratorCoreDeps, events: Coordinator) =>
   createLedgerStore({
