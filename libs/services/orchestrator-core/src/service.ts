@@ -72,7 +72,6 @@ export interface OrchestratorCore extends AsyncDisposable {
 /** Wires the coordinator to its edges. Disposing gives the leadership back first. */
 export const createOrchestratorCore = (deps: OrchestratorCoreDeps): OrchestratorCore => {
   const { config, clock, rng, bus, metrics, log } = deps
-  const policy = toPolicy(config)
   const coreId = `core-${randomUuid(rng)}`
   const ends = new AsyncDisposableStack()
   let address = ''
@@ -81,7 +80,7 @@ export const createOrchestratorCore = (deps: OrchestratorCoreDeps): Orchestrator
 
   const sessions = createSessionServer({
     clock,
-    terms: toTerms(policy),
+    terms: toTerms(toPolicy(config)),
     maxBuffered: MAX_BUFFERED,
     coordinator: () => coordinator,
   })
@@ -100,7 +99,7 @@ export const createOrchestratorCore = (deps: OrchestratorCoreDeps): Orchestrator
     if (event.kind === 'leading') announce(deps, coreId, address, event.term)
   }
   const coordinator: Coordinator = createCoordinator({
-    ...{ coreId, clock, rng, policy },
+    ...{ coreId, clock, rng, policy: toPolicy(config) },
     effects: {
       send: sessions.send,
       close: sessions.close,
