@@ -128,7 +128,7 @@ it('a slow reader holds the engine back instead of filling memory', async () => 
   response.destroy()
 })
 
-it('a server that goes away is unready and Unknown, never restarted [001-MODE-3]', async () => {
+it('a server that goes away is unready and Unknown, never restarted [001-MODE-3, 001-ST-7]', async () => {
   server.close()
   server.closeAllConnections()
   const pool = await test.reaches('x', PoolState.STARTING)

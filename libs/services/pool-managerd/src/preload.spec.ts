@@ -38,7 +38,7 @@ const windowOf = ({ transitions }: Pool) => ({
 })
 
 describe('the preload of a pool', () => {
-  it('[002-02, 002-28a, 002-09a, 002-09a2, 002-09b] is ready only when its model is there, its engine is prepared and its probes pass', async () => {
+  it('[002-02, 002-07b2, 002-28a, 002-09a, 002-09a2, 002-09b] is ready only when its model is there, its engine is prepared and its probes pass', async () => {
     await using folder = await makePoolsFolder(file(withFile('a', { engine_options: {} })))
     await putModel(folder, 'weights')
     const agent = startAgentProcess(folder, nats.url, ['--stop-engines-on-exit'])

@@ -127,7 +127,7 @@ describe('an agent that starts again', () => {
     ['has another start time', (entry) => changed(entry, { startTime: '1' })],
     ['has another command line', (entry) => changed(entry, { argvHash: 'another' })],
     ['was about to be started', ({ process: _, ...intent }) => intent],
-  ])('ends an engine that by the journal %s', async (_what, change) => {
+  ])('ends an engine that by the journal %s [001-PRC-3]', async (_what, change) => {
     const { pid } = await agent.poolIsReady('a')
     await agent.end('SIGKILL')
     const [entry] = await readEntries(folder)

@@ -58,7 +58,7 @@ const ask = async (test: AgentUnderTest, modelId: string, body: object = {}) => 
 }
 
 describe.each(['vllm', 'llamacpp', 'ollama'])('[002-36] a %s engine', (dialect) => {
-  it('[002-11b][002-28b2] serves another model after a reload, and the old one after one that failed', async () => {
+  it('[002-03][002-11b][002-28b2][003-IT-002] serves another model after a reload, and the old one after one that failed', async () => {
     await using test = await start({ dialect })
     const before = await test.reaches('a', PoolState.READY)
     const done = await reload(test, 'next')

@@ -34,6 +34,7 @@ beforeAll(async () => {
   const options = { engine_options: { dialect: 'llamacpp' } }
   test = await startTestAgent(nats.url, [
     simPool('own', { lifecycle }),
+    simPool('busy', { lifecycle }),
     { ...foreign, ...options, slots: undefined },
     { ...foreign, ...options, id: 'set', slots: 3 },
     { id: 'empty', engine: 'embedded' },
@@ -90,6 +91,25 @@ describe('the status of a pool', () => {
     const metrics = await read(await send(test.agent.httpPort, '/metrics'))
     expect(metrics).toContain('berth_pool_slots_total{pool_id="told"} 5\n')
     expect(metrics).toContain('berth_pool_slots_free{pool_id="told"} 5\n')
+  })
+
+  it('[001-TRK-6] is one chain of states, whatever is commanded at the same time', async () => {
+    const { client } = test
+    const commands = ['start', 'stop', 'restart', 'drain', 'undrain', 'ensureHealthy'] as const
+    const answers = commands.flatMap((command) =>
+      Array.from({ length: 4 }, () => client[command]({ poolId: 'busy', deadlineMs: 1 })),
+    )
+    const settled = await Promise.allSettled(answers)
+    expect(settled.some(({ status }) => status === 'fulfilled')).toBe(true)
+    const { transitions } = await eventually('it can be brought up again', async () => {
+      await client.undrain({ poolId: 'busy' }).catch(() => undefined)
+      await client.start({ poolId: 'busy' }).catch(() => undefined)
+      const pool = await test.status('busy')
+      return pool.ready && pool
+    })
+    const broken = transitions.filter(({ from }, at) => at > 0 && from !== transitions[at - 1]!.to)
+    expect(broken).toEqual([])
+    expect(transitions.length).toBeGreaterThan(3)
   })
 
   it('[002-06c, 002-12c] has what its engine supports', async () => {
