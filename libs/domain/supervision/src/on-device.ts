@@ -1,7 +1,9 @@
 import type { CrashReport } from './driver.ts'
 import type { Effect } from './effect.ts'
 import { move, startAgain, unchanged, type Step } from './move.ts'
+import { errorOf, startByHand } from './next-command.ts'
 import { watchTimer } from './on-observed.ts'
+import type { PoolState } from './pool-state.ts'
 import { enterReady } from './ready.ts'
 import { stabilityTimers } from './stability.ts'
 import type { StepContext, Supervised } from './supervised.ts'
@@ -34,13 +36,20 @@ export const deviceFault = (
 export const deviceOk = (pool: Supervised, context: StepContext): Step => {
   const { deviceFault: fault, ...rest } = pool
   if (fault === undefined) return unchanged(pool)
-  const well = { ...rest, lastError: rest.lastError === fault ? '' : rest.lastError }
   const { state } = pool
+  const well = { ...rest, lastError: troubleOf(state, context.poolId) }
   if (state.kind === 'draining' && state.goal === 'hold' && !pool.isCordoned)
     return enterReady(well, state, { reason: 'the device is well again' }, context)
   if (state.kind === 'failed' && state.reason === 'gpu_required' && pool.isWanted)
     return startAgain(well, afterFault(state.message), context)
   return unchanged(well)
+}
+
+/** What a fault has hidden: the trouble that the state itself tells of. */
+const troubleOf = (state: PoolState, poolId: string): string => {
+  if (state.kind === 'failed' && state.reason !== 'gpu_required')
+    return startByHand(state.message, poolId)
+  return 'report' in state ? errorOf(state.report, poolId) : ''
 }
 
 /** A fault of a device is what `last_error` tells for as long as it lasts. */

@@ -38,18 +38,21 @@ export const poolsInStates = (policy: Partial<SupervisionPolicy> = {}) => {
 
 /**
  * What an event does to a pool in each of these states, those with the same outcome together;
- * states in which it does nothing are not named.
+ * states in which it does nothing are not named. `first` happens before it, and is not told.
  */
 export const tellEverywhere = (
   event: object,
   policy: Partial<SupervisionPolicy> = {},
-  now = 10_000,
+  { now = 10_000, first }: { readonly now?: number; readonly first?: object } = {},
 ): string => {
   const rng = { float: () => 0.5, bytes: (count: number) => new Uint8Array(count).fill(9) }
   const context = { now, rng, policy: { ...DEFAULT_POLICY, ...policy }, poolId: 'a' }
   const outcomes = new Map<string, string[]>()
-  for (const [name, pool] of Object.entries(poolsInStates(policy))) {
-    const whole = { ...addressOf(pool), ...event } as SupervisionEvent
+  const of = (pool: Supervised, what: object) =>
+    ({ ...addressOf(pool), ...what }) as SupervisionEvent
+  for (const [name, before] of Object.entries(poolsInStates(policy))) {
+    const pool = first === undefined ? before : step(before, of(before, first), context).pool
+    const whole = of(pool, event)
     const told = tellStep(pool, step(pool, whole, context), now)
     if (told.trim() !== '-') outcomes.set(told, [...(outcomes.get(told) ?? []), name])
   }
