@@ -139,7 +139,9 @@ it('an engine that dies in the middle of an answer breaks the body off', async (
 
 it('an agent that stops finishes what is in flight, refuses what is new, then stops engines', async () => {
   const pools = [simPool('a', {}, { tokens_per_s: 40 })]
-  const stopping = await startTestAgent(nats.url, pools, { drainTimeoutMs: 20_000 })
+  // Two agents of one host id are not to meet.
+  await using bus = await startNatsServer({ jetstream: true })
+  const stopping = await startTestAgent(bus.url, pools, { drainTimeoutMs: 20_000 })
   const { pid } = await stopping.reaches('a', PoolState.READY)
   const token = () => ({
     'berth-lease': stopping.token('a'),
