@@ -14,6 +14,11 @@ afterAll(async () => {
 
 const grpcAddressOf = (ports: Readonly<Record<string, number>>) => `127.0.0.1:${ports['grpcPort']}`
 
+interface Listed {
+  readonly lastHeartbeatMs: number
+  readonly pool: { readonly engineVersion: string }
+}
+
 const GRPC_OWN = [
   'grpc.health.v1.Health',
   'grpc.reflection.v1.ServerReflection',
@@ -33,6 +38,26 @@ describe('the gRPC reflection of a running fleet', () => {
   it('lists the services of the agent', async () => {
     using agent = explore(grpcAddressOf(fleet.agent('h1').ports))
     expect(await agent.listServices()).toEqual(['berth.v1.PoolManagerService', ...GRPC_OWN])
+  })
+
+  it('[002-12a] tells of each pool what core has registered, and when its host was last heard of', async () => {
+    using core = explore(grpcAddressOf(fleet.core.ports))
+    const listPools = (await core.describe('berth.v1.FleetService')).getService(
+      'berth.v1.FleetService',
+    )!.method['listPools']!
+    const found = await until('the age of a heartbeat and the version', async () => {
+      const { pools } = (await core.call(listPools)) as { readonly pools: readonly Listed[] }
+      return pools.find((each) => each.lastHeartbeatMs > 0 && each.pool.engineVersion !== '')
+    })
+    expect(found).toMatchObject({
+      pool: { live: true, ready: true, lastError: '', activeLeases: 0 },
+    })
+    const ages: number[] = []
+    await until('a heartbeat makes it young again', async () => {
+      const { pools } = (await core.call(listPools)) as { readonly pools: readonly Listed[] }
+      ages.push(pools[0]!.lastHeartbeatMs)
+      return ages.some((age, at) => age < (ages[at - 1] ?? 0))
+    })
   })
 
   it('describes a service well enough to call it knowing nothing else', async () => {

@@ -104,7 +104,7 @@ it('[002-14b] [002-18b] [002-18b3] slots and leases show as they are', async () 
   await eventually('it is over', async () => (await now())[1] === 2)
 })
 
-it('what an engine says of its KV cache shows, and nothing of one that says nothing', async () => {
+it('[001-GPM-6] what an engine says of its KV cache shows, and nothing of one that says nothing', async () => {
   const shown = async (pool: string) => {
     const text = await read(await send(test.agent.httpPort, '/metrics'))
     return text.split('\n').find((line) => {

@@ -22,7 +22,9 @@ it('[003-NFR-014, 003-FR-048, 003-AC-018] every way in which an engine fails is 
   const taken = createServer()
   await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
   await using ending = new AsyncDisposableStack()
-  ending.defer(() => void taken.close())
+  ending.defer(() => {
+    taken.close()
+  })
   const { port } = taken.address() as AddressInfo
   const once = { max_restarts_per_minute: 0, shutdown_grace_s: 0.2, health_check_interval_s: 0.1 }
   const patient = { ...once, model_load_timeout_s: 1, model_load_max_retries: 0 }
@@ -37,7 +39,9 @@ it('[003-NFR-014, 003-FR-048, 003-AC-018] every way in which an engine fails is 
   ].map((pool) => ({ ...pool, id: pool.id.replaceAll('_', '-') }))
   await using folder = await makePoolsFolder({ host: 'h1', pools })
   const agent = startAgentProcess(folder, nats.url, ['--stop-engines-on-exit'])
-  ending.defer(async () => void (await agent.end('SIGTERM')))
+  ending.defer(async () => {
+    await agent.end('SIGTERM')
+  })
   process.kill((await agent.poolIsReady('signal')).pid, 'SIGKILL')
   process.kill((await agent.poolIsReady('unhealthy')).pid, 'SIGSTOP')
   const told = () =>

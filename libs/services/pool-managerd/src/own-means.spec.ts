@@ -59,7 +59,9 @@ describe('an agent', () => {
     await using folder = await makePoolsFolder({ host: 'h1', pools })
     const agent = startAgentProcess(folder, nats.url, ['--stop-engines-on-exit'])
     await using ending = new AsyncDisposableStack()
-    ending.defer(async () => void (await agent.end('SIGTERM')))
+    ending.defer(async () => {
+      await agent.end('SIGTERM')
+    })
     const own = await agent.ready()
     const doors = new Set([own.grpcPort, own.ingressPort, own.httpPort])
     const called = new Set<number>()
