@@ -12,8 +12,8 @@ export interface SessionTable extends Iterable<[string, ClientSession]> {
   values(): Iterable<ClientSession>
   /**
    * Who makes room: of the tenant with the most sessions, the one used longest ago that has nothing
-   * running. Where several have as many, of the tenant that was here longest ago. Undefined when all
-   * sessions run.
+   * running. Where several have as many, of the tenant that was here longest ago. Undefined when
+   * all sessions run.
    */
   leastUsed(): string | undefined
 }
