@@ -38,7 +38,7 @@ beforeEach(() => {
 afterEach(() => rmSync(scratch, { recursive: true }))
 
 describe('traceability', () => {
-  it('[001-PR-3] of this repository is up to date', () => {
+  it('of this repository is up to date', () => {
     expect(trace('--check')).toEqual({ status: 0, stderr: '' })
   })
 
