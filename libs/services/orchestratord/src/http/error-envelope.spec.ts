@@ -27,6 +27,16 @@ describe('the error envelope', () => {
     expect([status, headers, body.error['retriable']]).toEqual([503, {}, false])
   })
 
+  it('asks nobody to retry for a budget that does not refill', () => {
+    const spent = answer('BUDGET_EXHAUSTED')
+    expect(spent.headers).toEqual({ 'X-Should-Retry': 'false' })
+    expect(spent.body.error).toMatchObject({ retriable: false })
+    expect(spent.body.error).not.toHaveProperty('retry_after_ms')
+    const refills = answer('BUDGET_EXHAUSTED', { retryAfterMs: 60_000 })
+    expect(refills.headers).toMatchObject({ 'Retry-After': '60' })
+    expect(refills.body.error).toMatchObject({ retriable: true })
+  })
+
   it('lets no fact replace a field of its own', () => {
     const facts = { message: 'x', code: 'x', correlation_id: 'x', pool_id: 'p' }
     expect(answer('INVALID_PARAMS', { facts }).body.error).toMatchObject({

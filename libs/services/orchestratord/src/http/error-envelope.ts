@@ -16,15 +16,22 @@ export interface ErrorAnswer {
 /** An error as the client sees it: status, headers and OpenAI-shaped envelope. */
 export const toErrorAnswer = (error: BerthError, correlationId: CorrelationId): ErrorAnswer => {
   const code = publicReason(error.reason)
-  const { status, type, retriable } = HTTP_OF_REASON[code]
+  const { status, type, retriable: mayPass } = HTTP_OF_REASON[code]
+  // The budget of a session does not refill: core names no moment.
+  const isSpent = code === 'BUDGET_EXHAUSTED' && error.retryAfterMs === undefined
+  const retriable = mayPass && !isSpent
   const retryAfterMs =
     error.retryAfterMs ??
-    (status === 429 || (status === 503 && retriable) ? RETRY_AFTER_DEFAULT_MS : undefined)
+    ((status === 429 && !isSpent) || (status === 503 && retriable)
+      ? RETRY_AFTER_DEFAULT_MS
+      : undefined)
   const { param, ...facts } = error.facts
   return {
     status,
     headers: {
       ...(retryAfterMs === undefined || !retriable ? {} : retryHeaders(retryAfterMs)),
+      // SDKs of OpenAI would try a 429 again.
+      ...(isSpent ? { 'X-Should-Retry': 'false' } : {}),
       ...budgetHeaders(remainingOf(error)),
       // RFC 9110, 11.6.1.
       ...(status === 401 ? { 'WWW-Authenticate': 'Bearer realm="berth"' } : {}),
