@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Paths } from './paths.ts'
@@ -24,12 +24,15 @@ export const createSuiteFiles = (paths: Paths, { name }: Suite): SuiteFiles => {
     rmSync(path, { force: true })
     return path
   }
+  const scratch = mkdtempSync(join(tmpdir(), `berth-${name}-`))
+  // Engines run as a user of their own, and have their files in there.
+  chmodSync(scratch, 0o755)
   return {
     log: fresh('log'),
     report: fresh('json'),
     progress: fresh('progress.json'),
     jestCache: join(folder, 'jest-cache'),
-    scratch: mkdtempSync(join(tmpdir(), `berth-${name}-`)),
+    scratch,
   }
 }
 

@@ -17,9 +17,12 @@ const ignoresSigterm = (pid: number): boolean => {
   return (BigInt(`0x${mask}`) & (1n << 14n)) !== 0n
 }
 
+/** Nobody else takes ports of this one meanwhile. */
+const ALONE = '127.0.0.5'
+
 const isRefused = (port: number): Promise<boolean> =>
   new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1')
+    const socket = connect(port, ALONE)
     socket.once('connect', () => {
       socket.destroy()
       resolve(false)
@@ -32,7 +35,8 @@ afterEach(stopAllSims)
 describe('while loading', () => {
   it('vLLM refuses connections, and listens when it is ready', async () => {
     const port = await freePort()
-    const sim = startSim('--dialect', 'vllm', '--port', String(port), '--never-ready')
+    const where = ['--host', ALONE, '--port', String(port)]
+    const sim = startSim('--dialect', 'vllm', ...where, '--never-ready')
     await eventually('loading', () => sim.output().includes('Loading safetensors'))
     expect(await isRefused(port)).toBe(true)
     const ready = startSim('--dialect', 'vllm')
