@@ -19,8 +19,8 @@ const BETTER_SHARE = 0.85
 /**
  * Whether a job is over first when it waits for the next slot of busy pools rather than take the
  * best free one. Their slots come as fast as they serve, and jobs ahead get them first, so that
- * only so many jobs wait: those behind them are over first in the free slot. Only on what was measured
- * of each of the pools, and never longer than the job may.
+ * only so many jobs wait: those behind them are over first in the free slot. Only on what was
+ * measured of each of the pools, and never longer than the job may.
  */
 export const waitForFaster = (
   question: Question,
