@@ -163,7 +163,9 @@ describe('start, stop, restart and reset-restarts', () => {
     const before = await operator.pool('b')
     const stop = await operator.ended(await operator.command('b', 'stop'))
     expect(stop).toMatchObject({ operation_type: 'stop', status: 'completed' })
-    expect(await operator.pool('b')).toMatchObject({ state: 'stopped', ready: false, pid: null })
+    // The operation is told by the agent, the pool by its next snapshot.
+    const stopped = await operator.poolIs('b', 'stopped', ({ state }) => state === 'stopped')
+    expect(stopped).toMatchObject({ ready: false, pid: null })
     const start = await operator.ended(await operator.command('b', 'start'))
     expect(start).toMatchObject({ operation_type: 'start', status: 'completed' })
     const restart = await operator.ended(await operator.command('b', 'restart'))
