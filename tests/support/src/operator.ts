@@ -35,7 +35,10 @@ export interface Operator {
   post(path: string, body?: object, headers?: Record<string, string>): Promise<Response>
   /** A command that is taken; its operation. */
   command(pool: string, command: string, body?: object): Promise<OperationView>
-  /** Waits for the end of an operation. */
+  /**
+   * Waits for the end of an operation, and until the pool is told without it: the agent answers for
+   * the one, its next snapshot for the other.
+   */
   ended(operation: OperationView): Promise<OperationView>
   pool(id: string): Promise<OperatedPool>
   /** Waits until a pool is so. */
@@ -61,10 +64,12 @@ export const operatorOf = (fleet: Fleet): Operator => {
       if (answer.status !== 202) throw new Error(`${command}: ${JSON.stringify(json)}`)
       return json
     },
-    ended: ({ operation_id: id }) =>
+    ended: ({ operation_id: id, backend_id: poolId }) =>
       until(`operation ${id} ends`, async () => {
         const now = await fleet.get<OperationView>(`/v1/operations/${id}`)
-        return OVER.includes(now.status) ? now : undefined
+        if (!OVER.includes(now.status)) return undefined
+        const { current_operation: current } = await pool(poolId)
+        return current?.operation_id === id ? undefined : now
       }),
     poolIs: (id, what, isSo) =>
       until(`pool ${id} is ${what}`, async () => {
