@@ -92,11 +92,12 @@ describe('pool-managerd check', () => {
     const server = createServer()
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     const { port } = server.address() as AddressInfo
-    const { code, of } = await checkOf(folder, [`--ingress-port=${port}`])
+    const runtime = '--embedded-runtime-dir=/nowhere'
+    const { code, of } = await checkOf(folder, [`--ingress-port=${port}`, runtime])
     server.close()
     expect(code).toBe(1)
     expect(of('pool gone')?.message).toBe('its program /nowhere/engine cannot be run')
-    expect(of('pool native')?.message).toContain('node-llama-cpp is not in')
+    expect(of('pool native')?.message).toContain('node-llama-cpp is not in /nowhere')
     expect(of('pool empty')).toMatchObject({ status: 'warn', message: 'it has no model: it rests' })
     expect(of('port ingress')?.message).toContain(`process ${process.pid} (`)
     expect(of('state directory')?.advice).toContain('chmod 600')
