@@ -11,6 +11,7 @@ const { argv, env, pid } = readProcessEnv()
 const surroundings: AgentSurroundings = {
   ...{ env, pid, onHangup },
   uid: process.getuid?.() ?? -1,
+  gid: process.getgid?.() ?? -1,
   nodePath: process.execPath,
   bundleDir: import.meta.dirname,
   version: manifest.version,

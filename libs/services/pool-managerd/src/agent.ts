@@ -41,6 +41,8 @@ export interface AgentSurroundings {
   readonly pid: number
   /** Of the user it runs as; -1 where there are none. */
   readonly uid: number
+  /** Of its group; as `uid` where it is not given. A container's user need not be known by name. */
+  readonly gid?: number
   /** The Node that runs the agent. */
   readonly nodePath: string
   /** Where the engines' bundles are unless the settings say otherwise. */
@@ -91,11 +93,11 @@ export const startAgent = async (
     await connectBus({ ...natsAccess(settings), name: `pool-managerd ${hostId}`, log }),
   )
   if (bus.isConnected) await refuseTwin({ access: natsAccess(settings), hostId, clock, log })
-  const { uid, env: agentEnv } = surroundings
+  const { uid, gid = uid, env: agentEnv } = surroundings
   const { engineUser } = settings
   const { agentId } = stock
   const confinement = await findConfinement(
-    { engineUser, uid, env: agentEnv, specs, agentId, kept: adoptable.values() },
+    { engineUser, uid, gid, env: agentEnv, specs, agentId, kept: adoptable.values() },
     log,
   )
   const env = {

@@ -1,4 +1,3 @@
-import { userInfo } from 'node:os'
 import type { Logger } from '@berth/runtime'
 import type { PoolSpec } from '../pools-file/pool-spec.ts'
 import { findCgroups } from './cgroup.ts'
@@ -16,6 +15,7 @@ export const findConfinement = async (
     readonly engineUser: string | undefined
     /** Of the agent. */
     readonly uid: number
+    readonly gid: number
     readonly env: Readonly<Record<string, string | undefined>>
     readonly specs: readonly PoolSpec[]
     readonly agentId: string
@@ -38,6 +38,6 @@ export const findConfinement = async (
   return {
     ...(privileges ? { privileges } : {}),
     ...(cgroups ? { cgroups } : {}),
-    ...(uid < 0 ? {} : { self: { uid, gid: userInfo().gid } }),
+    ...(uid < 0 ? {} : { self: { uid, gid: of.gid } }),
   }
 }
