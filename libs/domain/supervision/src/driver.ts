@@ -1,3 +1,5 @@
+import type { MemoryPlan, ModelFacts } from '@berth/memory'
+
 /** The engines Berth knows. One driver file each. */
 export type EngineName = 'vllm' | 'llamacpp' | 'ollama' | 'openai' | 'embedded' | 'sim'
 
@@ -50,8 +52,18 @@ export interface LaunchGrant {
   readonly gpus?: readonly GrantedGpu[]
   /** What the pool may take of each GPU. Absent: it has no budget. */
   readonly vramBudgetBytes?: number
-  /** Absolute path of the model file, when the engine reads files. */
+  /** Absolute path of the model's file, or of the folder of its snapshot, when it is on this host. */
   readonly modelPath?: string
+  /** The commit of a model that comes from a repository. */
+  readonly modelRevision?: string
+  /** What the model's files say of it; absent when they are not here or cannot be read. */
+  readonly modelFacts?: ModelFacts
+  /** Nothing may be fetched: everything the engine needs is on this host. */
+  readonly isOffline?: boolean
+  /** Folder that engines which fetch for themselves keep models in. */
+  readonly modelCacheDir?: string
+  /** `--version` of the engine's program as it was asked before; absent where nobody asked. */
+  readonly programVersion?: string
   /** The Node that runs the agent, for engines that are our own bundles. */
   readonly nodePath: string
   /** Folder that holds `sim-engine.js` and `embedded-engine.js`. */
@@ -144,6 +156,84 @@ export type LaunchPlan =
     }
   | { readonly kind: 'attach'; readonly access: EngineAccess }
 
+/** Where a start stands. `warm`: graphs are captured, the engine warms up. */
+export type LoadPhase = 'download' | 'load' | 'compile' | 'warm'
+
+/** What one line of an engine's output tells of its start. */
+export type LogSign =
+  | {
+      readonly kind: 'phase'
+      readonly phase: LoadPhase
+      /** Of this phase, 0 to 100. */
+      readonly percent?: number
+      readonly bytesDone?: number
+      readonly bytesTotal?: number
+    }
+  /** Memory it has taken. */
+  | {
+      readonly kind: 'memory'
+      /** As the engine names it: `CUDA0`, `ROCm1`, `CPU`; empty for the only one it has. */
+      readonly device: string
+      readonly use: 'weights' | 'kv' | 'compute' | 'output' | 'recurrent' | 'total'
+      readonly bytes: number
+    }
+  /** Room of its KV cache over all requests. */
+  | { readonly kind: 'kv_room'; readonly tokens: number }
+  /** It goes on without the GPU it was granted. */
+  | { readonly kind: 'gpu_missing'; readonly fact: string }
+
+/** One request to an engine that changes something. */
+export interface EngineCall {
+  readonly method: 'POST' | 'DELETE'
+  readonly path: string
+  readonly body: string
+  /** Longest silence of its answer. */
+  readonly timeoutMs: number
+}
+
+/** A model as a running engine lists it. */
+export interface ListedModel {
+  readonly modelId: string
+  readonly memoryBytes?: number
+  readonly gpuBytes?: number
+  /** Unix milliseconds; absent: it stays. */
+  readonly expiresAtMs?: number
+  readonly digest?: string
+  readonly quantization?: string
+  /** The model it is an adapter of. */
+  readonly parentModelId?: string
+  readonly contextLength?: number
+}
+
+/** What one line of an answer that comes in pieces tells. */
+export type CallSign =
+  | {
+      readonly kind: 'progress'
+      readonly step: string
+      readonly bytesDone?: number
+      readonly bytesTotal?: number
+      /** Names the part the bytes are of, where an answer counts several: their sums are the whole. */
+      readonly part?: string
+    }
+  | { readonly kind: 'done' }
+  | { readonly kind: 'failed'; readonly report: CrashReport }
+
+/** How models come to and go from an engine that runs. All pure. */
+export interface ModelCalls {
+  /** Brings the files to the engine's own store. Absent: files are the agent's matter. */
+  pull?(modelId: string): EngineCall
+  /** Into memory. `source`: the path of an adapter. `ttlMs` absent: pinned. */
+  load(modelId: string, how: { readonly ttlMs?: number; readonly source?: string }): EngineCall
+  unload(modelId: string): EngineCall
+  readonly residentPath: string
+  readResident(body: string): readonly ListedModel[] | undefined
+  /** What the engine has on disk. */
+  readonly onDiskPath?: string
+  readOnDisk?(body: string): readonly ListedModel[] | undefined
+  /** Reads one line of the answer of a call; `undefined` for a line that says nothing. */
+  readLine(line: string, status: number): CallSign | undefined
+}
+
 /** Counters that show whether an engine works. Absent where the engine does not say. */
 export interface EngineMetrics {
   readonly running?: number
@@ -199,6 +289,12 @@ export interface EngineAbilities {
   readonly quantizations: readonly string[]
   /** CUDA compute capability, such as 7.5; 0 for any device. */
   readonly minComputeCapability: number
+  /** Many models in one engine. Absent is false. */
+  readonly isMultiModel?: boolean
+  /** Adapters can be loaded and unloaded while it runs. Absent is false. */
+  readonly hasLora?: boolean
+  /** Can put its weights aside and take them back. Absent is false. */
+  readonly hasSleep?: boolean
 }
 
 /** A translator for one engine: pure functions over data. It never spawns, waits, logs or reads. */
@@ -210,6 +306,14 @@ export interface EngineDriver {
   plan(spec: EngineSpec, grant: LaunchGrant): LaunchPlan
   readProbe(probe: ProbeSpec, response: ProbeResponse, spec: EngineSpec): ProbeResult
   readMetrics(text: string): EngineMetrics
+  /** What a line of the log tells of the start; absent, or undefined, when nothing. Never throws. */
+  readLog?(line: string): LogSign | undefined
+  /** How it will use memory; absent: not known. */
+  memoryPlan?(spec: EngineSpec, grant: Pick<LaunchGrant, 'devices' | 'gpus'>): MemoryPlan
+  /** Absent: its one model comes and goes with its process. */
+  modelCalls?(spec: EngineSpec): ModelCalls | undefined
+  /** Asked of its program before the first plan: argv after the program, such as `['--version']`. */
+  readonly versionArgv?: readonly string[]
   /** `logTail`: the last lines of stdout and stderr, oldest first. */
   classify(logTail: readonly string[], exit: EngineExit): CrashReport
 }

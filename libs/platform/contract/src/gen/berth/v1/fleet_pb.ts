@@ -4,9 +4,9 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { DrainDeadline } from "./pool_manager_pb.ts";
+import type { DrainDeadline, FitModelResponse, ModelFiles } from "./pool_manager_pb.ts";
 import { file_berth_v1_pool_manager } from "./pool_manager_pb.ts";
-import type { Device, Operation, Pool, Residency } from "./snapshot_pb.ts";
+import type { Device, ModelDisk, Operation, Pool, Residency } from "./snapshot_pb.ts";
 import { file_berth_v1_snapshot } from "./snapshot_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
@@ -14,7 +14,272 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file berth/v1/fleet.proto.
  */
 export const file_berth_v1_fleet: GenFile = /*@__PURE__*/
-  fileDesc("ChRiZXJ0aC92MS9mbGVldC5wcm90bxIIYmVydGgudjEiEgoQTGlzdFBvb2xzUmVxdWVzdCI3ChFMaXN0UG9vbHNSZXNwb25zZRIiCgVwb29scxgBIAMoCzITLmJlcnRoLnYxLkZsZWV0UG9vbCIhCg5HZXRQb29sUmVxdWVzdBIPCgdwb29sX2lkGAEgASgJIjQKD0dldFBvb2xSZXNwb25zZRIhCgRwb29sGAEgASgLMhMuYmVydGgudjEuRmxlZXRQb29sItMBCglGbGVldFBvb2wSDwoHaG9zdF9pZBgBIAEoCRIcCgRwb29sGAIgASgLMg4uYmVydGgudjEuUG9vbBIhCgdkZXZpY2VzGAMgAygLMhAuYmVydGgudjEuRGV2aWNlEhkKEWxhc3RfaGVhcnRiZWF0X21zGAQgASgNEiYKCWZyZXNobmVzcxgFIAEoDjITLmJlcnRoLnYxLkZyZXNobmVzcxIWCg5sZWFzZXNfZ3JhbnRlZBgGIAEoDRIZChFpbmVsaWdpYmxlX3JlYXNvbhgHIAEoCSISChBMaXN0SG9zdHNSZXF1ZXN0IjcKEUxpc3RIb3N0c1Jlc3BvbnNlEiIKBWhvc3RzGAEgAygLMhMuYmVydGgudjEuRmxlZXRIb3N0IpACCglGbGVldEhvc3QSDwoHaG9zdF9pZBgBIAEoCRINCgVlcG9jaBgCIAEoBBIQCghyZXZpc2lvbhgDIAEoBBIVCg1hZ2VudF92ZXJzaW9uGAQgASgJEhQKDGdycGNfYWRkcmVzcxgFIAEoCRIXCg9pbmdyZXNzX2FkZHJlc3MYBiABKAkSIQoHZGV2aWNlcxgHIAMoCzIQLmJlcnRoLnYxLkRldmljZRIQCghwb29sX2lkcxgIIAMoCRIZChFsYXN0X2hlYXJ0YmVhdF9tcxgJIAEoDRImCglmcmVzaG5lc3MYCiABKA4yEy5iZXJ0aC52MS5GcmVzaG5lc3MSEwoLaXNfZHJhaW5pbmcYCyABKAgiEwoRTGlzdE1vZGVsc1JlcXVlc3QiOgoSTGlzdE1vZGVsc1Jlc3BvbnNlEiQKBm1vZGVscxgBIAMoCzIULmJlcnRoLnYxLkZsZWV0TW9kZWwiqwEKCkZsZWV0TW9kZWwSEAoIbW9kZWxfaWQYASABKAkSJgoJcmVzaWRlbmN5GAIgASgOMhMuYmVydGgudjEuUmVzaWRlbmN5EiQKBnBsYWNlcxgDIAMoCzIULmJlcnRoLnYxLk1vZGVsUGxhY2USFgoOY29udGV4dF9sZW5ndGgYBCABKA0SDgoGcm91dGVzGAUgAygJEhUKDWZpcnN0X3NlZW5fbXMYBiABKAQiXgoKTW9kZWxQbGFjZRIPCgdwb29sX2lkGAEgASgJEiYKCXJlc2lkZW5jeRgCIAEoDjITLmJlcnRoLnYxLlJlc2lkZW5jeRIXCg9hY3RpdmVfcmVxdWVzdHMYAyABKA0iFwoVR2V0RmxlZXRTdGF0dXNSZXF1ZXN0IoUCChZHZXRGbGVldFN0YXR1c1Jlc3BvbnNlEg8KB2NvcmVfaWQYASABKAkSEQoJaXNfbGVhZGVyGAIgASgIEgwKBHRlcm0YAyABKAQSFgoObGVhZGVyX2FkZHJlc3MYBCABKAkSGAoQaXNfYnVzX2Nvbm5lY3RlZBgFIAEoCBINCgVob3N0cxgGIAEoDRITCgtwb29sc19yZWFkeRgHIAEoDRITCgtwb29sc190b3RhbBgIIAEoDRITCgtqb2JzX3F1ZXVlZBgJIAEoDRIWCg5sZWFzZXNfZ3JhbnRlZBgKIAEoDRIQCghnYXRld2F5cxgLIAEoDRIPCgd2ZXJzaW9uGAwgASgJIpIDChJDb21tYW5kUG9vbFJlcXVlc3QSDwoHcG9vbF9pZBgBIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYAiABKAkSJAoFc3RhcnQYAyABKAsyEy5iZXJ0aC52MS5TdGFydFBvb2xIABIiCgRzdG9wGAQgASgLMhIuYmVydGgudjEuU3RvcFBvb2xIABIoCgdyZXN0YXJ0GAUgASgLMhUuYmVydGgudjEuUmVzdGFydFBvb2xIABI1Cg5yZXNldF9yZXN0YXJ0cxgGIAEoCzIbLmJlcnRoLnYxLlJlc2V0UG9vbFJlc3RhcnRzSAASJAoFZHJhaW4YByABKAsyEy5iZXJ0aC52MS5EcmFpblBvb2xIABIoCgd1bmRyYWluGAggASgLMhUuYmVydGgudjEuVW5kcmFpblBvb2xIABImCgZyZWxvYWQYCSABKAsyFC5iZXJ0aC52MS5SZWxvYWRQb29sSAASJAoFYmVuY2gYCiABKAsyEy5iZXJ0aC52MS5CZW5jaFBvb2xIAEIJCgdjb21tYW5kIgsKCVN0YXJ0UG9vbCIfCghTdG9wUG9vbBITCgtkZWFkbGluZV9tcxgBIAEoDSIiCgtSZXN0YXJ0UG9vbBITCgtkZWFkbGluZV9tcxgBIAEoDSITChFSZXNldFBvb2xSZXN0YXJ0cyJOCglEcmFpblBvb2wSEwoLZGVhZGxpbmVfbXMYASABKA0SLAoLb25fZGVhZGxpbmUYAiABKA4yFy5iZXJ0aC52MS5EcmFpbkRlYWRsaW5lIg0KC1VuZHJhaW5Qb29sImYKClJlbG9hZFBvb2wSFQoNbmV3X21vZGVsX3JlZhgBIAEoCRITCgtkZWFkbGluZV9tcxgCIAEoDRIsCgtvbl9kZWFkbGluZRgDIAEoDjIXLmJlcnRoLnYxLkRyYWluRGVhZGxpbmUiHAoJQmVuY2hQb29sEg8KB3NlY29uZHMYASABKA0iQQoTQ29tbWFuZFBvb2xSZXNwb25zZRIqCglvcGVyYXRpb24YASABKAsyFy5iZXJ0aC52MS5Qb29sT3BlcmF0aW9uIkgKDVBvb2xPcGVyYXRpb24SDwoHaG9zdF9pZBgBIAEoCRImCglvcGVyYXRpb24YAiABKAsyEy5iZXJ0aC52MS5PcGVyYXRpb24iLAoZTGlzdFBvb2xPcGVyYXRpb25zUmVxdWVzdBIPCgdwb29sX2lkGAEgASgJIl8KGkxpc3RQb29sT3BlcmF0aW9uc1Jlc3BvbnNlEisKCm9wZXJhdGlvbnMYASADKAsyFy5iZXJ0aC52MS5Qb29sT3BlcmF0aW9uEhQKDHNpbGVudF9ob3N0cxgCIAMoCSIvChdHZXRQb29sT3BlcmF0aW9uUmVxdWVzdBIUCgxvcGVyYXRpb25faWQYASABKAkiRgoYR2V0UG9vbE9wZXJhdGlvblJlc3BvbnNlEioKCW9wZXJhdGlvbhgBIAEoCzIXLmJlcnRoLnYxLlBvb2xPcGVyYXRpb24iMQoZV2F0Y2hQb29sT3BlcmF0aW9uUmVxdWVzdBIUCgxvcGVyYXRpb25faWQYASABKAkiSAoaV2F0Y2hQb29sT3BlcmF0aW9uUmVzcG9uc2USKgoJb3BlcmF0aW9uGAEgASgLMhcuYmVydGgudjEuUG9vbE9wZXJhdGlvbiJEChJUYWlsUG9vbExvZ1JlcXVlc3QSDwoHcG9vbF9pZBgBIAEoCRINCgVsaW5lcxgCIAEoDRIOCgZmb2xsb3cYAyABKAgiJAoTVGFpbFBvb2xMb2dSZXNwb25zZRINCgVsaW5lcxgBIAMoCSpQCglGcmVzaG5lc3MSGQoVRlJFU0hORVNTX1VOU1BFQ0lGSUVEEAASEwoPRlJFU0hORVNTX0ZSRVNIEAESEwoPRlJFU0hORVNTX1NUQUxFEAIysQYKDEZsZWV0U2VydmljZRJECglMaXN0UG9vbHMSGi5iZXJ0aC52MS5MaXN0UG9vbHNSZXF1ZXN0GhsuYmVydGgudjEuTGlzdFBvb2xzUmVzcG9uc2USPgoHR2V0UG9vbBIYLmJlcnRoLnYxLkdldFBvb2xSZXF1ZXN0GhkuYmVydGgudjEuR2V0UG9vbFJlc3BvbnNlEkQKCUxpc3RIb3N0cxIaLmJlcnRoLnYxLkxpc3RIb3N0c1JlcXVlc3QaGy5iZXJ0aC52MS5MaXN0SG9zdHNSZXNwb25zZRJHCgpMaXN0TW9kZWxzEhsuYmVydGgudjEuTGlzdE1vZGVsc1JlcXVlc3QaHC5iZXJ0aC52MS5MaXN0TW9kZWxzUmVzcG9uc2USUwoOR2V0RmxlZXRTdGF0dXMSHy5iZXJ0aC52MS5HZXRGbGVldFN0YXR1c1JlcXVlc3QaIC5iZXJ0aC52MS5HZXRGbGVldFN0YXR1c1Jlc3BvbnNlEkoKC0NvbW1hbmRQb29sEhwuYmVydGgudjEuQ29tbWFuZFBvb2xSZXF1ZXN0Gh0uYmVydGgudjEuQ29tbWFuZFBvb2xSZXNwb25zZRJfChJMaXN0UG9vbE9wZXJhdGlvbnMSIy5iZXJ0aC52MS5MaXN0UG9vbE9wZXJhdGlvbnNSZXF1ZXN0GiQuYmVydGgudjEuTGlzdFBvb2xPcGVyYXRpb25zUmVzcG9uc2USWQoQR2V0UG9vbE9wZXJhdGlvbhIhLmJlcnRoLnYxLkdldFBvb2xPcGVyYXRpb25SZXF1ZXN0GiIuYmVydGgudjEuR2V0UG9vbE9wZXJhdGlvblJlc3BvbnNlEmEKEldhdGNoUG9vbE9wZXJhdGlvbhIjLmJlcnRoLnYxLldhdGNoUG9vbE9wZXJhdGlvblJlcXVlc3QaJC5iZXJ0aC52MS5XYXRjaFBvb2xPcGVyYXRpb25SZXNwb25zZTABEkwKC1RhaWxQb29sTG9nEhwuYmVydGgudjEuVGFpbFBvb2xMb2dSZXF1ZXN0Gh0uYmVydGgudjEuVGFpbFBvb2xMb2dSZXNwb25zZTABYgZwcm90bzM", [file_berth_v1_pool_manager, file_berth_v1_snapshot]);
+  fileDesc("ChRiZXJ0aC92MS9mbGVldC5wcm90bxIIYmVydGgudjEiNAohRmxlZXRTZXJ2aWNlTGlzdE1vZGVsRmlsZXNSZXF1ZXN0Eg8KB2hvc3RfaWQYASABKAkiYwoiRmxlZXRTZXJ2aWNlTGlzdE1vZGVsRmlsZXNSZXNwb25zZRInCgVob3N0cxgBIAMoCzIYLmJlcnRoLnYxLkhvc3RNb2RlbEZpbGVzEhQKDHNpbGVudF9ob3N0cxgCIAMoCSJqCg5Ib3N0TW9kZWxGaWxlcxIPCgdob3N0X2lkGAEgASgJEiQKBm1vZGVscxgCIAMoCzIULmJlcnRoLnYxLk1vZGVsRmlsZXMSIQoEZGlzaxgDIAEoCzITLmJlcnRoLnYxLk1vZGVsRGlzayKhAQoSQ29tbWFuZEhvc3RSZXF1ZXN0Eg8KB2hvc3RfaWQYASABKAkSFwoPaWRlbXBvdGVuY3lfa2V5GAIgASgJEigKBHB1bGwYAyABKAsyGC5iZXJ0aC52MS5QdWxsTW9kZWxGaWxlc0gAEiwKBnJlbW92ZRgEIAEoCzIaLmJlcnRoLnYxLlJlbW92ZU1vZGVsRmlsZXNIAEIJCgdjb21tYW5kIjMKDlB1bGxNb2RlbEZpbGVzEhEKCW1vZGVsX3JlZhgBIAEoCRIOCgZkaWdlc3QYAiABKAkiJQoQUmVtb3ZlTW9kZWxGaWxlcxIRCgltb2RlbF9yZWYYASABKAkiZwoTQ29tbWFuZEhvc3RSZXNwb25zZRIPCgdob3N0X2lkGAEgASgJEioKCW9wZXJhdGlvbhgCIAEoCzIXLmJlcnRoLnYxLlBvb2xPcGVyYXRpb24SEwoLZnJlZWRfYnl0ZXMYAyABKAQiQQobRmxlZXRTZXJ2aWNlRml0TW9kZWxSZXF1ZXN0EhEKCW1vZGVsX3JlZhgBIAEoCRIPCgdwb29sX2lkGAIgASgJIlUKHEZsZWV0U2VydmljZUZpdE1vZGVsUmVzcG9uc2USHwoEZml0cxgBIAMoCzIRLmJlcnRoLnYxLlBvb2xGaXQSFAoMc2lsZW50X2hvc3RzGAIgAygJImQKB1Bvb2xGaXQSDwoHaG9zdF9pZBgBIAEoCRIPCgdwb29sX2lkGAIgASgJEicKA2ZpdBgDIAEoCzIaLmJlcnRoLnYxLkZpdE1vZGVsUmVzcG9uc2USDgoGcmVhc29uGAQgASgJIhIKEExpc3RQb29sc1JlcXVlc3QiNwoRTGlzdFBvb2xzUmVzcG9uc2USIgoFcG9vbHMYASADKAsyEy5iZXJ0aC52MS5GbGVldFBvb2wiIQoOR2V0UG9vbFJlcXVlc3QSDwoHcG9vbF9pZBgBIAEoCSI0Cg9HZXRQb29sUmVzcG9uc2USIQoEcG9vbBgBIAEoCzITLmJlcnRoLnYxLkZsZWV0UG9vbCLTAQoJRmxlZXRQb29sEg8KB2hvc3RfaWQYASABKAkSHAoEcG9vbBgCIAEoCzIOLmJlcnRoLnYxLlBvb2wSIQoHZGV2aWNlcxgDIAMoCzIQLmJlcnRoLnYxLkRldmljZRIZChFsYXN0X2hlYXJ0YmVhdF9tcxgEIAEoDRImCglmcmVzaG5lc3MYBSABKA4yEy5iZXJ0aC52MS5GcmVzaG5lc3MSFgoObGVhc2VzX2dyYW50ZWQYBiABKA0SGQoRaW5lbGlnaWJsZV9yZWFzb24YByABKAkiEgoQTGlzdEhvc3RzUmVxdWVzdCI3ChFMaXN0SG9zdHNSZXNwb25zZRIiCgVob3N0cxgBIAMoCzITLmJlcnRoLnYxLkZsZWV0SG9zdCKQAgoJRmxlZXRIb3N0Eg8KB2hvc3RfaWQYASABKAkSDQoFZXBvY2gYAiABKAQSEAoIcmV2aXNpb24YAyABKAQSFQoNYWdlbnRfdmVyc2lvbhgEIAEoCRIUCgxncnBjX2FkZHJlc3MYBSABKAkSFwoPaW5ncmVzc19hZGRyZXNzGAYgASgJEiEKB2RldmljZXMYByADKAsyEC5iZXJ0aC52MS5EZXZpY2USEAoIcG9vbF9pZHMYCCADKAkSGQoRbGFzdF9oZWFydGJlYXRfbXMYCSABKA0SJgoJZnJlc2huZXNzGAogASgOMhMuYmVydGgudjEuRnJlc2huZXNzEhMKC2lzX2RyYWluaW5nGAsgASgIIhMKEUxpc3RNb2RlbHNSZXF1ZXN0IjoKEkxpc3RNb2RlbHNSZXNwb25zZRIkCgZtb2RlbHMYASADKAsyFC5iZXJ0aC52MS5GbGVldE1vZGVsIqsBCgpGbGVldE1vZGVsEhAKCG1vZGVsX2lkGAEgASgJEiYKCXJlc2lkZW5jeRgCIAEoDjITLmJlcnRoLnYxLlJlc2lkZW5jeRIkCgZwbGFjZXMYAyADKAsyFC5iZXJ0aC52MS5Nb2RlbFBsYWNlEhYKDmNvbnRleHRfbGVuZ3RoGAQgASgNEg4KBnJvdXRlcxgFIAMoCRIVCg1maXJzdF9zZWVuX21zGAYgASgEIl4KCk1vZGVsUGxhY2USDwoHcG9vbF9pZBgBIAEoCRImCglyZXNpZGVuY3kYAiABKA4yEy5iZXJ0aC52MS5SZXNpZGVuY3kSFwoPYWN0aXZlX3JlcXVlc3RzGAMgASgNIhcKFUdldEZsZWV0U3RhdHVzUmVxdWVzdCKFAgoWR2V0RmxlZXRTdGF0dXNSZXNwb25zZRIPCgdjb3JlX2lkGAEgASgJEhEKCWlzX2xlYWRlchgCIAEoCBIMCgR0ZXJtGAMgASgEEhYKDmxlYWRlcl9hZGRyZXNzGAQgASgJEhgKEGlzX2J1c19jb25uZWN0ZWQYBSABKAgSDQoFaG9zdHMYBiABKA0SEwoLcG9vbHNfcmVhZHkYByABKA0SEwoLcG9vbHNfdG90YWwYCCABKA0SEwoLam9ic19xdWV1ZWQYCSABKA0SFgoObGVhc2VzX2dyYW50ZWQYCiABKA0SEAoIZ2F0ZXdheXMYCyABKA0SDwoHdmVyc2lvbhgMIAEoCSK+BAoSQ29tbWFuZFBvb2xSZXF1ZXN0Eg8KB3Bvb2xfaWQYASABKAkSFwoPaWRlbXBvdGVuY3lfa2V5GAIgASgJEiQKBXN0YXJ0GAMgASgLMhMuYmVydGgudjEuU3RhcnRQb29sSAASIgoEc3RvcBgEIAEoCzISLmJlcnRoLnYxLlN0b3BQb29sSAASKAoHcmVzdGFydBgFIAEoCzIVLmJlcnRoLnYxLlJlc3RhcnRQb29sSAASNQoOcmVzZXRfcmVzdGFydHMYBiABKAsyGy5iZXJ0aC52MS5SZXNldFBvb2xSZXN0YXJ0c0gAEiQKBWRyYWluGAcgASgLMhMuYmVydGgudjEuRHJhaW5Qb29sSAASKAoHdW5kcmFpbhgIIAEoCzIVLmJlcnRoLnYxLlVuZHJhaW5Qb29sSAASJgoGcmVsb2FkGAkgASgLMhQuYmVydGgudjEuUmVsb2FkUG9vbEgAEiQKBWJlbmNoGAogASgLMhMuYmVydGgudjEuQmVuY2hQb29sSAASLQoKbG9hZF9tb2RlbBgLIAEoCzIXLmJlcnRoLnYxLkxvYWRQb29sTW9kZWxIABIxCgx1bmxvYWRfbW9kZWwYDCABKAsyGS5iZXJ0aC52MS5VbmxvYWRQb29sTW9kZWxIABIkCgVzbGVlcBgNIAEoCzITLmJlcnRoLnYxLlNsZWVwUG9vbEgAEiIKBHdha2UYDiABKAsyEi5iZXJ0aC52MS5XYWtlUG9vbEgAQgkKB2NvbW1hbmQiawoNTG9hZFBvb2xNb2RlbBIRCgltb2RlbF9yZWYYASABKAkSEQoJaXNfcGlubmVkGAIgASgIEg0KBXR0bF9zGAMgASgNEhMKC2RlYWRsaW5lX21zGAQgASgNEhAKCG1vZGVsX2lkGAUgASgJIksKD1VubG9hZFBvb2xNb2RlbBIQCghtb2RlbF9pZBgBIAEoCRITCgtkZWFkbGluZV9tcxgCIAEoDRIRCglpc19mb3JjZWQYAyABKAgiIAoJU2xlZXBQb29sEhMKC2RlYWRsaW5lX21zGAEgASgNIgoKCFdha2VQb29sIgsKCVN0YXJ0UG9vbCIfCghTdG9wUG9vbBITCgtkZWFkbGluZV9tcxgBIAEoDSIiCgtSZXN0YXJ0UG9vbBITCgtkZWFkbGluZV9tcxgBIAEoDSITChFSZXNldFBvb2xSZXN0YXJ0cyJOCglEcmFpblBvb2wSEwoLZGVhZGxpbmVfbXMYASABKA0SLAoLb25fZGVhZGxpbmUYAiABKA4yFy5iZXJ0aC52MS5EcmFpbkRlYWRsaW5lIg0KC1VuZHJhaW5Qb29sImYKClJlbG9hZFBvb2wSFQoNbmV3X21vZGVsX3JlZhgBIAEoCRITCgtkZWFkbGluZV9tcxgCIAEoDRIsCgtvbl9kZWFkbGluZRgDIAEoDjIXLmJlcnRoLnYxLkRyYWluRGVhZGxpbmUiHAoJQmVuY2hQb29sEg8KB3NlY29uZHMYASABKA0iQQoTQ29tbWFuZFBvb2xSZXNwb25zZRIqCglvcGVyYXRpb24YASABKAsyFy5iZXJ0aC52MS5Qb29sT3BlcmF0aW9uIkgKDVBvb2xPcGVyYXRpb24SDwoHaG9zdF9pZBgBIAEoCRImCglvcGVyYXRpb24YAiABKAsyEy5iZXJ0aC52MS5PcGVyYXRpb24iLAoZTGlzdFBvb2xPcGVyYXRpb25zUmVxdWVzdBIPCgdwb29sX2lkGAEgASgJIl8KGkxpc3RQb29sT3BlcmF0aW9uc1Jlc3BvbnNlEisKCm9wZXJhdGlvbnMYASADKAsyFy5iZXJ0aC52MS5Qb29sT3BlcmF0aW9uEhQKDHNpbGVudF9ob3N0cxgCIAMoCSIvChdHZXRQb29sT3BlcmF0aW9uUmVxdWVzdBIUCgxvcGVyYXRpb25faWQYASABKAkiRgoYR2V0UG9vbE9wZXJhdGlvblJlc3BvbnNlEioKCW9wZXJhdGlvbhgBIAEoCzIXLmJlcnRoLnYxLlBvb2xPcGVyYXRpb24iMQoZV2F0Y2hQb29sT3BlcmF0aW9uUmVxdWVzdBIUCgxvcGVyYXRpb25faWQYASABKAkiSAoaV2F0Y2hQb29sT3BlcmF0aW9uUmVzcG9uc2USKgoJb3BlcmF0aW9uGAEgASgLMhcuYmVydGgudjEuUG9vbE9wZXJhdGlvbiJEChJUYWlsUG9vbExvZ1JlcXVlc3QSDwoHcG9vbF9pZBgBIAEoCRINCgVsaW5lcxgCIAEoDRIOCgZmb2xsb3cYAyABKAgiJAoTVGFpbFBvb2xMb2dSZXNwb25zZRINCgVsaW5lcxgBIAMoCSpQCglGcmVzaG5lc3MSGQoVRlJFU0hORVNTX1VOU1BFQ0lGSUVEEAASEwoPRlJFU0hORVNTX0ZSRVNIEAESEwoPRlJFU0hORVNTX1NUQUxFEAIyxQgKDEZsZWV0U2VydmljZRJECglMaXN0UG9vbHMSGi5iZXJ0aC52MS5MaXN0UG9vbHNSZXF1ZXN0GhsuYmVydGgudjEuTGlzdFBvb2xzUmVzcG9uc2USPgoHR2V0UG9vbBIYLmJlcnRoLnYxLkdldFBvb2xSZXF1ZXN0GhkuYmVydGgudjEuR2V0UG9vbFJlc3BvbnNlEkQKCUxpc3RIb3N0cxIaLmJlcnRoLnYxLkxpc3RIb3N0c1JlcXVlc3QaGy5iZXJ0aC52MS5MaXN0SG9zdHNSZXNwb25zZRJHCgpMaXN0TW9kZWxzEhsuYmVydGgudjEuTGlzdE1vZGVsc1JlcXVlc3QaHC5iZXJ0aC52MS5MaXN0TW9kZWxzUmVzcG9uc2USUwoOR2V0RmxlZXRTdGF0dXMSHy5iZXJ0aC52MS5HZXRGbGVldFN0YXR1c1JlcXVlc3QaIC5iZXJ0aC52MS5HZXRGbGVldFN0YXR1c1Jlc3BvbnNlEkoKC0NvbW1hbmRQb29sEhwuYmVydGgudjEuQ29tbWFuZFBvb2xSZXF1ZXN0Gh0uYmVydGgudjEuQ29tbWFuZFBvb2xSZXNwb25zZRJfChJMaXN0UG9vbE9wZXJhdGlvbnMSIy5iZXJ0aC52MS5MaXN0UG9vbE9wZXJhdGlvbnNSZXF1ZXN0GiQuYmVydGgudjEuTGlzdFBvb2xPcGVyYXRpb25zUmVzcG9uc2USWQoQR2V0UG9vbE9wZXJhdGlvbhIhLmJlcnRoLnYxLkdldFBvb2xPcGVyYXRpb25SZXF1ZXN0GiIuYmVydGgudjEuR2V0UG9vbE9wZXJhdGlvblJlc3BvbnNlEmEKEldhdGNoUG9vbE9wZXJhdGlvbhIjLmJlcnRoLnYxLldhdGNoUG9vbE9wZXJhdGlvblJlcXVlc3QaJC5iZXJ0aC52MS5XYXRjaFBvb2xPcGVyYXRpb25SZXNwb25zZTABEkwKC1RhaWxQb29sTG9nEhwuYmVydGgudjEuVGFpbFBvb2xMb2dSZXF1ZXN0Gh0uYmVydGgudjEuVGFpbFBvb2xMb2dSZXNwb25zZTABEmsKDkxpc3RNb2RlbEZpbGVzEisuYmVydGgudjEuRmxlZXRTZXJ2aWNlTGlzdE1vZGVsRmlsZXNSZXF1ZXN0GiwuYmVydGgudjEuRmxlZXRTZXJ2aWNlTGlzdE1vZGVsRmlsZXNSZXNwb25zZRJKCgtDb21tYW5kSG9zdBIcLmJlcnRoLnYxLkNvbW1hbmRIb3N0UmVxdWVzdBodLmJlcnRoLnYxLkNvbW1hbmRIb3N0UmVzcG9uc2USWQoIRml0TW9kZWwSJS5iZXJ0aC52MS5GbGVldFNlcnZpY2VGaXRNb2RlbFJlcXVlc3QaJi5iZXJ0aC52MS5GbGVldFNlcnZpY2VGaXRNb2RlbFJlc3BvbnNlYgZwcm90bzM", [file_berth_v1_pool_manager, file_berth_v1_snapshot]);
+
+/**
+ * @generated from message berth.v1.FleetServiceListModelFilesRequest
+ */
+export type FleetServiceListModelFilesRequest = Message<"berth.v1.FleetServiceListModelFilesRequest"> & {
+  /**
+   * Empty: of every host.
+   *
+   * @generated from field: string host_id = 1;
+   */
+  hostId: string;
+};
+
+/**
+ * Describes the message berth.v1.FleetServiceListModelFilesRequest.
+ * Use `create(FleetServiceListModelFilesRequestSchema)` to create a new message.
+ */
+export const FleetServiceListModelFilesRequestSchema: GenMessage<FleetServiceListModelFilesRequest> = /*@__PURE__*/
+  messageDesc(file_berth_v1_fleet, 0);
+
+/**
+ * @generated from message berth.v1.FleetServiceListModelFilesResponse
+ */
+export type FleetServiceListModelFilesResponse = Message<"berth.v1.FleetServiceListModelFilesResponse"> & {
+  /**
+   * @generated from field: repeated berth.v1.HostModelFiles hosts = 1;
+   */
+  hosts: HostModelFiles[];
+
+  /**
+   * Hosts that did not answer.
+   *
+   * @generated from field: repeated string silent_hosts = 2;
+   */
+  silentHosts: string[];
+};
+
+/**
+ * Describes the message berth.v1.FleetServiceListModelFilesResponse.
+ * Use `create(FleetServiceListModelFilesResponseSchema)` to create a new message.
+ */
+export const FleetServiceListModelFilesResponseSchema: GenMessage<FleetServiceListModelFilesResponse> = /*@__PURE__*/
+  messageDesc(file_berth_v1_fleet, 1);
+
+/**
+ * @generated from message berth.v1.HostModelFiles
+ */
+export type HostModelFiles = Message<"berth.v1.HostModelFiles"> & {
+  /**
+   * @generated from field: string host_id = 1;
+   */
+  hostId: string;
+
+  /**
+   * @generated from field: repeated berth.v1.ModelFiles models = 2;
+   */
+  models: ModelFiles[];
+
+  /**
+   * @generated from field: berth.v1.ModelDisk disk = 3;
+   */
+  disk?: ModelDisk | undefined;
+};
+
+/**
+ * Describes the message berth.v1.HostModelFiles.
+ * Use `create(HostModelFilesSchema)` to create a new message.
+ */
+export const HostModelFilesSchema: GenMessage<HostModelFiles> = /*@__PURE__*/
+  messageDesc(file_berth_v1_fleet, 2);
+
+/**
+ * @generated from message berth.v1.CommandHostRequest
+ */
+export type CommandHostRequest = Message<"berth.v1.CommandHostRequest"> & {
+  /**
+   * Empty where there is only one host.
+   *
+   * @generated from field: string host_id = 1;
+   */
+  hostId: string;
+
+  /**
+   * The same key gets the first answer again.
+   *
+   * @generated from field: string idempotency_key = 2;
+   */
+  idempotencyKey: string;
+
+  /**
+   * @generated from oneof berth.v1.CommandHostRequest.command
+   */
+  command: {
+    /**
+     * @generated from field: berth.v1.PullModelFiles pull = 3;
+     */
+    value: PullModelFiles;
+    case: "pull";
+  } | {
+    /**
+     * @generated from field: berth.v1.RemoveModelFiles remove = 4;
+     */
+    value: RemoveModelFiles;
+    case: "remove";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message berth.v1.CommandHostRequest.
+ * Use `create(CommandHostRequestSchema)` to create a new message.
+ */
+export const CommandHostRequestSchema: GenMessage<CommandHostRequest> = /*@__PURE__*/
+  messageDesc(file_berth_v1_fleet, 3);
+
+/**
+ * @generated from message berth.v1.PullModelFiles
+ */
+export type PullModelFiles = Message<"berth.v1.PullModelFiles"> & {
+  /**
+   * @generated from field: string model_ref = 1;
+   */
+  modelRef: string;
+
+  /**
+   * `sha256:` and 64 hex digits; empty takes any.
+   *
+   * @generated from field: string digest = 2;
+   */
+  digest: string;
+};
+
+/**
+ * Describes the message berth.v1.PullModelFiles.
+ * Use `create(PullModelFilesSchema)` to create a new message.
+ */
+export const PullModelFilesSchema: GenMessage<PullModelFiles> = /*@__PURE__*/
+  messageDesc(file_berth_v1_fleet, 4);
+
+/**
+ * @generated from message berth.v1.RemoveModelFiles
+ */
+export type RemoveModelFiles = Message<"berth.v1.RemoveModelFiles"> & {
+  /**
+   * @generated from field: string model_ref = 1;
+   */
+  modelRef: string;
+};
+
+/**
+ * Describes the message berth.v1.RemoveModelFiles.
+ * Use `create(RemoveModelFilesSchema)` to create a new message.
+ */
+export const RemoveModelFilesSchema: GenMessage<RemoveModelFiles> = /*@__PURE__*/
+  messageDesc(file_berth_v1_fleet, 5);
+
+/**
+ * @generated from message berth.v1.CommandHostResponse
+ */
+export type CommandHostResponse = Message<"berth.v1.CommandHostResponse"> & {
+  /**
+   * @generated from field: string host_id = 1;
+   */
+  hostId: string;
+
+  /**
+   * Of a pull.
+   *
+   * @generated from field: berth.v1.PoolOperation operation = 2;
+   */
+  operation?: PoolOperation | undefined;
+
+  /**
+   * Of a removal.
+   *
+   * @generated from field: uint64 freed_bytes = 3;
+   */
+  freedBytes: bigint;
+};
+
+/**
+ * Describes the message berth.v1.CommandHostResponse.
+ * Use `create(CommandHostResponseSchema)` to create a new message.
+ */
+export const CommandHostResponseSchema: GenMessage<CommandHostResponse> = /*@__PURE__*/
+  messageDesc(file_berth_v1_fleet, 6);
+
+/**
+ * @generated from message berth.v1.FleetServiceFitModelRequest
+ */
+export type FleetServiceFitModelRequest = Message<"berth.v1.FleetServiceFitModelRequest"> & {
+  /**
+   * @generated from field: string model_ref = 1;
+   */
+  modelRef: string;
+
+  /**
+   * Empty: every pool that could be asked.
+   *
+   * @generated from field: string pool_id = 2;
+   */
+  poolId: string;
+};
+
+/**
+ * Describes the message berth.v1.FleetServiceFitModelRequest.
+ * Use `create(FleetServiceFitModelRequestSchema)` to create a new message.
+ */
+export const FleetServiceFitModelRequestSchema: GenMessage<FleetServiceFitModelRequest> = /*@__PURE__*/
+  messageDesc(file_berth_v1_fleet, 7);
+
+/**
+ * @generated from message berth.v1.FleetServiceFitModelResponse
+ */
+export type FleetServiceFitModelResponse = Message<"berth.v1.FleetServiceFitModelResponse"> & {
+  /**
+   * @generated from field: repeated berth.v1.PoolFit fits = 1;
+   */
+  fits: PoolFit[];
+
+  /**
+   * @generated from field: repeated string silent_hosts = 2;
+   */
+  silentHosts: string[];
+};
+
+/**
+ * Describes the message berth.v1.FleetServiceFitModelResponse.
+ * Use `create(FleetServiceFitModelResponseSchema)` to create a new message.
+ */
+export const FleetServiceFitModelResponseSchema: GenMessage<FleetServiceFitModelResponse> = /*@__PURE__*/
+  messageDesc(file_berth_v1_fleet, 8);
+
+/**
+ * @generated from message berth.v1.PoolFit
+ */
+export type PoolFit = Message<"berth.v1.PoolFit"> & {
+  /**
+   * @generated from field: string host_id = 1;
+   */
+  hostId: string;
+
+  /**
+   * @generated from field: string pool_id = 2;
+   */
+  poolId: string;
+
+  /**
+   * Absent when the pool cannot say; then `reason` says why.
+   *
+   * @generated from field: berth.v1.FitModelResponse fit = 3;
+   */
+  fit?: FitModelResponse | undefined;
+
+  /**
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message berth.v1.PoolFit.
+ * Use `create(PoolFitSchema)` to create a new message.
+ */
+export const PoolFitSchema: GenMessage<PoolFit> = /*@__PURE__*/
+  messageDesc(file_berth_v1_fleet, 9);
 
 /**
  * @generated from message berth.v1.ListPoolsRequest
@@ -27,7 +292,7 @@ export type ListPoolsRequest = Message<"berth.v1.ListPoolsRequest"> & {
  * Use `create(ListPoolsRequestSchema)` to create a new message.
  */
 export const ListPoolsRequestSchema: GenMessage<ListPoolsRequest> = /*@__PURE__*/
-  messageDesc(file_berth_v1_fleet, 0);
+  messageDesc(file_berth_v1_fleet, 10);
 
 /**
  * @generated from message berth.v1.ListPoolsResponse
@@ -44,7 +309,7 @@ export type ListPoolsResponse = Message<"berth.v1.ListPoolsResponse"> & {
  * Use `create(ListPoolsResponseSchema)` to create a new message.
  */
 export const ListPoolsResponseSchema: GenMessage<ListPoolsResponse> = /*@__PURE__*/
-  messageDesc(file_berth_v1_fleet, 1);
+  messageDesc(file_berth_v1_fleet, 11);
 
 /**
  * @generated from message berth.v1.GetPoolRequest
@@ -61,7 +326,7 @@ export type GetPoolRequest = Message<"berth.v1.GetPoolRequest"> & {
  * Use `create(GetPoolRequestSchema)` to create a new message.
  */
 export const GetPoolRequestSchema: GenMessage<GetPoolRequest> = /*@__PURE__*/
-  messageDesc(file_berth_v1_fleet, 2);
+  messageDesc(file_berth_v1_fleet, 12);
 
 /**
  * @generated from message berth.v1.GetPoolResponse
@@ -78,7 +343,7 @@ export type GetPoolResponse = Message<"berth.v1.GetPoolResponse"> & {
  * Use `create(GetPoolResponseSchema)` to create a new message.
  */
 export const GetPoolResponseSchema: GenMessage<GetPoolResponse> = /*@__PURE__*/
-  messageDesc(file_berth_v1_fleet, 3);
+  messageDesc(file_berth_v1_fleet, 13);
 
 /**
  * A pool with what only core knows of it.
@@ -133,7 +398,7 @@ export type FleetPool = Message<"berth.v1.FleetPool"> & {
  * Use `create(FleetPoolSchema)` to create a new message.
  */
 export const FleetPoolSchema: GenMessage<FleetPool> = /*@__PURE__*/
-  messageDesc(file_berth_v1_fleet, 4);
+  messageDesc(file_berth_v1_fleet, 14);
 
 /**
  * @generated from message berth.v1.ListHostsRequest
@@ -146,7 +411,7 @@ export type ListHostsRequest = Message<"berth.v1.ListHostsRequest"> & {
  * Use `create(ListHostsRequestSchema)` to create a new message.
  */
 export const ListHostsRequestSchema: GenMessage<ListHostsRequest> = /*@__PURE__*/
-  messageDesc(file_berth_v1_fleet, 5);
+  messageDesc(file_berth_v1_fleet, 15);
 
 /**
  * @generated from message berth.v1.ListHostsResponse
@@ -163,7 +428,7 @@ export type ListHostsResponse = Message<"berth.v1.ListHostsResponse"> & {
  * Use `create(ListHostsResponseSchema)` to create a new message.
  */
 export const ListHostsResponseSchema: GenMessage<ListHostsResponse> = /*@__PURE__*/
-  messageDesc(file_berth_v1_fleet, 6);
+  messageDesc(file_berth_v1_fleet, 16);
 
 /**
  * @generated from message berth.v1.FleetHost
@@ -230,7 +495,7 @@ export type FleetHost = Message<"berth.v1.FleetHost"> & {
  * Use `create(FleetHostSchema)` to create a new message.
  */
 export const FleetHostSchema: GenMessage<FleetHost> = /*@__PURE__*/
-  messageDesc(file_berth_v1_fleet, 7);
+  messageDesc(file_berth_v1_fleet, 17);
 
 /**
  * @generated from message berth.v1.ListModelsRequest
@@ -243,7 +508,7 @@ export type ListModelsRequest = Message<"berth.v1.ListModelsRequest"> & {
  * Use `create(ListModelsRequestSchema)` to create a new message.
  */
 export const ListModelsRequestSchema: GenMessage<ListModelsRequest> = /*@__PURE__*/
-  messageDesc(file_berth_v1_fleet, 8);
+  messageDesc(file_berth_v1_fleet, 18);
 
 /**
  * @generated from message berth.v1.ListModelsResponse
@@ -260,7 +525,7 @@ export type ListModelsResponse = Message<"berth.v1.ListModelsResponse"> & {
  * Use `create(ListModelsResponseSchema)` to create a new message.
  */
 export const ListModelsResponseSchema: GenMessage<ListModelsResponse> = /*@__PURE__*/
-  messageDesc(file_berth_v1_fleet, 9);
+  messageDesc(file_berth_v1_fleet, 19);
 
 /**
  * One model id and everywhere it is.
@@ -308,7 +573,7 @@ export type FleetModel = Message<"berth.v1.FleetModel"> & {
  * Use `create(FleetModelSchema)` to create a new message.
  */
 export const FleetModelSchema: GenMessage<FleetModel> = /*@__PURE__*/
-  messageDesc(file_berth_v1_fleet, 10);
+  messageDesc(file_berth_v1_fleet, 20);
 
 /**
  * @generated from message berth.v1.ModelPlace
@@ -335,7 +600,7 @@ export type ModelPlace = Message<"berth.v1.ModelPlace"> & {
  * Use `create(ModelPlaceSchema)` to create a new message.
  */
 export const ModelPlaceSchema: GenMessage<ModelPlace> = /*@__PURE__*/
-  messageDesc(file_berth_v1_fleet, 11);
+  messageDesc(file_berth_v1_fleet, 21);
 
 /**
  * @generated from message berth.v1.GetFleetStatusRequest
@@ -348,7 +613,7 @@ export type GetFleetStatusRequest = Message<"berth.v1.GetFleetStatusRequest"> & 
  * Use `create(GetFleetStatusRequestSchema)` to create a new message.
  */
 export const GetFleetStatusRequestSchema: GenMessage<GetFleetStatusRequest> = /*@__PURE__*/
-  messageDesc(file_berth_v1_fleet, 12);
+  messageDesc(file_berth_v1_fleet, 22);
 
 /**
  * @generated from message berth.v1.GetFleetStatusResponse
@@ -420,7 +685,7 @@ export type GetFleetStatusResponse = Message<"berth.v1.GetFleetStatusResponse"> 
  * Use `create(GetFleetStatusResponseSchema)` to create a new message.
  */
 export const GetFleetStatusResponseSchema: GenMessage<GetFleetStatusResponse> = /*@__PURE__*/
-  messageDesc(file_berth_v1_fleet, 13);
+  messageDesc(file_berth_v1_fleet, 23);
 
 /**
  * @generated from message berth.v1.CommandPoolRequest
@@ -489,6 +754,30 @@ export type CommandPoolRequest = Message<"berth.v1.CommandPoolRequest"> & {
      */
     value: BenchPool;
     case: "bench";
+  } | {
+    /**
+     * @generated from field: berth.v1.LoadPoolModel load_model = 11;
+     */
+    value: LoadPoolModel;
+    case: "loadModel";
+  } | {
+    /**
+     * @generated from field: berth.v1.UnloadPoolModel unload_model = 12;
+     */
+    value: UnloadPoolModel;
+    case: "unloadModel";
+  } | {
+    /**
+     * @generated from field: berth.v1.SleepPool sleep = 13;
+     */
+    value: SleepPool;
+    case: "sleep";
+  } | {
+    /**
+     * @generated from field: berth.v1.WakePool wake = 14;
+     */
+    value: WakePool;
+    case: "wake";
   } | { case: undefined; value?: undefined };
 };
 
@@ -497,7 +786,101 @@ export type CommandPoolRequest = Message<"berth.v1.CommandPoolRequest"> & {
  * Use `create(CommandPoolRequestSchema)` to create a new message.
  */
 export const CommandPoolRequestSchema: GenMessage<CommandPoolRequest> = /*@__PURE__*/
-  messageDesc(file_berth_v1_fleet, 14);
+  messageDesc(file_berth_v1_fleet, 24);
+
+/**
+ * @generated from message berth.v1.LoadPoolModel
+ */
+export type LoadPoolModel = Message<"berth.v1.LoadPoolModel"> & {
+  /**
+   * @generated from field: string model_ref = 1;
+   */
+  modelRef: string;
+
+  /**
+   * @generated from field: bool is_pinned = 2;
+   */
+  isPinned: boolean;
+
+  /**
+   * @generated from field: uint32 ttl_s = 3;
+   */
+  ttlS: number;
+
+  /**
+   * @generated from field: uint32 deadline_ms = 4;
+   */
+  deadlineMs: number;
+
+  /**
+   * @generated from field: string model_id = 5;
+   */
+  modelId: string;
+};
+
+/**
+ * Describes the message berth.v1.LoadPoolModel.
+ * Use `create(LoadPoolModelSchema)` to create a new message.
+ */
+export const LoadPoolModelSchema: GenMessage<LoadPoolModel> = /*@__PURE__*/
+  messageDesc(file_berth_v1_fleet, 25);
+
+/**
+ * @generated from message berth.v1.UnloadPoolModel
+ */
+export type UnloadPoolModel = Message<"berth.v1.UnloadPoolModel"> & {
+  /**
+   * @generated from field: string model_id = 1;
+   */
+  modelId: string;
+
+  /**
+   * @generated from field: uint32 deadline_ms = 2;
+   */
+  deadlineMs: number;
+
+  /**
+   * @generated from field: bool is_forced = 3;
+   */
+  isForced: boolean;
+};
+
+/**
+ * Describes the message berth.v1.UnloadPoolModel.
+ * Use `create(UnloadPoolModelSchema)` to create a new message.
+ */
+export const UnloadPoolModelSchema: GenMessage<UnloadPoolModel> = /*@__PURE__*/
+  messageDesc(file_berth_v1_fleet, 26);
+
+/**
+ * @generated from message berth.v1.SleepPool
+ */
+export type SleepPool = Message<"berth.v1.SleepPool"> & {
+  /**
+   * @generated from field: uint32 deadline_ms = 1;
+   */
+  deadlineMs: number;
+};
+
+/**
+ * Describes the message berth.v1.SleepPool.
+ * Use `create(SleepPoolSchema)` to create a new message.
+ */
+export const SleepPoolSchema: GenMessage<SleepPool> = /*@__PURE__*/
+  messageDesc(file_berth_v1_fleet, 27);
+
+/**
+ * @generated from message berth.v1.WakePool
+ */
+export type WakePool = Message<"berth.v1.WakePool"> & {
+};
+
+/**
+ * Describes the message berth.v1.WakePool.
+ * Use `create(WakePoolSchema)` to create a new message.
+ */
+export const WakePoolSchema: GenMessage<WakePool> = /*@__PURE__*/
+  messageDesc(file_berth_v1_fleet, 28);
 
 /**
  * @generated from message berth.v1.StartPool
@@ -510,7 +893,7 @@ export type StartPool = Message<"berth.v1.StartPool"> & {
  * Use `create(StartPoolSchema)` to create a new message.
  */
 export const StartPoolSchema: GenMessage<StartPool> = /*@__PURE__*/
-  messageDesc(file_berth_v1_fleet, 15);
+  messageDesc(file_berth_v1_fleet, 29);
 
 /**
  * @generated from message berth.v1.StopPool
@@ -529,7 +912,7 @@ export type StopPool = Message<"berth.v1.StopPool"> & {
  * Use `create(StopPoolSchema)` to create a new message.
  */
 export const StopPoolSchema: GenMessage<StopPool> = /*@__PURE__*/
-  messageDesc(file_berth_v1_fleet, 16);
+  messageDesc(file_berth_v1_fleet, 30);
 
 /**
  * @generated from message berth.v1.RestartPool
@@ -548,7 +931,7 @@ export type RestartPool = Message<"berth.v1.RestartPool"> & {
  * Use `create(RestartPoolSchema)` to create a new message.
  */
 export const RestartPoolSchema: GenMessage<RestartPool> = /*@__PURE__*/
-  messageDesc(file_berth_v1_fleet, 17);
+  messageDesc(file_berth_v1_fleet, 31);
 
 /**
  * @generated from message berth.v1.ResetPoolRestarts
@@ -561,7 +944,7 @@ export type ResetPoolRestarts = Message<"berth.v1.ResetPoolRestarts"> & {
  * Use `create(ResetPoolRestartsSchema)` to create a new message.
  */
 export const ResetPoolRestartsSchema: GenMessage<ResetPoolRestarts> = /*@__PURE__*/
-  messageDesc(file_berth_v1_fleet, 18);
+  messageDesc(file_berth_v1_fleet, 32);
 
 /**
  * @generated from message berth.v1.DrainPool
@@ -583,7 +966,7 @@ export type DrainPool = Message<"berth.v1.DrainPool"> & {
  * Use `create(DrainPoolSchema)` to create a new message.
  */
 export const DrainPoolSchema: GenMessage<DrainPool> = /*@__PURE__*/
-  messageDesc(file_berth_v1_fleet, 19);
+  messageDesc(file_berth_v1_fleet, 33);
 
 /**
  * @generated from message berth.v1.UndrainPool
@@ -596,7 +979,7 @@ export type UndrainPool = Message<"berth.v1.UndrainPool"> & {
  * Use `create(UndrainPoolSchema)` to create a new message.
  */
 export const UndrainPoolSchema: GenMessage<UndrainPool> = /*@__PURE__*/
-  messageDesc(file_berth_v1_fleet, 20);
+  messageDesc(file_berth_v1_fleet, 34);
 
 /**
  * @generated from message berth.v1.ReloadPool
@@ -625,7 +1008,7 @@ export type ReloadPool = Message<"berth.v1.ReloadPool"> & {
  * Use `create(ReloadPoolSchema)` to create a new message.
  */
 export const ReloadPoolSchema: GenMessage<ReloadPool> = /*@__PURE__*/
-  messageDesc(file_berth_v1_fleet, 21);
+  messageDesc(file_berth_v1_fleet, 35);
 
 /**
  * @generated from message berth.v1.BenchPool
@@ -644,7 +1027,7 @@ export type BenchPool = Message<"berth.v1.BenchPool"> & {
  * Use `create(BenchPoolSchema)` to create a new message.
  */
 export const BenchPoolSchema: GenMessage<BenchPool> = /*@__PURE__*/
-  messageDesc(file_berth_v1_fleet, 22);
+  messageDesc(file_berth_v1_fleet, 36);
 
 /**
  * @generated from message berth.v1.CommandPoolResponse
@@ -661,7 +1044,7 @@ export type CommandPoolResponse = Message<"berth.v1.CommandPoolResponse"> & {
  * Use `create(CommandPoolResponseSchema)` to create a new message.
  */
 export const CommandPoolResponseSchema: GenMessage<CommandPoolResponse> = /*@__PURE__*/
-  messageDesc(file_berth_v1_fleet, 23);
+  messageDesc(file_berth_v1_fleet, 37);
 
 /**
  * An operation and the host that carries it out.
@@ -685,7 +1068,7 @@ export type PoolOperation = Message<"berth.v1.PoolOperation"> & {
  * Use `create(PoolOperationSchema)` to create a new message.
  */
 export const PoolOperationSchema: GenMessage<PoolOperation> = /*@__PURE__*/
-  messageDesc(file_berth_v1_fleet, 24);
+  messageDesc(file_berth_v1_fleet, 38);
 
 /**
  * @generated from message berth.v1.ListPoolOperationsRequest
@@ -704,7 +1087,7 @@ export type ListPoolOperationsRequest = Message<"berth.v1.ListPoolOperationsRequ
  * Use `create(ListPoolOperationsRequestSchema)` to create a new message.
  */
 export const ListPoolOperationsRequestSchema: GenMessage<ListPoolOperationsRequest> = /*@__PURE__*/
-  messageDesc(file_berth_v1_fleet, 25);
+  messageDesc(file_berth_v1_fleet, 39);
 
 /**
  * @generated from message berth.v1.ListPoolOperationsResponse
@@ -728,7 +1111,7 @@ export type ListPoolOperationsResponse = Message<"berth.v1.ListPoolOperationsRes
  * Use `create(ListPoolOperationsResponseSchema)` to create a new message.
  */
 export const ListPoolOperationsResponseSchema: GenMessage<ListPoolOperationsResponse> = /*@__PURE__*/
-  messageDesc(file_berth_v1_fleet, 26);
+  messageDesc(file_berth_v1_fleet, 40);
 
 /**
  * @generated from message berth.v1.GetPoolOperationRequest
@@ -745,7 +1128,7 @@ export type GetPoolOperationRequest = Message<"berth.v1.GetPoolOperationRequest"
  * Use `create(GetPoolOperationRequestSchema)` to create a new message.
  */
 export const GetPoolOperationRequestSchema: GenMessage<GetPoolOperationRequest> = /*@__PURE__*/
-  messageDesc(file_berth_v1_fleet, 27);
+  messageDesc(file_berth_v1_fleet, 41);
 
 /**
  * @generated from message berth.v1.GetPoolOperationResponse
@@ -762,7 +1145,7 @@ export type GetPoolOperationResponse = Message<"berth.v1.GetPoolOperationRespons
  * Use `create(GetPoolOperationResponseSchema)` to create a new message.
  */
 export const GetPoolOperationResponseSchema: GenMessage<GetPoolOperationResponse> = /*@__PURE__*/
-  messageDesc(file_berth_v1_fleet, 28);
+  messageDesc(file_berth_v1_fleet, 42);
 
 /**
  * @generated from message berth.v1.WatchPoolOperationRequest
@@ -779,7 +1162,7 @@ export type WatchPoolOperationRequest = Message<"berth.v1.WatchPoolOperationRequ
  * Use `create(WatchPoolOperationRequestSchema)` to create a new message.
  */
 export const WatchPoolOperationRequestSchema: GenMessage<WatchPoolOperationRequest> = /*@__PURE__*/
-  messageDesc(file_berth_v1_fleet, 29);
+  messageDesc(file_berth_v1_fleet, 43);
 
 /**
  * @generated from message berth.v1.WatchPoolOperationResponse
@@ -796,7 +1179,7 @@ export type WatchPoolOperationResponse = Message<"berth.v1.WatchPoolOperationRes
  * Use `create(WatchPoolOperationResponseSchema)` to create a new message.
  */
 export const WatchPoolOperationResponseSchema: GenMessage<WatchPoolOperationResponse> = /*@__PURE__*/
-  messageDesc(file_berth_v1_fleet, 30);
+  messageDesc(file_berth_v1_fleet, 44);
 
 /**
  * @generated from message berth.v1.TailPoolLogRequest
@@ -825,7 +1208,7 @@ export type TailPoolLogRequest = Message<"berth.v1.TailPoolLogRequest"> & {
  * Use `create(TailPoolLogRequestSchema)` to create a new message.
  */
 export const TailPoolLogRequestSchema: GenMessage<TailPoolLogRequest> = /*@__PURE__*/
-  messageDesc(file_berth_v1_fleet, 31);
+  messageDesc(file_berth_v1_fleet, 45);
 
 /**
  * @generated from message berth.v1.TailPoolLogResponse
@@ -842,7 +1225,7 @@ export type TailPoolLogResponse = Message<"berth.v1.TailPoolLogResponse"> & {
  * Use `create(TailPoolLogResponseSchema)` to create a new message.
  */
 export const TailPoolLogResponseSchema: GenMessage<TailPoolLogResponse> = /*@__PURE__*/
-  messageDesc(file_berth_v1_fleet, 32);
+  messageDesc(file_berth_v1_fleet, 46);
 
 /**
  * @generated from enum berth.v1.Freshness
@@ -969,6 +1352,36 @@ export const FleetService: GenService<{
     methodKind: "server_streaming";
     input: typeof TailPoolLogRequestSchema;
     output: typeof TailPoolLogResponseSchema;
+  },
+  /**
+   * The model files of one host, or of all.
+   *
+   * @generated from rpc berth.v1.FleetService.ListModelFiles
+   */
+  listModelFiles: {
+    methodKind: "unary";
+    input: typeof FleetServiceListModelFilesRequestSchema;
+    output: typeof FleetServiceListModelFilesResponseSchema;
+  },
+  /**
+   * Passes a command about model files on to a host. Only the leader does.
+   *
+   * @generated from rpc berth.v1.FleetService.CommandHost
+   */
+  commandHost: {
+    methodKind: "unary";
+    input: typeof CommandHostRequestSchema;
+    output: typeof CommandHostResponseSchema;
+  },
+  /**
+   * What a model would take in a pool, as the pool's agent computes it.
+   *
+   * @generated from rpc berth.v1.FleetService.FitModel
+   */
+  fitModel: {
+    methodKind: "unary";
+    input: typeof FleetServiceFitModelRequestSchema;
+    output: typeof FleetServiceFitModelResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_berth_v1_fleet, 0);

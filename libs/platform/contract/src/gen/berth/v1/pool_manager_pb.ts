@@ -4,7 +4,7 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { HostSnapshot, ModelResidency, Operation, Pool } from "./snapshot_pb.ts";
+import type { HostSnapshot, ModelDisk, ModelResidency, Operation, Pool } from "./snapshot_pb.ts";
 import { file_berth_v1_snapshot } from "./snapshot_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file berth/v1/pool_manager.proto.
  */
 export const file_berth_v1_pool_manager: GenFile = /*@__PURE__*/
-  fileDesc("ChtiZXJ0aC92MS9wb29sX21hbmFnZXIucHJvdG8SCGJlcnRoLnYxIjYKDUNvbW1hbmRIZWFkZXISDAoEdGVybRgBIAEoBBIXCg9pZGVtcG90ZW5jeV9rZXkYAiABKAkiEAoOR2V0SG9zdFJlcXVlc3QiNwoPR2V0SG9zdFJlc3BvbnNlEiQKBGhvc3QYASABKAsyFi5iZXJ0aC52MS5Ib3N0U25hcHNob3QiIwoQR2V0U3RhdHVzUmVxdWVzdBIPCgdwb29sX2lkGAEgASgJIjEKEUdldFN0YXR1c1Jlc3BvbnNlEhwKBHBvb2wYASABKAsyDi5iZXJ0aC52MS5Qb29sIioKF0xpc3RMb2FkZWRNb2RlbHNSZXF1ZXN0Eg8KB3Bvb2xfaWQYASABKAkiQQoYTGlzdExvYWRlZE1vZGVsc1Jlc3BvbnNlEiUKBm1vZGVscxgBIAMoCzIVLmJlcnRoLnYxLkxvYWRlZE1vZGVsIkcKC0xvYWRlZE1vZGVsEg8KB3Bvb2xfaWQYASABKAkSJwoFbW9kZWwYAiABKAsyGC5iZXJ0aC52MS5Nb2RlbFJlc2lkZW5jeSJQChRFbnN1cmVIZWFsdGh5UmVxdWVzdBInCgZoZWFkZXIYASABKAsyFy5iZXJ0aC52MS5Db21tYW5kSGVhZGVyEg8KB3Bvb2xfaWQYAiABKAkiNQoVRW5zdXJlSGVhbHRoeVJlc3BvbnNlEhwKBHBvb2wYASABKAsyDi5iZXJ0aC52MS5Qb29sIkgKDFN0YXJ0UmVxdWVzdBInCgZoZWFkZXIYASABKAsyFy5iZXJ0aC52MS5Db21tYW5kSGVhZGVyEg8KB3Bvb2xfaWQYAiABKAkiNwoNU3RhcnRSZXNwb25zZRImCglvcGVyYXRpb24YASABKAsyEy5iZXJ0aC52MS5PcGVyYXRpb24iXAoLU3RvcFJlcXVlc3QSJwoGaGVhZGVyGAEgASgLMhcuYmVydGgudjEuQ29tbWFuZEhlYWRlchIPCgdwb29sX2lkGAIgASgJEhMKC2RlYWRsaW5lX21zGAMgASgNIjYKDFN0b3BSZXNwb25zZRImCglvcGVyYXRpb24YASABKAsyEy5iZXJ0aC52MS5PcGVyYXRpb24iXwoOUmVzdGFydFJlcXVlc3QSJwoGaGVhZGVyGAEgASgLMhcuYmVydGgudjEuQ29tbWFuZEhlYWRlchIPCgdwb29sX2lkGAIgASgJEhMKC2RlYWRsaW5lX21zGAMgASgNIjkKD1Jlc3RhcnRSZXNwb25zZRImCglvcGVyYXRpb24YASABKAsyEy5iZXJ0aC52MS5PcGVyYXRpb24iUAoUUmVzZXRSZXN0YXJ0c1JlcXVlc3QSJwoGaGVhZGVyGAEgASgLMhcuYmVydGgudjEuQ29tbWFuZEhlYWRlchIPCgdwb29sX2lkGAIgASgJIl0KFVJlc2V0UmVzdGFydHNSZXNwb25zZRIcCgRwb29sGAEgASgLMg4uYmVydGgudjEuUG9vbBImCglvcGVyYXRpb24YAiABKAsyEy5iZXJ0aC52MS5PcGVyYXRpb24iiwEKDERyYWluUmVxdWVzdBInCgZoZWFkZXIYASABKAsyFy5iZXJ0aC52MS5Db21tYW5kSGVhZGVyEg8KB3Bvb2xfaWQYAiABKAkSEwoLZGVhZGxpbmVfbXMYAyABKA0SLAoLb25fZGVhZGxpbmUYBCABKA4yFy5iZXJ0aC52MS5EcmFpbkRlYWRsaW5lIjcKDURyYWluUmVzcG9uc2USJgoJb3BlcmF0aW9uGAEgASgLMhMuYmVydGgudjEuT3BlcmF0aW9uIkoKDlVuZHJhaW5SZXF1ZXN0EicKBmhlYWRlchgBIAEoCzIXLmJlcnRoLnYxLkNvbW1hbmRIZWFkZXISDwoHcG9vbF9pZBgCIAEoCSJXCg9VbmRyYWluUmVzcG9uc2USHAoEcG9vbBgBIAEoCzIOLmJlcnRoLnYxLlBvb2wSJgoJb3BlcmF0aW9uGAIgASgLMhMuYmVydGgudjEuT3BlcmF0aW9uIqMBCg1SZWxvYWRSZXF1ZXN0EicKBmhlYWRlchgBIAEoCzIXLmJlcnRoLnYxLkNvbW1hbmRIZWFkZXISDwoHcG9vbF9pZBgCIAEoCRIVCg1uZXdfbW9kZWxfcmVmGAMgASgJEhMKC2RlYWRsaW5lX21zGAQgASgNEiwKC29uX2RlYWRsaW5lGAUgASgOMhcuYmVydGgudjEuRHJhaW5EZWFkbGluZSI4Cg5SZWxvYWRSZXNwb25zZRImCglvcGVyYXRpb24YASABKAsyEy5iZXJ0aC52MS5PcGVyYXRpb24iWQoMQmVuY2hSZXF1ZXN0EicKBmhlYWRlchgBIAEoCzIXLmJlcnRoLnYxLkNvbW1hbmRIZWFkZXISDwoHcG9vbF9pZBgCIAEoCRIPCgdzZWNvbmRzGAMgASgNIjcKDUJlbmNoUmVzcG9uc2USJgoJb3BlcmF0aW9uGAEgASgLMhMuYmVydGgudjEuT3BlcmF0aW9uIj4KFUxpc3RPcGVyYXRpb25zUmVxdWVzdBIPCgdwb29sX2lkGAEgASgJEhQKDG9wZXJhdGlvbl9pZBgCIAEoCSJBChZMaXN0T3BlcmF0aW9uc1Jlc3BvbnNlEicKCm9wZXJhdGlvbnMYASADKAsyEy5iZXJ0aC52MS5PcGVyYXRpb24iLQoVV2F0Y2hPcGVyYXRpb25SZXF1ZXN0EhQKDG9wZXJhdGlvbl9pZBgBIAEoCSJAChZXYXRjaE9wZXJhdGlvblJlc3BvbnNlEiYKCW9wZXJhdGlvbhgBIAEoCzITLmJlcnRoLnYxLk9wZXJhdGlvbiJACg5UYWlsTG9nUmVxdWVzdBIPCgdwb29sX2lkGAEgASgJEg0KBWxpbmVzGAIgASgNEg4KBmZvbGxvdxgDIAEoCCIgCg9UYWlsTG9nUmVzcG9uc2USDQoFbGluZXMYASADKAkidgoWSW5zdGFsbExlYXNlS2V5UmVxdWVzdBIMCgR0ZXJtGAEgASgEEg4KBmtleV9pZBgCIAEoCRILCgNrZXkYAyABKAwSEQoJbGVhZGVyX2lkGAQgASgJEg0KBWVwb2NoGAUgASgEEg8KB2hvc3RfaWQYBiABKAkiKgoXSW5zdGFsbExlYXNlS2V5UmVzcG9uc2USDwoHa2V5X2lkcxgBIAMoCSpjCg1EcmFpbkRlYWRsaW5lEh4KGkRSQUlOX0RFQURMSU5FX1VOU1BFQ0lGSUVEEAASGAoURFJBSU5fREVBRExJTkVfRk9SQ0UQARIYChREUkFJTl9ERUFETElORV9BQk9SVBACMoEJChJQb29sTWFuYWdlclNlcnZpY2USPgoHR2V0SG9zdBIYLmJlcnRoLnYxLkdldEhvc3RSZXF1ZXN0GhkuYmVydGgudjEuR2V0SG9zdFJlc3BvbnNlEkQKCUdldFN0YXR1cxIaLmJlcnRoLnYxLkdldFN0YXR1c1JlcXVlc3QaGy5iZXJ0aC52MS5HZXRTdGF0dXNSZXNwb25zZRJZChBMaXN0TG9hZGVkTW9kZWxzEiEuYmVydGgudjEuTGlzdExvYWRlZE1vZGVsc1JlcXVlc3QaIi5iZXJ0aC52MS5MaXN0TG9hZGVkTW9kZWxzUmVzcG9uc2USUAoNRW5zdXJlSGVhbHRoeRIeLmJlcnRoLnYxLkVuc3VyZUhlYWx0aHlSZXF1ZXN0Gh8uYmVydGgudjEuRW5zdXJlSGVhbHRoeVJlc3BvbnNlEjgKBVN0YXJ0EhYuYmVydGgudjEuU3RhcnRSZXF1ZXN0GhcuYmVydGgudjEuU3RhcnRSZXNwb25zZRI1CgRTdG9wEhUuYmVydGgudjEuU3RvcFJlcXVlc3QaFi5iZXJ0aC52MS5TdG9wUmVzcG9uc2USPgoHUmVzdGFydBIYLmJlcnRoLnYxLlJlc3RhcnRSZXF1ZXN0GhkuYmVydGgudjEuUmVzdGFydFJlc3BvbnNlElAKDVJlc2V0UmVzdGFydHMSHi5iZXJ0aC52MS5SZXNldFJlc3RhcnRzUmVxdWVzdBofLmJlcnRoLnYxLlJlc2V0UmVzdGFydHNSZXNwb25zZRI4CgVEcmFpbhIWLmJlcnRoLnYxLkRyYWluUmVxdWVzdBoXLmJlcnRoLnYxLkRyYWluUmVzcG9uc2USPgoHVW5kcmFpbhIYLmJlcnRoLnYxLlVuZHJhaW5SZXF1ZXN0GhkuYmVydGgudjEuVW5kcmFpblJlc3BvbnNlEjsKBlJlbG9hZBIXLmJlcnRoLnYxLlJlbG9hZFJlcXVlc3QaGC5iZXJ0aC52MS5SZWxvYWRSZXNwb25zZRI4CgVCZW5jaBIWLmJlcnRoLnYxLkJlbmNoUmVxdWVzdBoXLmJlcnRoLnYxLkJlbmNoUmVzcG9uc2USUwoOTGlzdE9wZXJhdGlvbnMSHy5iZXJ0aC52MS5MaXN0T3BlcmF0aW9uc1JlcXVlc3QaIC5iZXJ0aC52MS5MaXN0T3BlcmF0aW9uc1Jlc3BvbnNlElUKDldhdGNoT3BlcmF0aW9uEh8uYmVydGgudjEuV2F0Y2hPcGVyYXRpb25SZXF1ZXN0GiAuYmVydGgudjEuV2F0Y2hPcGVyYXRpb25SZXNwb25zZTABEkAKB1RhaWxMb2cSGC5iZXJ0aC52MS5UYWlsTG9nUmVxdWVzdBoZLmJlcnRoLnYxLlRhaWxMb2dSZXNwb25zZTABElYKD0luc3RhbGxMZWFzZUtleRIgLmJlcnRoLnYxLkluc3RhbGxMZWFzZUtleVJlcXVlc3QaIS5iZXJ0aC52MS5JbnN0YWxsTGVhc2VLZXlSZXNwb25zZWIGcHJvdG8z", [file_berth_v1_snapshot]);
+  fileDesc("ChtiZXJ0aC92MS9wb29sX21hbmFnZXIucHJvdG8SCGJlcnRoLnYxIjYKDUNvbW1hbmRIZWFkZXISDAoEdGVybRgBIAEoBBIXCg9pZGVtcG90ZW5jeV9rZXkYAiABKAkiEAoOR2V0SG9zdFJlcXVlc3QiNwoPR2V0SG9zdFJlc3BvbnNlEiQKBGhvc3QYASABKAsyFi5iZXJ0aC52MS5Ib3N0U25hcHNob3QiIwoQR2V0U3RhdHVzUmVxdWVzdBIPCgdwb29sX2lkGAEgASgJIjEKEUdldFN0YXR1c1Jlc3BvbnNlEhwKBHBvb2wYASABKAsyDi5iZXJ0aC52MS5Qb29sIioKF0xpc3RMb2FkZWRNb2RlbHNSZXF1ZXN0Eg8KB3Bvb2xfaWQYASABKAkiQQoYTGlzdExvYWRlZE1vZGVsc1Jlc3BvbnNlEiUKBm1vZGVscxgBIAMoCzIVLmJlcnRoLnYxLkxvYWRlZE1vZGVsIkcKC0xvYWRlZE1vZGVsEg8KB3Bvb2xfaWQYASABKAkSJwoFbW9kZWwYAiABKAsyGC5iZXJ0aC52MS5Nb2RlbFJlc2lkZW5jeSJQChRFbnN1cmVIZWFsdGh5UmVxdWVzdBInCgZoZWFkZXIYASABKAsyFy5iZXJ0aC52MS5Db21tYW5kSGVhZGVyEg8KB3Bvb2xfaWQYAiABKAkiNQoVRW5zdXJlSGVhbHRoeVJlc3BvbnNlEhwKBHBvb2wYASABKAsyDi5iZXJ0aC52MS5Qb29sIkgKDFN0YXJ0UmVxdWVzdBInCgZoZWFkZXIYASABKAsyFy5iZXJ0aC52MS5Db21tYW5kSGVhZGVyEg8KB3Bvb2xfaWQYAiABKAkiNwoNU3RhcnRSZXNwb25zZRImCglvcGVyYXRpb24YASABKAsyEy5iZXJ0aC52MS5PcGVyYXRpb24iXAoLU3RvcFJlcXVlc3QSJwoGaGVhZGVyGAEgASgLMhcuYmVydGgudjEuQ29tbWFuZEhlYWRlchIPCgdwb29sX2lkGAIgASgJEhMKC2RlYWRsaW5lX21zGAMgASgNIjYKDFN0b3BSZXNwb25zZRImCglvcGVyYXRpb24YASABKAsyEy5iZXJ0aC52MS5PcGVyYXRpb24iXwoOUmVzdGFydFJlcXVlc3QSJwoGaGVhZGVyGAEgASgLMhcuYmVydGgudjEuQ29tbWFuZEhlYWRlchIPCgdwb29sX2lkGAIgASgJEhMKC2RlYWRsaW5lX21zGAMgASgNIjkKD1Jlc3RhcnRSZXNwb25zZRImCglvcGVyYXRpb24YASABKAsyEy5iZXJ0aC52MS5PcGVyYXRpb24iUAoUUmVzZXRSZXN0YXJ0c1JlcXVlc3QSJwoGaGVhZGVyGAEgASgLMhcuYmVydGgudjEuQ29tbWFuZEhlYWRlchIPCgdwb29sX2lkGAIgASgJIl0KFVJlc2V0UmVzdGFydHNSZXNwb25zZRIcCgRwb29sGAEgASgLMg4uYmVydGgudjEuUG9vbBImCglvcGVyYXRpb24YAiABKAsyEy5iZXJ0aC52MS5PcGVyYXRpb24iiwEKDERyYWluUmVxdWVzdBInCgZoZWFkZXIYASABKAsyFy5iZXJ0aC52MS5Db21tYW5kSGVhZGVyEg8KB3Bvb2xfaWQYAiABKAkSEwoLZGVhZGxpbmVfbXMYAyABKA0SLAoLb25fZGVhZGxpbmUYBCABKA4yFy5iZXJ0aC52MS5EcmFpbkRlYWRsaW5lIjcKDURyYWluUmVzcG9uc2USJgoJb3BlcmF0aW9uGAEgASgLMhMuYmVydGgudjEuT3BlcmF0aW9uIkoKDlVuZHJhaW5SZXF1ZXN0EicKBmhlYWRlchgBIAEoCzIXLmJlcnRoLnYxLkNvbW1hbmRIZWFkZXISDwoHcG9vbF9pZBgCIAEoCSJXCg9VbmRyYWluUmVzcG9uc2USHAoEcG9vbBgBIAEoCzIOLmJlcnRoLnYxLlBvb2wSJgoJb3BlcmF0aW9uGAIgASgLMhMuYmVydGgudjEuT3BlcmF0aW9uIqMBCg1SZWxvYWRSZXF1ZXN0EicKBmhlYWRlchgBIAEoCzIXLmJlcnRoLnYxLkNvbW1hbmRIZWFkZXISDwoHcG9vbF9pZBgCIAEoCRIVCg1uZXdfbW9kZWxfcmVmGAMgASgJEhMKC2RlYWRsaW5lX21zGAQgASgNEiwKC29uX2RlYWRsaW5lGAUgASgOMhcuYmVydGgudjEuRHJhaW5EZWFkbGluZSI4Cg5SZWxvYWRSZXNwb25zZRImCglvcGVyYXRpb24YASABKAsyEy5iZXJ0aC52MS5PcGVyYXRpb24iWQoMQmVuY2hSZXF1ZXN0EicKBmhlYWRlchgBIAEoCzIXLmJlcnRoLnYxLkNvbW1hbmRIZWFkZXISDwoHcG9vbF9pZBgCIAEoCRIPCgdzZWNvbmRzGAMgASgNIjcKDUJlbmNoUmVzcG9uc2USJgoJb3BlcmF0aW9uGAEgASgLMhMuYmVydGgudjEuT3BlcmF0aW9uIj4KFUxpc3RPcGVyYXRpb25zUmVxdWVzdBIPCgdwb29sX2lkGAEgASgJEhQKDG9wZXJhdGlvbl9pZBgCIAEoCSJBChZMaXN0T3BlcmF0aW9uc1Jlc3BvbnNlEicKCm9wZXJhdGlvbnMYASADKAsyEy5iZXJ0aC52MS5PcGVyYXRpb24iLQoVV2F0Y2hPcGVyYXRpb25SZXF1ZXN0EhQKDG9wZXJhdGlvbl9pZBgBIAEoCSJAChZXYXRjaE9wZXJhdGlvblJlc3BvbnNlEiYKCW9wZXJhdGlvbhgBIAEoCzITLmJlcnRoLnYxLk9wZXJhdGlvbiJACg5UYWlsTG9nUmVxdWVzdBIPCgdwb29sX2lkGAEgASgJEg0KBWxpbmVzGAIgASgNEg4KBmZvbGxvdxgDIAEoCCIgCg9UYWlsTG9nUmVzcG9uc2USDQoFbGluZXMYASADKAkidgoWSW5zdGFsbExlYXNlS2V5UmVxdWVzdBIMCgR0ZXJtGAEgASgEEg4KBmtleV9pZBgCIAEoCRILCgNrZXkYAyABKAwSEQoJbGVhZGVyX2lkGAQgASgJEg0KBWVwb2NoGAUgASgEEg8KB2hvc3RfaWQYBiABKAkiKgoXSW5zdGFsbExlYXNlS2V5UmVzcG9uc2USDwoHa2V5X2lkcxgBIAMoCSKoAQoQTG9hZE1vZGVsUmVxdWVzdBInCgZoZWFkZXIYASABKAsyFy5iZXJ0aC52MS5Db21tYW5kSGVhZGVyEg8KB3Bvb2xfaWQYAiABKAkSEQoJbW9kZWxfcmVmGAMgASgJEhEKCWlzX3Bpbm5lZBgEIAEoCBINCgV0dGxfcxgFIAEoDRITCgtkZWFkbGluZV9tcxgGIAEoDRIQCghtb2RlbF9pZBgHIAEoCSI7ChFMb2FkTW9kZWxSZXNwb25zZRImCglvcGVyYXRpb24YASABKAsyEy5iZXJ0aC52MS5PcGVyYXRpb24iiAEKElVubG9hZE1vZGVsUmVxdWVzdBInCgZoZWFkZXIYASABKAsyFy5iZXJ0aC52MS5Db21tYW5kSGVhZGVyEg8KB3Bvb2xfaWQYAiABKAkSEAoIbW9kZWxfaWQYAyABKAkSEwoLZGVhZGxpbmVfbXMYBCABKA0SEQoJaXNfZm9yY2VkGAUgASgIIj0KE1VubG9hZE1vZGVsUmVzcG9uc2USJgoJb3BlcmF0aW9uGAEgASgLMhMuYmVydGgudjEuT3BlcmF0aW9uIl0KDFNsZWVwUmVxdWVzdBInCgZoZWFkZXIYASABKAsyFy5iZXJ0aC52MS5Db21tYW5kSGVhZGVyEg8KB3Bvb2xfaWQYAiABKAkSEwoLZGVhZGxpbmVfbXMYAyABKA0iNwoNU2xlZXBSZXNwb25zZRImCglvcGVyYXRpb24YASABKAsyEy5iZXJ0aC52MS5PcGVyYXRpb24iRwoLV2FrZVJlcXVlc3QSJwoGaGVhZGVyGAEgASgLMhcuYmVydGgudjEuQ29tbWFuZEhlYWRlchIPCgdwb29sX2lkGAIgASgJIjYKDFdha2VSZXNwb25zZRImCglvcGVyYXRpb24YASABKAsyEy5iZXJ0aC52MS5PcGVyYXRpb24iFwoVTGlzdE1vZGVsRmlsZXNSZXF1ZXN0ImEKFkxpc3RNb2RlbEZpbGVzUmVzcG9uc2USJAoGbW9kZWxzGAEgAygLMhQuYmVydGgudjEuTW9kZWxGaWxlcxIhCgRkaXNrGAIgASgLMhMuYmVydGgudjEuTW9kZWxEaXNrIpUCCgpNb2RlbEZpbGVzEhEKCW1vZGVsX3JlZhgBIAEoCRIMCgRwYXRoGAIgASgJEhIKCnNpemVfYnl0ZXMYAyABKAQSDgoGZGlnZXN0GAQgASgJEhAKCHJldmlzaW9uGAUgASgJEhMKC2lzX2NvbXBsZXRlGAYgASgIEhgKEGJ5dGVzX2Rvd25sb2FkZWQYByABKAQSFwoPbGFzdF91c2VkX2F0X21zGAggASgEEhAKCHBvb2xfaWRzGAkgAygJEhQKDGFyY2hpdGVjdHVyZRgKIAEoCRIUCgxxdWFudGl6YXRpb24YCyABKAkSEgoKcGFyYW1ldGVycxgMIAEoBBIWCg5jb250ZXh0X2xlbmd0aBgNIAEoDSJeChBQdWxsTW9kZWxSZXF1ZXN0EicKBmhlYWRlchgBIAEoCzIXLmJlcnRoLnYxLkNvbW1hbmRIZWFkZXISEQoJbW9kZWxfcmVmGAIgASgJEg4KBmRpZ2VzdBgDIAEoCSI7ChFQdWxsTW9kZWxSZXNwb25zZRImCglvcGVyYXRpb24YASABKAsyEy5iZXJ0aC52MS5PcGVyYXRpb24iUAoSUmVtb3ZlTW9kZWxSZXF1ZXN0EicKBmhlYWRlchgBIAEoCzIXLmJlcnRoLnYxLkNvbW1hbmRIZWFkZXISEQoJbW9kZWxfcmVmGAIgASgJIioKE1JlbW92ZU1vZGVsUmVzcG9uc2USEwoLZnJlZWRfYnl0ZXMYASABKAQiNQoPRml0TW9kZWxSZXF1ZXN0EhEKCW1vZGVsX3JlZhgBIAEoCRIPCgdwb29sX2lkGAIgASgJIvkBChBGaXRNb2RlbFJlc3BvbnNlEhAKCG1vZGVsX2lkGAEgASgJEgwKBGZpdHMYAiABKAgSDgoGcmVhc29uGAMgASgJEiMKBXRlcm1zGAQgAygLMhQuYmVydGgudjEuTWVtb3J5VGVybRIkCgdkZXZpY2VzGAUgAygLMhMuYmVydGgudjEuRGV2aWNlRml0EhYKDnJlcXVpcmVkX2J5dGVzGAYgASgEEhIKCmhvc3RfYnl0ZXMYByABKAQSEgoKY29ycmVjdGlvbhgIIAEoARINCgViYXNpcxgJIAEoCRIbChNldmljdGFibGVfbW9kZWxfaWRzGAogAygJIjoKCk1lbW9yeVRlcm0SDAoEbmFtZRgBIAEoCRINCgVieXRlcxgCIAEoBBIPCgdmb3JtdWxhGAMgASgJIqoBCglEZXZpY2VGaXQSEQoJZGV2aWNlX2lkGAEgASgJEhYKDnJlcXVpcmVkX2J5dGVzGAIgASgEEhwKD2F2YWlsYWJsZV9ieXRlcxgDIAEoBEgAiAEBEhgKC3RvdGFsX2J5dGVzGAQgASgESAGIAQESFgoOaGVhZHJvb21fYnl0ZXMYBSABKARCEgoQX2F2YWlsYWJsZV9ieXRlc0IOCgxfdG90YWxfYnl0ZXMqYwoNRHJhaW5EZWFkbGluZRIeChpEUkFJTl9ERUFETElORV9VTlNQRUNJRklFRBAAEhgKFERSQUlOX0RFQURMSU5FX0ZPUkNFEAESGAoURFJBSU5fREVBRExJTkVfQUJPUlQQAjKuDQoSUG9vbE1hbmFnZXJTZXJ2aWNlEj4KB0dldEhvc3QSGC5iZXJ0aC52MS5HZXRIb3N0UmVxdWVzdBoZLmJlcnRoLnYxLkdldEhvc3RSZXNwb25zZRJECglHZXRTdGF0dXMSGi5iZXJ0aC52MS5HZXRTdGF0dXNSZXF1ZXN0GhsuYmVydGgudjEuR2V0U3RhdHVzUmVzcG9uc2USWQoQTGlzdExvYWRlZE1vZGVscxIhLmJlcnRoLnYxLkxpc3RMb2FkZWRNb2RlbHNSZXF1ZXN0GiIuYmVydGgudjEuTGlzdExvYWRlZE1vZGVsc1Jlc3BvbnNlElAKDUVuc3VyZUhlYWx0aHkSHi5iZXJ0aC52MS5FbnN1cmVIZWFsdGh5UmVxdWVzdBofLmJlcnRoLnYxLkVuc3VyZUhlYWx0aHlSZXNwb25zZRI4CgVTdGFydBIWLmJlcnRoLnYxLlN0YXJ0UmVxdWVzdBoXLmJlcnRoLnYxLlN0YXJ0UmVzcG9uc2USNQoEU3RvcBIVLmJlcnRoLnYxLlN0b3BSZXF1ZXN0GhYuYmVydGgudjEuU3RvcFJlc3BvbnNlEj4KB1Jlc3RhcnQSGC5iZXJ0aC52MS5SZXN0YXJ0UmVxdWVzdBoZLmJlcnRoLnYxLlJlc3RhcnRSZXNwb25zZRJQCg1SZXNldFJlc3RhcnRzEh4uYmVydGgudjEuUmVzZXRSZXN0YXJ0c1JlcXVlc3QaHy5iZXJ0aC52MS5SZXNldFJlc3RhcnRzUmVzcG9uc2USOAoFRHJhaW4SFi5iZXJ0aC52MS5EcmFpblJlcXVlc3QaFy5iZXJ0aC52MS5EcmFpblJlc3BvbnNlEj4KB1VuZHJhaW4SGC5iZXJ0aC52MS5VbmRyYWluUmVxdWVzdBoZLmJlcnRoLnYxLlVuZHJhaW5SZXNwb25zZRI7CgZSZWxvYWQSFy5iZXJ0aC52MS5SZWxvYWRSZXF1ZXN0GhguYmVydGgudjEuUmVsb2FkUmVzcG9uc2USOAoFQmVuY2gSFi5iZXJ0aC52MS5CZW5jaFJlcXVlc3QaFy5iZXJ0aC52MS5CZW5jaFJlc3BvbnNlEkQKCUxvYWRNb2RlbBIaLmJlcnRoLnYxLkxvYWRNb2RlbFJlcXVlc3QaGy5iZXJ0aC52MS5Mb2FkTW9kZWxSZXNwb25zZRJKCgtVbmxvYWRNb2RlbBIcLmJlcnRoLnYxLlVubG9hZE1vZGVsUmVxdWVzdBodLmJlcnRoLnYxLlVubG9hZE1vZGVsUmVzcG9uc2USOAoFU2xlZXASFi5iZXJ0aC52MS5TbGVlcFJlcXVlc3QaFy5iZXJ0aC52MS5TbGVlcFJlc3BvbnNlEjUKBFdha2USFS5iZXJ0aC52MS5XYWtlUmVxdWVzdBoWLmJlcnRoLnYxLldha2VSZXNwb25zZRJTCg5MaXN0TW9kZWxGaWxlcxIfLmJlcnRoLnYxLkxpc3RNb2RlbEZpbGVzUmVxdWVzdBogLmJlcnRoLnYxLkxpc3RNb2RlbEZpbGVzUmVzcG9uc2USRAoJUHVsbE1vZGVsEhouYmVydGgudjEuUHVsbE1vZGVsUmVxdWVzdBobLmJlcnRoLnYxLlB1bGxNb2RlbFJlc3BvbnNlEkoKC1JlbW92ZU1vZGVsEhwuYmVydGgudjEuUmVtb3ZlTW9kZWxSZXF1ZXN0Gh0uYmVydGgudjEuUmVtb3ZlTW9kZWxSZXNwb25zZRJBCghGaXRNb2RlbBIZLmJlcnRoLnYxLkZpdE1vZGVsUmVxdWVzdBoaLmJlcnRoLnYxLkZpdE1vZGVsUmVzcG9uc2USUwoOTGlzdE9wZXJhdGlvbnMSHy5iZXJ0aC52MS5MaXN0T3BlcmF0aW9uc1JlcXVlc3QaIC5iZXJ0aC52MS5MaXN0T3BlcmF0aW9uc1Jlc3BvbnNlElUKDldhdGNoT3BlcmF0aW9uEh8uYmVydGgudjEuV2F0Y2hPcGVyYXRpb25SZXF1ZXN0GiAuYmVydGgudjEuV2F0Y2hPcGVyYXRpb25SZXNwb25zZTABEkAKB1RhaWxMb2cSGC5iZXJ0aC52MS5UYWlsTG9nUmVxdWVzdBoZLmJlcnRoLnYxLlRhaWxMb2dSZXNwb25zZTABElYKD0luc3RhbGxMZWFzZUtleRIgLmJlcnRoLnYxLkluc3RhbGxMZWFzZUtleVJlcXVlc3QaIS5iZXJ0aC52MS5JbnN0YWxsTGVhc2VLZXlSZXNwb25zZWIGcHJvdG8z", [file_berth_v1_snapshot]);
 
 /**
  * @generated from message berth.v1.CommandHeader
@@ -763,6 +763,608 @@ export const InstallLeaseKeyResponseSchema: GenMessage<InstallLeaseKeyResponse> 
   messageDesc(file_berth_v1_pool_manager, 33);
 
 /**
+ * @generated from message berth.v1.LoadModelRequest
+ */
+export type LoadModelRequest = Message<"berth.v1.LoadModelRequest"> & {
+  /**
+   * @generated from field: berth.v1.CommandHeader header = 1;
+   */
+  header?: CommandHeader | undefined;
+
+  /**
+   * @generated from field: string pool_id = 2;
+   */
+  poolId: string;
+
+  /**
+   * As `model` in the pools file.
+   *
+   * @generated from field: string model_ref = 3;
+   */
+  modelRef: string;
+
+  /**
+   * Never unloaded for being idle.
+   *
+   * @generated from field: bool is_pinned = 4;
+   */
+  isPinned: boolean;
+
+  /**
+   * Unloaded after being idle for so long. 0: as the pool says.
+   *
+   * @generated from field: uint32 ttl_s = 5;
+   */
+  ttlS: number;
+
+  /**
+   * How long requests in flight may go on where loading needs a restart. 0: 300 s.
+   *
+   * @generated from field: uint32 deadline_ms = 6;
+   */
+  deadlineMs: number;
+
+  /**
+   * Where an engine takes adapters: the name clients send; empty takes it from the reference.
+   *
+   * @generated from field: string model_id = 7;
+   */
+  modelId: string;
+};
+
+/**
+ * Describes the message berth.v1.LoadModelRequest.
+ * Use `create(LoadModelRequestSchema)` to create a new message.
+ */
+export const LoadModelRequestSchema: GenMessage<LoadModelRequest> = /*@__PURE__*/
+  messageDesc(file_berth_v1_pool_manager, 34);
+
+/**
+ * @generated from message berth.v1.LoadModelResponse
+ */
+export type LoadModelResponse = Message<"berth.v1.LoadModelResponse"> & {
+  /**
+   * @generated from field: berth.v1.Operation operation = 1;
+   */
+  operation?: Operation | undefined;
+};
+
+/**
+ * Describes the message berth.v1.LoadModelResponse.
+ * Use `create(LoadModelResponseSchema)` to create a new message.
+ */
+export const LoadModelResponseSchema: GenMessage<LoadModelResponse> = /*@__PURE__*/
+  messageDesc(file_berth_v1_pool_manager, 35);
+
+/**
+ * @generated from message berth.v1.UnloadModelRequest
+ */
+export type UnloadModelRequest = Message<"berth.v1.UnloadModelRequest"> & {
+  /**
+   * @generated from field: berth.v1.CommandHeader header = 1;
+   */
+  header?: CommandHeader | undefined;
+
+  /**
+   * @generated from field: string pool_id = 2;
+   */
+  poolId: string;
+
+  /**
+   * @generated from field: string model_id = 3;
+   */
+  modelId: string;
+
+  /**
+   * How long its requests in flight may go on. 0: refused with ACTIVE_REQUESTS while there are any.
+   *
+   * @generated from field: uint32 deadline_ms = 4;
+   */
+  deadlineMs: number;
+
+  /**
+   * End what still runs.
+   *
+   * @generated from field: bool is_forced = 5;
+   */
+  isForced: boolean;
+};
+
+/**
+ * Describes the message berth.v1.UnloadModelRequest.
+ * Use `create(UnloadModelRequestSchema)` to create a new message.
+ */
+export const UnloadModelRequestSchema: GenMessage<UnloadModelRequest> = /*@__PURE__*/
+  messageDesc(file_berth_v1_pool_manager, 36);
+
+/**
+ * @generated from message berth.v1.UnloadModelResponse
+ */
+export type UnloadModelResponse = Message<"berth.v1.UnloadModelResponse"> & {
+  /**
+   * @generated from field: berth.v1.Operation operation = 1;
+   */
+  operation?: Operation | undefined;
+};
+
+/**
+ * Describes the message berth.v1.UnloadModelResponse.
+ * Use `create(UnloadModelResponseSchema)` to create a new message.
+ */
+export const UnloadModelResponseSchema: GenMessage<UnloadModelResponse> = /*@__PURE__*/
+  messageDesc(file_berth_v1_pool_manager, 37);
+
+/**
+ * @generated from message berth.v1.SleepRequest
+ */
+export type SleepRequest = Message<"berth.v1.SleepRequest"> & {
+  /**
+   * @generated from field: berth.v1.CommandHeader header = 1;
+   */
+  header?: CommandHeader | undefined;
+
+  /**
+   * @generated from field: string pool_id = 2;
+   */
+  poolId: string;
+
+  /**
+   * How long requests in flight may go on. 0: the pool's shutdown grace.
+   *
+   * @generated from field: uint32 deadline_ms = 3;
+   */
+  deadlineMs: number;
+};
+
+/**
+ * Describes the message berth.v1.SleepRequest.
+ * Use `create(SleepRequestSchema)` to create a new message.
+ */
+export const SleepRequestSchema: GenMessage<SleepRequest> = /*@__PURE__*/
+  messageDesc(file_berth_v1_pool_manager, 38);
+
+/**
+ * @generated from message berth.v1.SleepResponse
+ */
+export type SleepResponse = Message<"berth.v1.SleepResponse"> & {
+  /**
+   * @generated from field: berth.v1.Operation operation = 1;
+   */
+  operation?: Operation | undefined;
+};
+
+/**
+ * Describes the message berth.v1.SleepResponse.
+ * Use `create(SleepResponseSchema)` to create a new message.
+ */
+export const SleepResponseSchema: GenMessage<SleepResponse> = /*@__PURE__*/
+  messageDesc(file_berth_v1_pool_manager, 39);
+
+/**
+ * @generated from message berth.v1.WakeRequest
+ */
+export type WakeRequest = Message<"berth.v1.WakeRequest"> & {
+  /**
+   * @generated from field: berth.v1.CommandHeader header = 1;
+   */
+  header?: CommandHeader | undefined;
+
+  /**
+   * @generated from field: string pool_id = 2;
+   */
+  poolId: string;
+};
+
+/**
+ * Describes the message berth.v1.WakeRequest.
+ * Use `create(WakeRequestSchema)` to create a new message.
+ */
+export const WakeRequestSchema: GenMessage<WakeRequest> = /*@__PURE__*/
+  messageDesc(file_berth_v1_pool_manager, 40);
+
+/**
+ * @generated from message berth.v1.WakeResponse
+ */
+export type WakeResponse = Message<"berth.v1.WakeResponse"> & {
+  /**
+   * @generated from field: berth.v1.Operation operation = 1;
+   */
+  operation?: Operation | undefined;
+};
+
+/**
+ * Describes the message berth.v1.WakeResponse.
+ * Use `create(WakeResponseSchema)` to create a new message.
+ */
+export const WakeResponseSchema: GenMessage<WakeResponse> = /*@__PURE__*/
+  messageDesc(file_berth_v1_pool_manager, 41);
+
+/**
+ * @generated from message berth.v1.ListModelFilesRequest
+ */
+export type ListModelFilesRequest = Message<"berth.v1.ListModelFilesRequest"> & {
+};
+
+/**
+ * Describes the message berth.v1.ListModelFilesRequest.
+ * Use `create(ListModelFilesRequestSchema)` to create a new message.
+ */
+export const ListModelFilesRequestSchema: GenMessage<ListModelFilesRequest> = /*@__PURE__*/
+  messageDesc(file_berth_v1_pool_manager, 42);
+
+/**
+ * @generated from message berth.v1.ListModelFilesResponse
+ */
+export type ListModelFilesResponse = Message<"berth.v1.ListModelFilesResponse"> & {
+  /**
+   * @generated from field: repeated berth.v1.ModelFiles models = 1;
+   */
+  models: ModelFiles[];
+
+  /**
+   * @generated from field: berth.v1.ModelDisk disk = 2;
+   */
+  disk?: ModelDisk | undefined;
+};
+
+/**
+ * Describes the message berth.v1.ListModelFilesResponse.
+ * Use `create(ListModelFilesResponseSchema)` to create a new message.
+ */
+export const ListModelFilesResponseSchema: GenMessage<ListModelFilesResponse> = /*@__PURE__*/
+  messageDesc(file_berth_v1_pool_manager, 43);
+
+/**
+ * The files of one model on one host.
+ *
+ * @generated from message berth.v1.ModelFiles
+ */
+export type ModelFiles = Message<"berth.v1.ModelFiles"> & {
+  /**
+   * @generated from field: string model_ref = 1;
+   */
+  modelRef: string;
+
+  /**
+   * A file, or the folder of a snapshot.
+   *
+   * @generated from field: string path = 2;
+   */
+  path: string;
+
+  /**
+   * @generated from field: uint64 size_bytes = 3;
+   */
+  sizeBytes: bigint;
+
+  /**
+   * sha256 of a single file, empty when not known.
+   *
+   * @generated from field: string digest = 4;
+   */
+  digest: string;
+
+  /**
+   * The commit a `hf:` reference came to.
+   *
+   * @generated from field: string revision = 5;
+   */
+  revision: string;
+
+  /**
+   * @generated from field: bool is_complete = 6;
+   */
+  isComplete: boolean;
+
+  /**
+   * Of an unfinished download.
+   *
+   * @generated from field: uint64 bytes_downloaded = 7;
+   */
+  bytesDownloaded: bigint;
+
+  /**
+   * @generated from field: uint64 last_used_at_ms = 8;
+   */
+  lastUsedAtMs: bigint;
+
+  /**
+   * Pools that have it in memory, or would load it.
+   *
+   * @generated from field: repeated string pool_ids = 9;
+   */
+  poolIds: string[];
+
+  /**
+   * What it is, as its header says; empty when it cannot be read.
+   *
+   * @generated from field: string architecture = 10;
+   */
+  architecture: string;
+
+  /**
+   * @generated from field: string quantization = 11;
+   */
+  quantization: string;
+
+  /**
+   * @generated from field: uint64 parameters = 12;
+   */
+  parameters: bigint;
+
+  /**
+   * @generated from field: uint32 context_length = 13;
+   */
+  contextLength: number;
+};
+
+/**
+ * Describes the message berth.v1.ModelFiles.
+ * Use `create(ModelFilesSchema)` to create a new message.
+ */
+export const ModelFilesSchema: GenMessage<ModelFiles> = /*@__PURE__*/
+  messageDesc(file_berth_v1_pool_manager, 44);
+
+/**
+ * @generated from message berth.v1.PullModelRequest
+ */
+export type PullModelRequest = Message<"berth.v1.PullModelRequest"> & {
+  /**
+   * @generated from field: berth.v1.CommandHeader header = 1;
+   */
+  header?: CommandHeader | undefined;
+
+  /**
+   * @generated from field: string model_ref = 2;
+   */
+  modelRef: string;
+
+  /**
+   * `sha256:` and 64 hex digits the file must have; empty takes any.
+   *
+   * @generated from field: string digest = 3;
+   */
+  digest: string;
+};
+
+/**
+ * Describes the message berth.v1.PullModelRequest.
+ * Use `create(PullModelRequestSchema)` to create a new message.
+ */
+export const PullModelRequestSchema: GenMessage<PullModelRequest> = /*@__PURE__*/
+  messageDesc(file_berth_v1_pool_manager, 45);
+
+/**
+ * @generated from message berth.v1.PullModelResponse
+ */
+export type PullModelResponse = Message<"berth.v1.PullModelResponse"> & {
+  /**
+   * @generated from field: berth.v1.Operation operation = 1;
+   */
+  operation?: Operation | undefined;
+};
+
+/**
+ * Describes the message berth.v1.PullModelResponse.
+ * Use `create(PullModelResponseSchema)` to create a new message.
+ */
+export const PullModelResponseSchema: GenMessage<PullModelResponse> = /*@__PURE__*/
+  messageDesc(file_berth_v1_pool_manager, 46);
+
+/**
+ * @generated from message berth.v1.RemoveModelRequest
+ */
+export type RemoveModelRequest = Message<"berth.v1.RemoveModelRequest"> & {
+  /**
+   * @generated from field: berth.v1.CommandHeader header = 1;
+   */
+  header?: CommandHeader | undefined;
+
+  /**
+   * @generated from field: string model_ref = 2;
+   */
+  modelRef: string;
+};
+
+/**
+ * Describes the message berth.v1.RemoveModelRequest.
+ * Use `create(RemoveModelRequestSchema)` to create a new message.
+ */
+export const RemoveModelRequestSchema: GenMessage<RemoveModelRequest> = /*@__PURE__*/
+  messageDesc(file_berth_v1_pool_manager, 47);
+
+/**
+ * @generated from message berth.v1.RemoveModelResponse
+ */
+export type RemoveModelResponse = Message<"berth.v1.RemoveModelResponse"> & {
+  /**
+   * @generated from field: uint64 freed_bytes = 1;
+   */
+  freedBytes: bigint;
+};
+
+/**
+ * Describes the message berth.v1.RemoveModelResponse.
+ * Use `create(RemoveModelResponseSchema)` to create a new message.
+ */
+export const RemoveModelResponseSchema: GenMessage<RemoveModelResponse> = /*@__PURE__*/
+  messageDesc(file_berth_v1_pool_manager, 48);
+
+/**
+ * @generated from message berth.v1.FitModelRequest
+ */
+export type FitModelRequest = Message<"berth.v1.FitModelRequest"> & {
+  /**
+   * Empty: the pool's own model.
+   *
+   * @generated from field: string model_ref = 1;
+   */
+  modelRef: string;
+
+  /**
+   * @generated from field: string pool_id = 2;
+   */
+  poolId: string;
+};
+
+/**
+ * Describes the message berth.v1.FitModelRequest.
+ * Use `create(FitModelRequestSchema)` to create a new message.
+ */
+export const FitModelRequestSchema: GenMessage<FitModelRequest> = /*@__PURE__*/
+  messageDesc(file_berth_v1_pool_manager, 49);
+
+/**
+ * @generated from message berth.v1.FitModelResponse
+ */
+export type FitModelResponse = Message<"berth.v1.FitModelResponse"> & {
+  /**
+   * @generated from field: string model_id = 1;
+   */
+  modelId: string;
+
+  /**
+   * @generated from field: bool fits = 2;
+   */
+  fits: boolean;
+
+  /**
+   * Why not, with the figures and what to do; empty when it fits.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * What the estimate is made of, in the order of its computation.
+   *
+   * @generated from field: repeated berth.v1.MemoryTerm terms = 4;
+   */
+  terms: MemoryTerm[];
+
+  /**
+   * @generated from field: repeated berth.v1.DeviceFit devices = 5;
+   */
+  devices: DeviceFit[];
+
+  /**
+   * Over all devices, corrected by what was learned.
+   *
+   * @generated from field: uint64 required_bytes = 6;
+   */
+  requiredBytes: bigint;
+
+  /**
+   * Main memory of the host, where some of the model is put there.
+   *
+   * @generated from field: uint64 host_bytes = 7;
+   */
+  hostBytes: bigint;
+
+  /**
+   * Observed over estimated in earlier loads; 1 when there was none.
+   *
+   * @generated from field: double correction = 8;
+   */
+  correction: number;
+
+  /**
+   * Where the figures come from: the model's header, the pool's budget, or the operator.
+   *
+   * @generated from field: string basis = 9;
+   */
+  basis: string;
+
+  /**
+   * Loaded models that would make room for it, the cheapest first.
+   *
+   * @generated from field: repeated string evictable_model_ids = 10;
+   */
+  evictableModelIds: string[];
+};
+
+/**
+ * Describes the message berth.v1.FitModelResponse.
+ * Use `create(FitModelResponseSchema)` to create a new message.
+ */
+export const FitModelResponseSchema: GenMessage<FitModelResponse> = /*@__PURE__*/
+  messageDesc(file_berth_v1_pool_manager, 50);
+
+/**
+ * One term of an estimate.
+ *
+ * @generated from message berth.v1.MemoryTerm
+ */
+export type MemoryTerm = Message<"berth.v1.MemoryTerm"> & {
+  /**
+   * Such as "weights", "kv_cache", "compute", "overhead".
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: uint64 bytes = 2;
+   */
+  bytes: bigint;
+
+  /**
+   * The arithmetic, in words of people.
+   *
+   * @generated from field: string formula = 3;
+   */
+  formula: string;
+};
+
+/**
+ * Describes the message berth.v1.MemoryTerm.
+ * Use `create(MemoryTermSchema)` to create a new message.
+ */
+export const MemoryTermSchema: GenMessage<MemoryTerm> = /*@__PURE__*/
+  messageDesc(file_berth_v1_pool_manager, 51);
+
+/**
+ * One device of the pool's mask.
+ *
+ * @generated from message berth.v1.DeviceFit
+ */
+export type DeviceFit = Message<"berth.v1.DeviceFit"> & {
+  /**
+   * @generated from field: string device_id = 1;
+   */
+  deviceId: string;
+
+  /**
+   * @generated from field: uint64 required_bytes = 2;
+   */
+  requiredBytes: bigint;
+
+  /**
+   * @generated from field: optional uint64 available_bytes = 3;
+   */
+  availableBytes?: bigint | undefined;
+
+  /**
+   * @generated from field: optional uint64 total_bytes = 4;
+   */
+  totalBytes?: bigint | undefined;
+
+  /**
+   * Kept free whatever is asked for.
+   *
+   * @generated from field: uint64 headroom_bytes = 5;
+   */
+  headroomBytes: bigint;
+};
+
+/**
+ * Describes the message berth.v1.DeviceFit.
+ * Use `create(DeviceFitSchema)` to create a new message.
+ */
+export const DeviceFitSchema: GenMessage<DeviceFit> = /*@__PURE__*/
+  messageDesc(file_berth_v1_pool_manager, 52);
+
+/**
  * @generated from enum berth.v1.DrainDeadline
  */
 export const DrainDeadline = {
@@ -908,6 +1510,85 @@ export const PoolManagerService: GenService<{
     methodKind: "unary";
     input: typeof BenchRequestSchema;
     output: typeof BenchResponseSchema;
+  },
+  /**
+   * Into a pool whose engine runs many models, or adapters of one; in a pool of one model it is a
+   * reload. The operation's `load` shows how far it has come.
+   *
+   * @generated from rpc berth.v1.PoolManagerService.LoadModel
+   */
+  loadModel: {
+    methodKind: "unary";
+    input: typeof LoadModelRequestSchema;
+    output: typeof LoadModelResponseSchema;
+  },
+  /**
+   * Out of the engine's memory, and proven by the engine's own list; the files stay.
+   *
+   * @generated from rpc berth.v1.PoolManagerService.UnloadModel
+   */
+  unloadModel: {
+    methodKind: "unary";
+    input: typeof UnloadModelRequestSchema;
+    output: typeof UnloadModelResponseSchema;
+  },
+  /**
+   * Puts the weights aside (Sleep) and back (Wake), where the engine can and it was seen to work.
+   *
+   * @generated from rpc berth.v1.PoolManagerService.Sleep
+   */
+  sleep: {
+    methodKind: "unary";
+    input: typeof SleepRequestSchema;
+    output: typeof SleepResponseSchema;
+  },
+  /**
+   * @generated from rpc berth.v1.PoolManagerService.Wake
+   */
+  wake: {
+    methodKind: "unary";
+    input: typeof WakeRequestSchema;
+    output: typeof WakeResponseSchema;
+  },
+  /**
+   * The model files of this host.
+   *
+   * @generated from rpc berth.v1.PoolManagerService.ListModelFiles
+   */
+  listModelFiles: {
+    methodKind: "unary";
+    input: typeof ListModelFilesRequestSchema;
+    output: typeof ListModelFilesResponseSchema;
+  },
+  /**
+   * Brings a model's files to this host. Callers for one model share one download.
+   *
+   * @generated from rpc berth.v1.PoolManagerService.PullModel
+   */
+  pullModel: {
+    methodKind: "unary";
+    input: typeof PullModelRequestSchema;
+    output: typeof PullModelResponseSchema;
+  },
+  /**
+   * Refused while a pool needs it, unless it is only in a pool's past.
+   *
+   * @generated from rpc berth.v1.PoolManagerService.RemoveModel
+   */
+  removeModel: {
+    methodKind: "unary";
+    input: typeof RemoveModelRequestSchema;
+    output: typeof RemoveModelResponseSchema;
+  },
+  /**
+   * What a model would take in a pool, term by term. Changes nothing.
+   *
+   * @generated from rpc berth.v1.PoolManagerService.FitModel
+   */
+  fitModel: {
+    methodKind: "unary";
+    input: typeof FitModelRequestSchema;
+    output: typeof FitModelResponseSchema;
   },
   /**
    * What this host remembers, the newest first.

@@ -10,7 +10,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file berth/v1/snapshot.proto.
  */
 export const file_berth_v1_snapshot: GenFile = /*@__PURE__*/
-  fileDesc("ChdiZXJ0aC92MS9zbmFwc2hvdC5wcm90bxIIYmVydGgudjEilwIKDEhvc3RTbmFwc2hvdBIPCgdob3N0X2lkGAEgASgJEg0KBWVwb2NoGAIgASgEEhAKCHJldmlzaW9uGAMgASgEEhMKC3Rha2VuX2F0X21zGAQgASgEEhUKDWFnZW50X3ZlcnNpb24YBSABKAkSFAoMZ3JwY19hZGRyZXNzGAYgASgJEhcKD2luZ3Jlc3NfYWRkcmVzcxgHIAEoCRIhCgdkZXZpY2VzGAggAygLMhAuYmVydGgudjEuRGV2aWNlEh0KBXBvb2xzGAkgAygLMg4uYmVydGgudjEuUG9vbBIMCgR0ZXJtGAogASgEEhUKDWxlYXNlX2tleV9pZHMYCyADKAkSEwoLaXNfZHJhaW5pbmcYDCABKAgiQQoNSG9zdEhlYXJ0YmVhdBIPCgdob3N0X2lkGAEgASgJEg0KBWVwb2NoGAIgASgEEhAKCHJldmlzaW9uGAMgASgEIoMDCgZEZXZpY2USEQoJZGV2aWNlX2lkGAEgASgJEgwKBHV1aWQYAiABKAkSDAoEbmFtZRgDIAEoCRIiCgRraW5kGAQgASgOMhQuYmVydGgudjEuRGV2aWNlS2luZBIaChJjb21wdXRlX2NhcGFiaWxpdHkYBSABKAkSHwoSbWVtb3J5X3RvdGFsX2J5dGVzGAYgASgESACIAQESHgoRbWVtb3J5X2ZyZWVfYnl0ZXMYByABKARIAYgBARIgChN1dGlsaXphdGlvbl9wZXJjZW50GAggASgNSAKIAQESGgoNdGVtcGVyYXR1cmVfYxgJIAEoDUgDiAEBEg0KBWNvcmVzGAogASgNEg0KBWZhdWx0GAsgASgJEhYKDmRyaXZlcl92ZXJzaW9uGAwgASgJQhUKE19tZW1vcnlfdG90YWxfYnl0ZXNCFAoSX21lbW9yeV9mcmVlX2J5dGVzQhYKFF91dGlsaXphdGlvbl9wZXJjZW50QhAKDl90ZW1wZXJhdHVyZV9jIrMICgRQb29sEg8KB3Bvb2xfaWQYASABKAkSDgoGZW5naW5lGAIgASgJEhYKDmVuZ2luZV92ZXJzaW9uGAMgASgJEiAKBG1vZGUYBCABKA4yEi5iZXJ0aC52MS5Qb29sTW9kZRIiCgVzdGF0ZRgFIAEoDjITLmJlcnRoLnYxLlBvb2xTdGF0ZRIUCgxzdGF0ZV9yZWFzb24YBiABKAkSFgoOc3RhdGVfc2luY2VfbXMYByABKAQSLQoNc2VydmljZV9zdGF0ZRgIIAEoDjIWLmJlcnRoLnYxLlNlcnZpY2VTdGF0ZRIMCgRsaXZlGAkgASgIEg0KBXJlYWR5GAogASgIEhAKCGRyYWluaW5nGAsgASgIEhAKCGRlZ3JhZGVkGAwgASgIEhIKCmxhc3RfZXJyb3IYDSABKAkSEwoLaW5zdGFuY2VfaWQYDiABKAkSCwoDcGlkGA8gASgNEhMKC3VwX3NpbmNlX21zGBAgASgEEhMKC2RldmljZV9tYXNrGBEgAygJEhMKC3Nsb3RzX3RvdGFsGBIgASgNEhIKCnNsb3RzX2ZyZWUYEyABKA0SFQoNYWN0aXZlX2xlYXNlcxgUIAEoDRIRCglsZWFzZV9pZHMYFSADKAkSKAoGbW9kZWxzGBYgAygLMhguYmVydGgudjEuTW9kZWxSZXNpZGVuY3kSJAoIc3VwcG9ydHMYFyABKAsyEi5iZXJ0aC52MS5TdXBwb3J0cxIVCg1yZXN0YXJ0X2NvdW50GBggASgNEicKCmxhc3RfY2hlY2sYGSABKAsyEy5iZXJ0aC52MS5MYXN0Q2hlY2sSLgoLcGVyZm9ybWFuY2UYGiABKAsyGS5iZXJ0aC52MS5QZXJmb3JtYW5jZUhpbnQSFgoOY29udGV4dF9sZW5ndGgYGyABKA0SHQoQdnJhbV90b3RhbF9ieXRlcxgcIAEoBEgAiAEBEhwKD3ZyYW1fZnJlZV9ieXRlcxgdIAEoBEgBiAEBEhoKEmNvbXB1dGVfY2FwYWJpbGl0eRgeIAEoCRIfChdzYW1wbGVyX3Byb2ZpbGVfdmVyc2lvbhgfIAEoCRIRCglpc19zdHJpY3QYICABKAgSKQoLdHJhbnNpdGlvbnMYISADKAsyFC5iZXJ0aC52MS5UcmFuc2l0aW9uEi4KEWN1cnJlbnRfb3BlcmF0aW9uGCIgASgLMhMuYmVydGgudjEuT3BlcmF0aW9uEhsKDmt2X3RvdGFsX2J5dGVzGCMgASgESAKIAQESGgoNa3ZfZnJlZV9ieXRlcxgkIAEoBEgDiAEBEhQKDGRldmljZV9zcGxpdBglIAMoAUITChFfdnJhbV90b3RhbF9ieXRlc0ISChBfdnJhbV9mcmVlX2J5dGVzQhEKD19rdl90b3RhbF9ieXRlc0IQCg5fa3ZfZnJlZV9ieXRlcyLLAQoOTW9kZWxSZXNpZGVuY3kSEAoIbW9kZWxfaWQYASABKAkSEQoJbW9kZWxfcmVmGAIgASgJEiYKCXJlc2lkZW5jeRgDIAEoDjITLmJlcnRoLnYxLlJlc2lkZW5jeRIXCg9hY3RpdmVfcmVxdWVzdHMYBCABKA0SDgoGZGlnZXN0GAUgASgJEi0KCmRpbWVuc2lvbnMYBiABKAsyGS5iZXJ0aC52MS5Nb2RlbERpbWVuc2lvbnMSFAoMcXVhbnRpemF0aW9uGAcgASgJIrEBCg9Nb2RlbERpbWVuc2lvbnMSDgoGbGF5ZXJzGAEgASgNEhAKCGt2X2hlYWRzGAIgASgNEg8KB2tleV9kaW0YAyABKA0SEQoJdmFsdWVfZGltGAQgASgNEhYKDmt2X2R0eXBlX2J5dGVzGAUgASgBEhUKDXdpbmRvd19sYXllcnMYBiABKA0SFQoNd2luZG93X3Rva2VucxgHIAEoDRISCgpsYXRlbnRfZGltGAggASgNIpQBCghTdXBwb3J0cxIOCgZyb3V0ZXMYASADKAkSFQoNcXVhbnRpemF0aW9ucxgCIAMoCRIXCg9taW5fY29tcHV0ZV9jYXAYAyABKAESFwoPbW9kZWxfbGlmZWN5Y2xlGAQgASgIEhsKE3Jlc291cmNlX21vbml0b3JpbmcYBSABKAgSEgoKZXh0ZW5zaW9ucxgGIAMoCSJGCglMYXN0Q2hlY2sSDQoFYXRfbXMYASABKAQSCgoCb2sYAiABKAgSDwoHdG9va19tcxgDIAEoDRINCgVlcnJvchgEIAEoCSKYAQoPUGVyZm9ybWFuY2VIaW50EhQKDHRva2Vuc19wZXJfcxgBIAEoARIWCg5maXJzdF90b2tlbl9tcxgCIAEoARIPCgdzYW1wbGVzGAMgASgNEhwKFHByZWZpbGxfdG9rZW5zX3Blcl9zGAQgASgBEigKBWNlbGxzGAUgAygLMhkuYmVydGgudjEuUGVyZm9ybWFuY2VDZWxsIo8BCg9QZXJmb3JtYW5jZUNlbGwSEAoIbW9kZWxfaWQYASABKAkSEwoLcHJvbXB0X2JhbmQYAiABKA0SFgoOb2NjdXBhbmN5X2JhbmQYAyABKA0SFAoMdG9rZW5zX3Blcl9zGAQgASgBEhYKDmZpcnN0X3Rva2VuX21zGAUgASgBEg8KB3NhbXBsZXMYBiABKA0ibwoKVHJhbnNpdGlvbhINCgVhdF9tcxgBIAEoBBIhCgRmcm9tGAIgASgOMhMuYmVydGgudjEuUG9vbFN0YXRlEh8KAnRvGAMgASgOMhMuYmVydGgudjEuUG9vbFN0YXRlEg4KBnJlYXNvbhgEIAEoCSL6AwoJT3BlcmF0aW9uEhQKDG9wZXJhdGlvbl9pZBgBIAEoCRIlCgR0eXBlGAIgASgOMhcuYmVydGgudjEuT3BlcmF0aW9uVHlwZRIpCgZzdGF0dXMYAyABKA4yGS5iZXJ0aC52MS5PcGVyYXRpb25TdGF0dXMSDwoHcG9vbF9pZBgEIAEoCRIQCghtb2RlbF9pZBgFIAEoCRIYChBwcm9ncmVzc19wZXJjZW50GAYgASgNEhMKBmV0YV9tcxgHIAEoBEgAiAEBEgwKBHN0ZXAYCCABKAkSFwoPaW5pdGlhdGVkX2F0X21zGAkgASgEEhwKD2NvbXBsZXRlZF9hdF9tcxgKIAEoBEgBiAEBEhQKDGVycm9yX3JlYXNvbhgLIAEoCRIVCg1lcnJvcl9tZXNzYWdlGAwgASgJEgwKBHRlcm0YDSABKAQSFwoPaWRlbXBvdGVuY3lfa2V5GA4gASgJEiYKBXN0ZXBzGA8gAygLMhcuYmVydGgudjEuT3BlcmF0aW9uU3RlcBITCgtyb2xsZWRfYmFjaxgQIAEoCBIRCgltb2RlbF9yZWYYESABKAkSKwoMbWVhc3VyZW1lbnRzGBIgAygLMhUuYmVydGgudjEuTWVhc3VyZW1lbnRCCQoHX2V0YV9tc0ISChBfY29tcGxldGVkX2F0X21zIsEBCgtNZWFzdXJlbWVudBIVCg1wcm9tcHRfdG9rZW5zGAEgASgNEhMKC2NvbmN1cnJlbmN5GAIgASgNEgwKBHJ1bnMYAyABKA0SDgoGZmFpbGVkGAQgASgNEhoKEmZpcnN0X3Rva2VuX3A1MF9tcxgFIAEoARIaChJmaXJzdF90b2tlbl9wOTVfbXMYBiABKAESFAoMdG9rZW5zX3Blcl9zGAcgASgBEhoKEnRvdGFsX3Rva2Vuc19wZXJfcxgIIAEoASJmCg1PcGVyYXRpb25TdGVwEgwKBG5hbWUYASABKAkSFQoNc3RhcnRlZF9hdF9tcxgCIAEoBBIcCg9jb21wbGV0ZWRfYXRfbXMYAyABKARIAIgBAUISChBfY29tcGxldGVkX2F0X21zKocBCgpEZXZpY2VLaW5kEhsKF0RFVklDRV9LSU5EX1VOU1BFQ0lGSUVEEAASEwoPREVWSUNFX0tJTkRfQ1BVEAESFgoSREVWSUNFX0tJTkRfTlZJRElBEAISGgoWREVWSUNFX0tJTkRfTlZJRElBX01JRxADEhMKD0RFVklDRV9LSU5EX0FNRBAEKm0KCFBvb2xNb2RlEhkKFVBPT0xfTU9ERV9VTlNQRUNJRklFRBAAEhUKEVBPT0xfTU9ERV9NQU5BR0VEEAESFwoTUE9PTF9NT0RFX01PTklUT1JFRBACEhYKElBPT0xfTU9ERV9FWFRFUk5BTBADKoECCglQb29sU3RhdGUSGgoWUE9PTF9TVEFURV9VTlNQRUNJRklFRBAAEhYKElBPT0xfU1RBVEVfU1RPUFBFRBABEhgKFFBPT0xfU1RBVEVfUFJFUEFSSU5HEAISFwoTUE9PTF9TVEFURV9TVEFSVElORxADEhQKEFBPT0xfU1RBVEVfUkVBRFkQBBIXChNQT09MX1NUQVRFX0RSQUlOSU5HEAUSFwoTUE9PTF9TVEFURV9TVE9QUElORxAGEhYKElBPT0xfU1RBVEVfQkFDS09GRhAHEhUKEVBPT0xfU1RBVEVfRkFJTEVEEAgSFgoSUE9PTF9TVEFURV9DUkFTSEVEEAkq6wEKDFNlcnZpY2VTdGF0ZRIdChlTRVJWSUNFX1NUQVRFX1VOU1BFQ0lGSUVEEAASGQoVU0VSVklDRV9TVEFURV9SVU5OSU5HEAESGgoWU0VSVklDRV9TVEFURV9TVEFSVElORxACEhoKFlNFUlZJQ0VfU1RBVEVfU1RPUFBJTkcQAxIZChVTRVJWSUNFX1NUQVRFX1NUT1BQRUQQBBIYChRTRVJWSUNFX1NUQVRFX0ZBSUxFRBAFEhkKFVNFUlZJQ0VfU1RBVEVfQ1JBU0hFRBAGEhkKFVNFUlZJQ0VfU1RBVEVfVU5LTk9XThAHKuQBCglSZXNpZGVuY3kSGQoVUkVTSURFTkNZX1VOU1BFQ0lGSUVEEAASFAoQUkVTSURFTkNZX0FCU0VOVBABEhkKFVJFU0lERU5DWV9ET1dOTE9BRElORxACEhUKEVJFU0lERU5DWV9PTl9ESVNLEAMSFQoRUkVTSURFTkNZX0xPQURJTkcQBBIWChJSRVNJREVOQ1lfUkVTSURFTlQQBRIWChJSRVNJREVOQ1lfRFJBSU5JTkcQBhIXChNSRVNJREVOQ1lfVU5MT0FESU5HEAcSFAoQUkVTSURFTkNZX0ZBSUxFRBAIKtwCCg1PcGVyYXRpb25UeXBlEh4KGk9QRVJBVElPTl9UWVBFX1VOU1BFQ0lGSUVEEAASGAoUT1BFUkFUSU9OX1RZUEVfU1RBUlQQARIXChNPUEVSQVRJT05fVFlQRV9TVE9QEAISGgoWT1BFUkFUSU9OX1RZUEVfUkVTVEFSVBADEhgKFE9QRVJBVElPTl9UWVBFX0RSQUlOEAQSGQoVT1BFUkFUSU9OX1RZUEVfUkVMT0FEEAUSFwoTT1BFUkFUSU9OX1RZUEVfTE9BRBAGEhkKFU9QRVJBVElPTl9UWVBFX1VOTE9BRBAHEhoKFk9QRVJBVElPTl9UWVBFX01JR1JBVEUQCBIaChZPUEVSQVRJT05fVFlQRV9VTkRSQUlOEAkSIQodT1BFUkFUSU9OX1RZUEVfUkVTRVRfUkVTVEFSVFMQChIYChRPUEVSQVRJT05fVFlQRV9CRU5DSBALKvwBCg9PcGVyYXRpb25TdGF0dXMSIAocT1BFUkFUSU9OX1NUQVRVU19VTlNQRUNJRklFRBAAEhwKGE9QRVJBVElPTl9TVEFUVVNfUEVORElORxABEiAKHE9QRVJBVElPTl9TVEFUVVNfSU5fUFJPR1JFU1MQAhIqCiZPUEVSQVRJT05fU1RBVFVTX0FXQUlUSU5HX0NPTkZJUk1BVElPThADEh4KGk9QRVJBVElPTl9TVEFUVVNfQ09NUExFVEVEEAQSGwoXT1BFUkFUSU9OX1NUQVRVU19GQUlMRUQQBRIeChpPUEVSQVRJT05fU1RBVFVTX0NBTkNFTExFRBAGYgZwcm90bzM");
+  fileDesc("ChdiZXJ0aC92MS9zbmFwc2hvdC5wcm90bxIIYmVydGgudjEi6AIKDEhvc3RTbmFwc2hvdBIPCgdob3N0X2lkGAEgASgJEg0KBWVwb2NoGAIgASgEEhAKCHJldmlzaW9uGAMgASgEEhMKC3Rha2VuX2F0X21zGAQgASgEEhUKDWFnZW50X3ZlcnNpb24YBSABKAkSFAoMZ3JwY19hZGRyZXNzGAYgASgJEhcKD2luZ3Jlc3NfYWRkcmVzcxgHIAEoCRIhCgdkZXZpY2VzGAggAygLMhAuYmVydGgudjEuRGV2aWNlEh0KBXBvb2xzGAkgAygLMg4uYmVydGgudjEuUG9vbBIMCgR0ZXJtGAogASgEEhUKDWxlYXNlX2tleV9pZHMYCyADKAkSEwoLaXNfZHJhaW5pbmcYDCABKAgSJgoGbGVkZ2VyGA0gAygLMhYuYmVydGgudjEuRGV2aWNlTGVkZ2VyEicKCm1vZGVsX2Rpc2sYDiABKAsyEy5iZXJ0aC52MS5Nb2RlbERpc2si3wEKDERldmljZUxlZGdlchIRCglkZXZpY2VfaWQYASABKAkSGAoLdG90YWxfYnl0ZXMYAiABKARIAIgBARIgChNtZWFzdXJlZF9mcmVlX2J5dGVzGAMgASgESAGIAQESHAoPYXZhaWxhYmxlX2J5dGVzGAQgASgESAKIAQESJgoHZW50cmllcxgFIAMoCzIVLmJlcnRoLnYxLkxlZGdlckVudHJ5Qg4KDF90b3RhbF9ieXRlc0IWChRfbWVhc3VyZWRfZnJlZV9ieXRlc0ISChBfYXZhaWxhYmxlX2J5dGVzIrIBCgtMZWRnZXJFbnRyeRIPCgdwb29sX2lkGAEgASgJEhAKCG1vZGVsX2lkGAIgASgJEiQKBXN0YXRlGAMgASgOMhUuYmVydGgudjEuTGVkZ2VyU3RhdGUSFgoOcmVzZXJ2ZWRfYnl0ZXMYBCABKAQSGwoOb2JzZXJ2ZWRfYnl0ZXMYBSABKARIAIgBARISCgpjb3JyZWN0aW9uGAYgASgBQhEKD19vYnNlcnZlZF9ieXRlcyJoCglNb2RlbERpc2sSDAoEcm9vdBgBIAEoCRITCgt0b3RhbF9ieXRlcxgCIAEoBBISCgpmcmVlX2J5dGVzGAMgASgEEhQKDG1vZGVsc19ieXRlcxgEIAEoBBIOCgZtb2RlbHMYBSABKA0iQQoNSG9zdEhlYXJ0YmVhdBIPCgdob3N0X2lkGAEgASgJEg0KBWVwb2NoGAIgASgEEhAKCHJldmlzaW9uGAMgASgEIoMDCgZEZXZpY2USEQoJZGV2aWNlX2lkGAEgASgJEgwKBHV1aWQYAiABKAkSDAoEbmFtZRgDIAEoCRIiCgRraW5kGAQgASgOMhQuYmVydGgudjEuRGV2aWNlS2luZBIaChJjb21wdXRlX2NhcGFiaWxpdHkYBSABKAkSHwoSbWVtb3J5X3RvdGFsX2J5dGVzGAYgASgESACIAQESHgoRbWVtb3J5X2ZyZWVfYnl0ZXMYByABKARIAYgBARIgChN1dGlsaXphdGlvbl9wZXJjZW50GAggASgNSAKIAQESGgoNdGVtcGVyYXR1cmVfYxgJIAEoDUgDiAEBEg0KBWNvcmVzGAogASgNEg0KBWZhdWx0GAsgASgJEhYKDmRyaXZlcl92ZXJzaW9uGAwgASgJQhUKE19tZW1vcnlfdG90YWxfYnl0ZXNCFAoSX21lbW9yeV9mcmVlX2J5dGVzQhYKFF91dGlsaXphdGlvbl9wZXJjZW50QhAKDl90ZW1wZXJhdHVyZV9jIocJCgRQb29sEg8KB3Bvb2xfaWQYASABKAkSDgoGZW5naW5lGAIgASgJEhYKDmVuZ2luZV92ZXJzaW9uGAMgASgJEiAKBG1vZGUYBCABKA4yEi5iZXJ0aC52MS5Qb29sTW9kZRIiCgVzdGF0ZRgFIAEoDjITLmJlcnRoLnYxLlBvb2xTdGF0ZRIUCgxzdGF0ZV9yZWFzb24YBiABKAkSFgoOc3RhdGVfc2luY2VfbXMYByABKAQSLQoNc2VydmljZV9zdGF0ZRgIIAEoDjIWLmJlcnRoLnYxLlNlcnZpY2VTdGF0ZRIMCgRsaXZlGAkgASgIEg0KBXJlYWR5GAogASgIEhAKCGRyYWluaW5nGAsgASgIEhAKCGRlZ3JhZGVkGAwgASgIEhIKCmxhc3RfZXJyb3IYDSABKAkSEwoLaW5zdGFuY2VfaWQYDiABKAkSCwoDcGlkGA8gASgNEhMKC3VwX3NpbmNlX21zGBAgASgEEhMKC2RldmljZV9tYXNrGBEgAygJEhMKC3Nsb3RzX3RvdGFsGBIgASgNEhIKCnNsb3RzX2ZyZWUYEyABKA0SFQoNYWN0aXZlX2xlYXNlcxgUIAEoDRIRCglsZWFzZV9pZHMYFSADKAkSKAoGbW9kZWxzGBYgAygLMhguYmVydGgudjEuTW9kZWxSZXNpZGVuY3kSJAoIc3VwcG9ydHMYFyABKAsyEi5iZXJ0aC52MS5TdXBwb3J0cxIVCg1yZXN0YXJ0X2NvdW50GBggASgNEicKCmxhc3RfY2hlY2sYGSABKAsyEy5iZXJ0aC52MS5MYXN0Q2hlY2sSLgoLcGVyZm9ybWFuY2UYGiABKAsyGS5iZXJ0aC52MS5QZXJmb3JtYW5jZUhpbnQSFgoOY29udGV4dF9sZW5ndGgYGyABKA0SHQoQdnJhbV90b3RhbF9ieXRlcxgcIAEoBEgAiAEBEhwKD3ZyYW1fZnJlZV9ieXRlcxgdIAEoBEgBiAEBEhoKEmNvbXB1dGVfY2FwYWJpbGl0eRgeIAEoCRIfChdzYW1wbGVyX3Byb2ZpbGVfdmVyc2lvbhgfIAEoCRIRCglpc19zdHJpY3QYICABKAgSKQoLdHJhbnNpdGlvbnMYISADKAsyFC5iZXJ0aC52MS5UcmFuc2l0aW9uEi4KEWN1cnJlbnRfb3BlcmF0aW9uGCIgASgLMhMuYmVydGgudjEuT3BlcmF0aW9uEhsKDmt2X3RvdGFsX2J5dGVzGCMgASgESAKIAQESGgoNa3ZfZnJlZV9ieXRlcxgkIAEoBEgDiAEBEhQKDGRldmljZV9zcGxpdBglIAMoARInCgdsb2FkaW5nGCYgASgLMhYuYmVydGgudjEuTG9hZFByb2dyZXNzEhYKDmlzX211bHRpX21vZGVsGCcgASgIEhEKCWlzX2FzbGVlcBgoIAEoCEITChFfdnJhbV90b3RhbF9ieXRlc0ISChBfdnJhbV9mcmVlX2J5dGVzQhEKD19rdl90b3RhbF9ieXRlc0IQCg5fa3ZfZnJlZV9ieXRlcyLtAgoMTG9hZFByb2dyZXNzEhAKCG1vZGVsX2lkGAEgASgJEhgKEHByb2dyZXNzX3BlcmNlbnQYAiABKAESHQoQYnl0ZXNfZG93bmxvYWRlZBgDIAEoBEgAiAEBEhgKC3RvdGFsX2J5dGVzGAQgASgESAGIAQESIgoFcGhhc2UYBSABKA4yEy5iZXJ0aC52MS5Mb2FkUGhhc2USGQoRaXNfcHJvZ3Jlc3Nfa25vd24YBiABKAgSFQoNc3RhcnRlZF9hdF9tcxgHIAEoBBIcCg9jb21wbGV0ZWRfYXRfbXMYCCABKARIAogBARITCgZldGFfbXMYCSABKARIA4gBARIUCgxlcnJvcl9yZWFzb24YCiABKAkSFQoNZXJyb3JfbWVzc2FnZRgLIAEoCUITChFfYnl0ZXNfZG93bmxvYWRlZEIOCgxfdG90YWxfYnl0ZXNCEgoQX2NvbXBsZXRlZF9hdF9tc0IJCgdfZXRhX21zIs0CCg5Nb2RlbFJlc2lkZW5jeRIQCghtb2RlbF9pZBgBIAEoCRIRCgltb2RlbF9yZWYYAiABKAkSJgoJcmVzaWRlbmN5GAMgASgOMhMuYmVydGgudjEuUmVzaWRlbmN5EhcKD2FjdGl2ZV9yZXF1ZXN0cxgEIAEoDRIOCgZkaWdlc3QYBSABKAkSLQoKZGltZW5zaW9ucxgGIAEoCzIZLmJlcnRoLnYxLk1vZGVsRGltZW5zaW9ucxIUCgxxdWFudGl6YXRpb24YByABKAkSGQoMbWVtb3J5X2J5dGVzGAggASgESACIAQESFgoJZ3B1X2J5dGVzGAkgASgESAGIAQESFQoNZXhwaXJlc19hdF9tcxgKIAEoBBIXCg9wYXJlbnRfbW9kZWxfaWQYCyABKAlCDwoNX21lbW9yeV9ieXRlc0IMCgpfZ3B1X2J5dGVzIrEBCg9Nb2RlbERpbWVuc2lvbnMSDgoGbGF5ZXJzGAEgASgNEhAKCGt2X2hlYWRzGAIgASgNEg8KB2tleV9kaW0YAyABKA0SEQoJdmFsdWVfZGltGAQgASgNEhYKDmt2X2R0eXBlX2J5dGVzGAUgASgBEhUKDXdpbmRvd19sYXllcnMYBiABKA0SFQoNd2luZG93X3Rva2VucxgHIAEoDRISCgpsYXRlbnRfZGltGAggASgNIpQBCghTdXBwb3J0cxIOCgZyb3V0ZXMYASADKAkSFQoNcXVhbnRpemF0aW9ucxgCIAMoCRIXCg9taW5fY29tcHV0ZV9jYXAYAyABKAESFwoPbW9kZWxfbGlmZWN5Y2xlGAQgASgIEhsKE3Jlc291cmNlX21vbml0b3JpbmcYBSABKAgSEgoKZXh0ZW5zaW9ucxgGIAMoCSJGCglMYXN0Q2hlY2sSDQoFYXRfbXMYASABKAQSCgoCb2sYAiABKAgSDwoHdG9va19tcxgDIAEoDRINCgVlcnJvchgEIAEoCSKYAQoPUGVyZm9ybWFuY2VIaW50EhQKDHRva2Vuc19wZXJfcxgBIAEoARIWCg5maXJzdF90b2tlbl9tcxgCIAEoARIPCgdzYW1wbGVzGAMgASgNEhwKFHByZWZpbGxfdG9rZW5zX3Blcl9zGAQgASgBEigKBWNlbGxzGAUgAygLMhkuYmVydGgudjEuUGVyZm9ybWFuY2VDZWxsIo8BCg9QZXJmb3JtYW5jZUNlbGwSEAoIbW9kZWxfaWQYASABKAkSEwoLcHJvbXB0X2JhbmQYAiABKA0SFgoOb2NjdXBhbmN5X2JhbmQYAyABKA0SFAoMdG9rZW5zX3Blcl9zGAQgASgBEhYKDmZpcnN0X3Rva2VuX21zGAUgASgBEg8KB3NhbXBsZXMYBiABKA0ibwoKVHJhbnNpdGlvbhINCgVhdF9tcxgBIAEoBBIhCgRmcm9tGAIgASgOMhMuYmVydGgudjEuUG9vbFN0YXRlEh8KAnRvGAMgASgOMhMuYmVydGgudjEuUG9vbFN0YXRlEg4KBnJlYXNvbhgEIAEoCSKxBAoJT3BlcmF0aW9uEhQKDG9wZXJhdGlvbl9pZBgBIAEoCRIlCgR0eXBlGAIgASgOMhcuYmVydGgudjEuT3BlcmF0aW9uVHlwZRIpCgZzdGF0dXMYAyABKA4yGS5iZXJ0aC52MS5PcGVyYXRpb25TdGF0dXMSDwoHcG9vbF9pZBgEIAEoCRIQCghtb2RlbF9pZBgFIAEoCRIYChBwcm9ncmVzc19wZXJjZW50GAYgASgNEhMKBmV0YV9tcxgHIAEoBEgAiAEBEgwKBHN0ZXAYCCABKAkSFwoPaW5pdGlhdGVkX2F0X21zGAkgASgEEhwKD2NvbXBsZXRlZF9hdF9tcxgKIAEoBEgBiAEBEhQKDGVycm9yX3JlYXNvbhgLIAEoCRIVCg1lcnJvcl9tZXNzYWdlGAwgASgJEgwKBHRlcm0YDSABKAQSFwoPaWRlbXBvdGVuY3lfa2V5GA4gASgJEiYKBXN0ZXBzGA8gAygLMhcuYmVydGgudjEuT3BlcmF0aW9uU3RlcBITCgtyb2xsZWRfYmFjaxgQIAEoCBIRCgltb2RlbF9yZWYYESABKAkSKwoMbWVhc3VyZW1lbnRzGBIgAygLMhUuYmVydGgudjEuTWVhc3VyZW1lbnQSJAoEbG9hZBgTIAEoCzIWLmJlcnRoLnYxLkxvYWRQcm9ncmVzcxIPCgdob3N0X2lkGBQgASgJQgkKB19ldGFfbXNCEgoQX2NvbXBsZXRlZF9hdF9tcyLBAQoLTWVhc3VyZW1lbnQSFQoNcHJvbXB0X3Rva2VucxgBIAEoDRITCgtjb25jdXJyZW5jeRgCIAEoDRIMCgRydW5zGAMgASgNEg4KBmZhaWxlZBgEIAEoDRIaChJmaXJzdF90b2tlbl9wNTBfbXMYBSABKAESGgoSZmlyc3RfdG9rZW5fcDk1X21zGAYgASgBEhQKDHRva2Vuc19wZXJfcxgHIAEoARIaChJ0b3RhbF90b2tlbnNfcGVyX3MYCCABKAEiZgoNT3BlcmF0aW9uU3RlcBIMCgRuYW1lGAEgASgJEhUKDXN0YXJ0ZWRfYXRfbXMYAiABKAQSHAoPY29tcGxldGVkX2F0X21zGAMgASgESACIAQFCEgoQX2NvbXBsZXRlZF9hdF9tcyp9CgtMZWRnZXJTdGF0ZRIcChhMRURHRVJfU1RBVEVfVU5TUEVDSUZJRUQQABIZChVMRURHRVJfU1RBVEVfUkVTRVJWRUQQARIZChVMRURHRVJfU1RBVEVfT0JTRVJWRUQQAhIaChZMRURHRVJfU1RBVEVfUkVMRUFTSU5HEAMqhwEKCkRldmljZUtpbmQSGwoXREVWSUNFX0tJTkRfVU5TUEVDSUZJRUQQABITCg9ERVZJQ0VfS0lORF9DUFUQARIWChJERVZJQ0VfS0lORF9OVklESUEQAhIaChZERVZJQ0VfS0lORF9OVklESUFfTUlHEAMSEwoPREVWSUNFX0tJTkRfQU1EEAQqtAEKCUxvYWRQaGFzZRIaChZMT0FEX1BIQVNFX1VOU1BFQ0lGSUVEEAASFwoTTE9BRF9QSEFTRV9ET1dOTE9BRBABEhYKEkxPQURfUEhBU0VfV0VJR0hUUxACEhYKEkxPQURfUEhBU0VfQ09NUElMRRADEhUKEUxPQURfUEhBU0VfR1JBUEhTEAQSFAoQTE9BRF9QSEFTRV9SRUFEWRAFEhUKEUxPQURfUEhBU0VfRkFJTEVEEAYqbQoIUG9vbE1vZGUSGQoVUE9PTF9NT0RFX1VOU1BFQ0lGSUVEEAASFQoRUE9PTF9NT0RFX01BTkFHRUQQARIXChNQT09MX01PREVfTU9OSVRPUkVEEAISFgoSUE9PTF9NT0RFX0VYVEVSTkFMEAMqgQIKCVBvb2xTdGF0ZRIaChZQT09MX1NUQVRFX1VOU1BFQ0lGSUVEEAASFgoSUE9PTF9TVEFURV9TVE9QUEVEEAESGAoUUE9PTF9TVEFURV9QUkVQQVJJTkcQAhIXChNQT09MX1NUQVRFX1NUQVJUSU5HEAMSFAoQUE9PTF9TVEFURV9SRUFEWRAEEhcKE1BPT0xfU1RBVEVfRFJBSU5JTkcQBRIXChNQT09MX1NUQVRFX1NUT1BQSU5HEAYSFgoSUE9PTF9TVEFURV9CQUNLT0ZGEAcSFQoRUE9PTF9TVEFURV9GQUlMRUQQCBIWChJQT09MX1NUQVRFX0NSQVNIRUQQCSrrAQoMU2VydmljZVN0YXRlEh0KGVNFUlZJQ0VfU1RBVEVfVU5TUEVDSUZJRUQQABIZChVTRVJWSUNFX1NUQVRFX1JVTk5JTkcQARIaChZTRVJWSUNFX1NUQVRFX1NUQVJUSU5HEAISGgoWU0VSVklDRV9TVEFURV9TVE9QUElORxADEhkKFVNFUlZJQ0VfU1RBVEVfU1RPUFBFRBAEEhgKFFNFUlZJQ0VfU1RBVEVfRkFJTEVEEAUSGQoVU0VSVklDRV9TVEFURV9DUkFTSEVEEAYSGQoVU0VSVklDRV9TVEFURV9VTktOT1dOEAcq5AEKCVJlc2lkZW5jeRIZChVSRVNJREVOQ1lfVU5TUEVDSUZJRUQQABIUChBSRVNJREVOQ1lfQUJTRU5UEAESGQoVUkVTSURFTkNZX0RPV05MT0FESU5HEAISFQoRUkVTSURFTkNZX09OX0RJU0sQAxIVChFSRVNJREVOQ1lfTE9BRElORxAEEhYKElJFU0lERU5DWV9SRVNJREVOVBAFEhYKElJFU0lERU5DWV9EUkFJTklORxAGEhcKE1JFU0lERU5DWV9VTkxPQURJTkcQBxIUChBSRVNJREVOQ1lfRkFJTEVEEAgqqAMKDU9wZXJhdGlvblR5cGUSHgoaT1BFUkFUSU9OX1RZUEVfVU5TUEVDSUZJRUQQABIYChRPUEVSQVRJT05fVFlQRV9TVEFSVBABEhcKE09QRVJBVElPTl9UWVBFX1NUT1AQAhIaChZPUEVSQVRJT05fVFlQRV9SRVNUQVJUEAMSGAoUT1BFUkFUSU9OX1RZUEVfRFJBSU4QBBIZChVPUEVSQVRJT05fVFlQRV9SRUxPQUQQBRIXChNPUEVSQVRJT05fVFlQRV9MT0FEEAYSGQoVT1BFUkFUSU9OX1RZUEVfVU5MT0FEEAcSGgoWT1BFUkFUSU9OX1RZUEVfTUlHUkFURRAIEhoKFk9QRVJBVElPTl9UWVBFX1VORFJBSU4QCRIhCh1PUEVSQVRJT05fVFlQRV9SRVNFVF9SRVNUQVJUUxAKEhgKFE9QRVJBVElPTl9UWVBFX0JFTkNIEAsSFwoTT1BFUkFUSU9OX1RZUEVfUFVMTBAMEhgKFE9QRVJBVElPTl9UWVBFX1NMRUVQEA0SFwoTT1BFUkFUSU9OX1RZUEVfV0FLRRAOKvwBCg9PcGVyYXRpb25TdGF0dXMSIAocT1BFUkFUSU9OX1NUQVRVU19VTlNQRUNJRklFRBAAEhwKGE9QRVJBVElPTl9TVEFUVVNfUEVORElORxABEiAKHE9QRVJBVElPTl9TVEFUVVNfSU5fUFJPR1JFU1MQAhIqCiZPUEVSQVRJT05fU1RBVFVTX0FXQUlUSU5HX0NPTkZJUk1BVElPThADEh4KGk9QRVJBVElPTl9TVEFUVVNfQ09NUExFVEVEEAQSGwoXT1BFUkFUSU9OX1NUQVRVU19GQUlMRUQQBRIeChpPUEVSQVRJT05fU1RBVFVTX0NBTkNFTExFRBAGYgZwcm90bzM");
 
 /**
  * The full state of one GPU host, as its agent knows it. Published on
@@ -93,6 +93,20 @@ export type HostSnapshot = Message<"berth.v1.HostSnapshot"> & {
    * @generated from field: bool is_draining = 12;
    */
   isDraining: boolean;
+
+  /**
+   * What pools of this host hold of each device, and what the next may count on.
+   *
+   * @generated from field: repeated berth.v1.DeviceLedger ledger = 13;
+   */
+  ledger: DeviceLedger[];
+
+  /**
+   * Where model files are kept. Absent: this host keeps none.
+   *
+   * @generated from field: berth.v1.ModelDisk model_disk = 14;
+   */
+  modelDisk?: ModelDisk | undefined;
 };
 
 /**
@@ -101,6 +115,141 @@ export type HostSnapshot = Message<"berth.v1.HostSnapshot"> & {
  */
 export const HostSnapshotSchema: GenMessage<HostSnapshot> = /*@__PURE__*/
   messageDesc(file_berth_v1_snapshot, 0);
+
+/**
+ * The memory of one device as its agent books it.
+ *
+ * @generated from message berth.v1.DeviceLedger
+ */
+export type DeviceLedger = Message<"berth.v1.DeviceLedger"> & {
+  /**
+   * @generated from field: string device_id = 1;
+   */
+  deviceId: string;
+
+  /**
+   * @generated from field: optional uint64 total_bytes = 2;
+   */
+  totalBytes?: bigint | undefined;
+
+  /**
+   * As measured last, with what nobody here has booked.
+   *
+   * @generated from field: optional uint64 measured_free_bytes = 3;
+   */
+  measuredFreeBytes?: bigint | undefined;
+
+  /**
+   * What a new model may count on: measured free, less what is booked and not used yet.
+   *
+   * @generated from field: optional uint64 available_bytes = 4;
+   */
+  availableBytes?: bigint | undefined;
+
+  /**
+   * @generated from field: repeated berth.v1.LedgerEntry entries = 5;
+   */
+  entries: LedgerEntry[];
+};
+
+/**
+ * Describes the message berth.v1.DeviceLedger.
+ * Use `create(DeviceLedgerSchema)` to create a new message.
+ */
+export const DeviceLedgerSchema: GenMessage<DeviceLedger> = /*@__PURE__*/
+  messageDesc(file_berth_v1_snapshot, 1);
+
+/**
+ * What one model of one pool holds of a device.
+ *
+ * @generated from message berth.v1.LedgerEntry
+ */
+export type LedgerEntry = Message<"berth.v1.LedgerEntry"> & {
+  /**
+   * @generated from field: string pool_id = 1;
+   */
+  poolId: string;
+
+  /**
+   * @generated from field: string model_id = 2;
+   */
+  modelId: string;
+
+  /**
+   * @generated from field: berth.v1.LedgerState state = 3;
+   */
+  state: LedgerState;
+
+  /**
+   * The estimate it was admitted with.
+   *
+   * @generated from field: uint64 reserved_bytes = 4;
+   */
+  reservedBytes: bigint;
+
+  /**
+   * Absent until it was measured.
+   *
+   * @generated from field: optional uint64 observed_bytes = 5;
+   */
+  observedBytes?: bigint | undefined;
+
+  /**
+   * Observed over estimated, as learned from earlier loads of this model, engine and flags; 1 when
+   * nothing was learned.
+   *
+   * @generated from field: double correction = 6;
+   */
+  correction: number;
+};
+
+/**
+ * Describes the message berth.v1.LedgerEntry.
+ * Use `create(LedgerEntrySchema)` to create a new message.
+ */
+export const LedgerEntrySchema: GenMessage<LedgerEntry> = /*@__PURE__*/
+  messageDesc(file_berth_v1_snapshot, 2);
+
+/**
+ * The file system that holds a host's model files.
+ *
+ * @generated from message berth.v1.ModelDisk
+ */
+export type ModelDisk = Message<"berth.v1.ModelDisk"> & {
+  /**
+   * @generated from field: string root = 1;
+   */
+  root: string;
+
+  /**
+   * @generated from field: uint64 total_bytes = 2;
+   */
+  totalBytes: bigint;
+
+  /**
+   * @generated from field: uint64 free_bytes = 3;
+   */
+  freeBytes: bigint;
+
+  /**
+   * What the model files take.
+   *
+   * @generated from field: uint64 models_bytes = 4;
+   */
+  modelsBytes: bigint;
+
+  /**
+   * @generated from field: uint32 models = 5;
+   */
+  models: number;
+};
+
+/**
+ * Describes the message berth.v1.ModelDisk.
+ * Use `create(ModelDiskSchema)` to create a new message.
+ */
+export const ModelDiskSchema: GenMessage<ModelDisk> = /*@__PURE__*/
+  messageDesc(file_berth_v1_snapshot, 3);
 
 /**
  * Says that a host is alive, every 2 s. It changes nothing but the age of the last snapshot; a
@@ -130,7 +279,7 @@ export type HostHeartbeat = Message<"berth.v1.HostHeartbeat"> & {
  * Use `create(HostHeartbeatSchema)` to create a new message.
  */
 export const HostHeartbeatSchema: GenMessage<HostHeartbeat> = /*@__PURE__*/
-  messageDesc(file_berth_v1_snapshot, 1);
+  messageDesc(file_berth_v1_snapshot, 4);
 
 /**
  * A GPU, a MIG slice, or the CPU.
@@ -212,7 +361,7 @@ export type Device = Message<"berth.v1.Device"> & {
  * Use `create(DeviceSchema)` to create a new message.
  */
 export const DeviceSchema: GenMessage<Device> = /*@__PURE__*/
-  messageDesc(file_berth_v1_snapshot, 2);
+  messageDesc(file_berth_v1_snapshot, 5);
 
 /**
  * An engine bound to a device mask on one host: unit of placement, drain and health.
@@ -425,6 +574,27 @@ export type Pool = Message<"berth.v1.Pool"> & {
    * @generated from field: repeated double device_split = 37;
    */
   deviceSplit: number[];
+
+  /**
+   * The model that is being loaded; absent while none is.
+   *
+   * @generated from field: berth.v1.LoadProgress loading = 38;
+   */
+  loading?: LoadProgress | undefined;
+
+  /**
+   * Loaded into a running engine beside others: LoadModel and UnloadModel need no restart.
+   *
+   * @generated from field: bool is_multi_model = 39;
+   */
+  isMultiModel: boolean;
+
+  /**
+   * Its weights are put aside and its memory is given back until it is woken.
+   *
+   * @generated from field: bool is_asleep = 40;
+   */
+  isAsleep: boolean;
 };
 
 /**
@@ -432,7 +602,85 @@ export type Pool = Message<"berth.v1.Pool"> & {
  * Use `create(PoolSchema)` to create a new message.
  */
 export const PoolSchema: GenMessage<Pool> = /*@__PURE__*/
-  messageDesc(file_berth_v1_snapshot, 3);
+  messageDesc(file_berth_v1_snapshot, 6);
+
+/**
+ * How far a model has come on its way into an engine. The last one of a load is terminal: it has
+ * completed_at_ms and the phase READY or FAILED.
+ *
+ * @generated from message berth.v1.LoadProgress
+ */
+export type LoadProgress = Message<"berth.v1.LoadProgress"> & {
+  /**
+   * @generated from field: string model_id = 1;
+   */
+  modelId: string;
+
+  /**
+   * 0 to 100, over all phases.
+   *
+   * @generated from field: double progress_percent = 2;
+   */
+  progressPercent: number;
+
+  /**
+   * @generated from field: optional uint64 bytes_downloaded = 3;
+   */
+  bytesDownloaded?: bigint | undefined;
+
+  /**
+   * @generated from field: optional uint64 total_bytes = 4;
+   */
+  totalBytes?: bigint | undefined;
+
+  /**
+   * @generated from field: berth.v1.LoadPhase phase = 5;
+   */
+  phase: LoadPhase;
+
+  /**
+   * Bytes so far and in total are both known and fit together.
+   *
+   * @generated from field: bool is_progress_known = 6;
+   */
+  isProgressKnown: boolean;
+
+  /**
+   * @generated from field: uint64 started_at_ms = 7;
+   */
+  startedAtMs: bigint;
+
+  /**
+   * @generated from field: optional uint64 completed_at_ms = 8;
+   */
+  completedAtMs?: bigint | undefined;
+
+  /**
+   * From earlier loads of this model here, and from how far this one has come.
+   *
+   * @generated from field: optional uint64 eta_ms = 9;
+   */
+  etaMs?: bigint | undefined;
+
+  /**
+   * The classified reason of a failure, such as "out_of_vram"; with it what it means.
+   *
+   * @generated from field: string error_reason = 10;
+   */
+  errorReason: string;
+
+  /**
+   * @generated from field: string error_message = 11;
+   */
+  errorMessage: string;
+};
+
+/**
+ * Describes the message berth.v1.LoadProgress.
+ * Use `create(LoadProgressSchema)` to create a new message.
+ */
+export const LoadProgressSchema: GenMessage<LoadProgress> = /*@__PURE__*/
+  messageDesc(file_berth_v1_snapshot, 7);
 
 /**
  * @generated from message berth.v1.ModelResidency
@@ -476,6 +724,34 @@ export type ModelResidency = Message<"berth.v1.ModelResidency"> & {
    * @generated from field: string quantization = 7;
    */
   quantization: string;
+
+  /**
+   * What it takes while resident, as the engine says or as it was measured.
+   *
+   * @generated from field: optional uint64 memory_bytes = 8;
+   */
+  memoryBytes?: bigint | undefined;
+
+  /**
+   * The part of it on GPUs: less than memory_bytes when some of it runs on the CPU.
+   *
+   * @generated from field: optional uint64 gpu_bytes = 9;
+   */
+  gpuBytes?: bigint | undefined;
+
+  /**
+   * When an idle engine lets go of it by itself, Unix milliseconds. 0: never.
+   *
+   * @generated from field: uint64 expires_at_ms = 10;
+   */
+  expiresAtMs: bigint;
+
+  /**
+   * The model it is an adapter of; empty for a model of its own.
+   *
+   * @generated from field: string parent_model_id = 11;
+   */
+  parentModelId: string;
 };
 
 /**
@@ -483,7 +759,7 @@ export type ModelResidency = Message<"berth.v1.ModelResidency"> & {
  * Use `create(ModelResidencySchema)` to create a new message.
  */
 export const ModelResidencySchema: GenMessage<ModelResidency> = /*@__PURE__*/
-  messageDesc(file_berth_v1_snapshot, 4);
+  messageDesc(file_berth_v1_snapshot, 8);
 
 /**
  * What the size of a model's KV cache follows from.
@@ -545,7 +821,7 @@ export type ModelDimensions = Message<"berth.v1.ModelDimensions"> & {
  * Use `create(ModelDimensionsSchema)` to create a new message.
  */
 export const ModelDimensionsSchema: GenMessage<ModelDimensions> = /*@__PURE__*/
-  messageDesc(file_berth_v1_snapshot, 5);
+  messageDesc(file_berth_v1_snapshot, 9);
 
 /**
  * @generated from message berth.v1.Supports
@@ -587,7 +863,7 @@ export type Supports = Message<"berth.v1.Supports"> & {
  * Use `create(SupportsSchema)` to create a new message.
  */
 export const SupportsSchema: GenMessage<Supports> = /*@__PURE__*/
-  messageDesc(file_berth_v1_snapshot, 6);
+  messageDesc(file_berth_v1_snapshot, 10);
 
 /**
  * @generated from message berth.v1.LastCheck
@@ -619,7 +895,7 @@ export type LastCheck = Message<"berth.v1.LastCheck"> & {
  * Use `create(LastCheckSchema)` to create a new message.
  */
 export const LastCheckSchema: GenMessage<LastCheck> = /*@__PURE__*/
-  messageDesc(file_berth_v1_snapshot, 7);
+  messageDesc(file_berth_v1_snapshot, 11);
 
 /**
  * Moving averages measured at the ingress. Absent until the first request ended.
@@ -662,7 +938,7 @@ export type PerformanceHint = Message<"berth.v1.PerformanceHint"> & {
  * Use `create(PerformanceHintSchema)` to create a new message.
  */
 export const PerformanceHintSchema: GenMessage<PerformanceHint> = /*@__PURE__*/
-  messageDesc(file_berth_v1_snapshot, 8);
+  messageDesc(file_berth_v1_snapshot, 12);
 
 /**
  * A moving average over requests of one kind.
@@ -710,7 +986,7 @@ export type PerformanceCell = Message<"berth.v1.PerformanceCell"> & {
  * Use `create(PerformanceCellSchema)` to create a new message.
  */
 export const PerformanceCellSchema: GenMessage<PerformanceCell> = /*@__PURE__*/
-  messageDesc(file_berth_v1_snapshot, 9);
+  messageDesc(file_berth_v1_snapshot, 13);
 
 /**
  * @generated from message berth.v1.Transition
@@ -742,7 +1018,7 @@ export type Transition = Message<"berth.v1.Transition"> & {
  * Use `create(TransitionSchema)` to create a new message.
  */
 export const TransitionSchema: GenMessage<Transition> = /*@__PURE__*/
-  messageDesc(file_berth_v1_snapshot, 10);
+  messageDesc(file_berth_v1_snapshot, 14);
 
 /**
  * A change that takes time. Commands answer with one at once; WatchOperation follows it.
@@ -851,6 +1127,20 @@ export type Operation = Message<"berth.v1.Operation"> & {
    * @generated from field: repeated berth.v1.Measurement measurements = 18;
    */
   measurements: Measurement[];
+
+  /**
+   * Of a load or a pull.
+   *
+   * @generated from field: berth.v1.LoadProgress load = 19;
+   */
+  load?: LoadProgress | undefined;
+
+  /**
+   * Of one that is about a host and no pool.
+   *
+   * @generated from field: string host_id = 20;
+   */
+  hostId: string;
 };
 
 /**
@@ -858,7 +1148,7 @@ export type Operation = Message<"berth.v1.Operation"> & {
  * Use `create(OperationSchema)` to create a new message.
  */
 export const OperationSchema: GenMessage<Operation> = /*@__PURE__*/
-  messageDesc(file_berth_v1_snapshot, 11);
+  messageDesc(file_berth_v1_snapshot, 15);
 
 /**
  * How an engine does with prompts of one length and so many requests at once.
@@ -920,7 +1210,7 @@ export type Measurement = Message<"berth.v1.Measurement"> & {
  * Use `create(MeasurementSchema)` to create a new message.
  */
 export const MeasurementSchema: GenMessage<Measurement> = /*@__PURE__*/
-  messageDesc(file_berth_v1_snapshot, 12);
+  messageDesc(file_berth_v1_snapshot, 16);
 
 /**
  * @generated from message berth.v1.OperationStep
@@ -949,7 +1239,47 @@ export type OperationStep = Message<"berth.v1.OperationStep"> & {
  * Use `create(OperationStepSchema)` to create a new message.
  */
 export const OperationStepSchema: GenMessage<OperationStep> = /*@__PURE__*/
-  messageDesc(file_berth_v1_snapshot, 13);
+  messageDesc(file_berth_v1_snapshot, 17);
+
+/**
+ * @generated from enum berth.v1.LedgerState
+ */
+export const LedgerState = {
+  /**
+   * @generated from enum value: LEDGER_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Booked before the engine started; not measured yet.
+   *
+   * @generated from enum value: LEDGER_STATE_RESERVED = 1;
+   */
+  RESERVED: 1,
+
+  /**
+   * @generated from enum value: LEDGER_STATE_OBSERVED = 2;
+   */
+  OBSERVED: 2,
+
+  /**
+   * The engine has ended, and its memory was not seen free yet.
+   *
+   * @generated from enum value: LEDGER_STATE_RELEASING = 3;
+   */
+  RELEASING: 3,
+} as const;
+
+/**
+ * @generated from enum berth.v1.LedgerState
+ */
+export type LedgerState = (typeof LedgerState)[keyof typeof LedgerState] | UnknownEnum;
+
+/**
+ * Describes the enum berth.v1.LedgerState.
+ */
+export const LedgerStateSchema: GenEnum<LedgerState> = /*@__PURE__*/
+  enumDesc(file_berth_v1_snapshot, 0);
 
 /**
  * @generated from enum berth.v1.DeviceKind
@@ -990,7 +1320,60 @@ export type DeviceKind = (typeof DeviceKind)[keyof typeof DeviceKind] | UnknownE
  * Describes the enum berth.v1.DeviceKind.
  */
 export const DeviceKindSchema: GenEnum<DeviceKind> = /*@__PURE__*/
-  enumDesc(file_berth_v1_snapshot, 0);
+  enumDesc(file_berth_v1_snapshot, 1);
+
+/**
+ * @generated from enum berth.v1.LoadPhase
+ */
+export const LoadPhase = {
+  /**
+   * @generated from enum value: LOAD_PHASE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: LOAD_PHASE_DOWNLOAD = 1;
+   */
+  DOWNLOAD: 1,
+
+  /**
+   * @generated from enum value: LOAD_PHASE_WEIGHTS = 2;
+   */
+  WEIGHTS: 2,
+
+  /**
+   * @generated from enum value: LOAD_PHASE_COMPILE = 3;
+   */
+  COMPILE: 3,
+
+  /**
+   * Capturing graphs and warming up.
+   *
+   * @generated from enum value: LOAD_PHASE_GRAPHS = 4;
+   */
+  GRAPHS: 4,
+
+  /**
+   * @generated from enum value: LOAD_PHASE_READY = 5;
+   */
+  READY: 5,
+
+  /**
+   * @generated from enum value: LOAD_PHASE_FAILED = 6;
+   */
+  FAILED: 6,
+} as const;
+
+/**
+ * @generated from enum berth.v1.LoadPhase
+ */
+export type LoadPhase = (typeof LoadPhase)[keyof typeof LoadPhase] | UnknownEnum;
+
+/**
+ * Describes the enum berth.v1.LoadPhase.
+ */
+export const LoadPhaseSchema: GenEnum<LoadPhase> = /*@__PURE__*/
+  enumDesc(file_berth_v1_snapshot, 2);
 
 /**
  * @generated from enum berth.v1.PoolMode
@@ -1026,7 +1409,7 @@ export type PoolMode = (typeof PoolMode)[keyof typeof PoolMode] | UnknownEnum;
  * Describes the enum berth.v1.PoolMode.
  */
 export const PoolModeSchema: GenEnum<PoolMode> = /*@__PURE__*/
-  enumDesc(file_berth_v1_snapshot, 1);
+  enumDesc(file_berth_v1_snapshot, 3);
 
 /**
  * @generated from enum berth.v1.PoolState
@@ -1092,7 +1475,7 @@ export type PoolState = (typeof PoolState)[keyof typeof PoolState] | UnknownEnum
  * Describes the enum berth.v1.PoolState.
  */
 export const PoolStateSchema: GenEnum<PoolState> = /*@__PURE__*/
-  enumDesc(file_berth_v1_snapshot, 2);
+  enumDesc(file_berth_v1_snapshot, 4);
 
 /**
  * The seeds' seven service states, a total mapping of the pool's state.
@@ -1152,7 +1535,7 @@ export type ServiceState = (typeof ServiceState)[keyof typeof ServiceState] | Un
  * Describes the enum berth.v1.ServiceState.
  */
 export const ServiceStateSchema: GenEnum<ServiceState> = /*@__PURE__*/
-  enumDesc(file_berth_v1_snapshot, 3);
+  enumDesc(file_berth_v1_snapshot, 5);
 
 /**
  * @generated from enum berth.v1.Residency
@@ -1213,7 +1596,7 @@ export type Residency = (typeof Residency)[keyof typeof Residency] | UnknownEnum
  * Describes the enum berth.v1.Residency.
  */
 export const ResidencySchema: GenEnum<Residency> = /*@__PURE__*/
-  enumDesc(file_berth_v1_snapshot, 4);
+  enumDesc(file_berth_v1_snapshot, 6);
 
 /**
  * @generated from enum berth.v1.OperationType
@@ -1278,6 +1661,23 @@ export const OperationType = {
    * @generated from enum value: OPERATION_TYPE_BENCH = 11;
    */
   BENCH: 11,
+
+  /**
+   * Bring a model's files to a host.
+   *
+   * @generated from enum value: OPERATION_TYPE_PULL = 12;
+   */
+  PULL: 12,
+
+  /**
+   * @generated from enum value: OPERATION_TYPE_SLEEP = 13;
+   */
+  SLEEP: 13,
+
+  /**
+   * @generated from enum value: OPERATION_TYPE_WAKE = 14;
+   */
+  WAKE: 14,
 } as const;
 
 /**
@@ -1289,7 +1689,7 @@ export type OperationType = (typeof OperationType)[keyof typeof OperationType] |
  * Describes the enum berth.v1.OperationType.
  */
 export const OperationTypeSchema: GenEnum<OperationType> = /*@__PURE__*/
-  enumDesc(file_berth_v1_snapshot, 5);
+  enumDesc(file_berth_v1_snapshot, 7);
 
 /**
  * @generated from enum berth.v1.OperationStatus
@@ -1340,5 +1740,5 @@ export type OperationStatus = (typeof OperationStatus)[keyof typeof OperationSta
  * Describes the enum berth.v1.OperationStatus.
  */
 export const OperationStatusSchema: GenEnum<OperationStatus> = /*@__PURE__*/
-  enumDesc(file_berth_v1_snapshot, 6);
+  enumDesc(file_berth_v1_snapshot, 8);
 

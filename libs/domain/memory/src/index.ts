@@ -1,0 +1,2 @@
+export type { MemoryPlan } from './memory-plan.ts'
+export type { ModelFacts } from './model-facts.ts'

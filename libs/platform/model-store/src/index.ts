@@ -1,0 +1,1 @@
+export type { EnsureOptions, FetchProgress, ModelStore, StoredModel } from './model-store.ts'
