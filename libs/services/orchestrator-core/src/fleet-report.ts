@@ -47,6 +47,9 @@ export const reportHost = (
   poolIds: [...host.pools.keys()].sort(),
   ...reportAge(core, host),
   isDraining: host.snapshot.isDraining,
+  poolsFileProblems: publishedOf(core, host).poolsFileProblems,
+  ledger: publishedOf(core, host).ledger,
+  ...diskOf(publishedOf(core, host)),
 })
 
 /** Every model of the fleet, sorted by id, and where it is. */
@@ -112,6 +115,9 @@ const publishedOf = (core: Readonly<Core>, host: HostView): PublishedHost => {
   assert(published !== undefined, `the snapshot of ${host.hostId} is kept`)
   return published
 }
+
+/** The disk of a host that keeps model files. */
+const diskOf = ({ modelDisk }: PublishedHost) => (modelDisk ? { modelDisk } : {})
 
 const reportAge = (core: Readonly<Core>, host: HostView) => {
   const now = core.clock.now()

@@ -34,6 +34,8 @@ export interface Host extends HostPools, Disposable {
   readonly describe: (pool: Pool) => PoolMessage
   /** Where core and gateways reach this host, once the doors are open. */
   advertise(addresses: { readonly grpc: string; readonly ingress: string }): void
+  /** What is wrong with the pools file as it is now; nothing while it is followed. */
+  tellPoolsFile(problems: readonly string[]): void
   /** From now on the snapshot says that the agent is stopping. */
   markDraining(): void
 }
@@ -66,6 +68,7 @@ export const createHost = (options: HostOptions): Host => {
   const events = createAgentEvents({ bus, clock, rng, hostId, epoch })
   let addresses = { grpc: '', ingress: '' }
   let isDraining = false
+  let poolsFileProblems: readonly string[] = []
 
   const { pools, put, drop } = createHostPools(
     (spec) =>
@@ -85,7 +88,7 @@ export const createHost = (options: HostOptions): Host => {
     build: (revision) =>
       hostMessage(
         {
-          ...{ ...options, revision, authority, isDraining },
+          ...{ ...options, revision, authority, isDraining, poolsFileProblems },
           devices: options.devices(),
           takenAtMs: clock.wall(),
           agentVersion: options.version,
@@ -117,6 +120,12 @@ export const createHost = (options: HostOptions): Host => {
     drop,
     advertise: (given) => {
       addresses = given
+      publisher.changed('urgent')
+    },
+    tellPoolsFile: (problems) => {
+      if (problems.join('\n') === poolsFileProblems.join('\n')) return
+      // A snapshot has its limits, and so has what people read.
+      poolsFileProblems = problems.slice(0, 20).map((problem) => problem.slice(0, 500))
       publisher.changed('urgent')
     },
     markDraining: () => {

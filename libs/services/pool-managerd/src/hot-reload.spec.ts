@@ -45,6 +45,9 @@ const stream = async (test: AgentUnderTest, poolId: string, tokens: number) => {
   })
   return { status: response.statusCode, text: read(response) }
 }
+const problems = async (test: AgentUnderTest) =>
+  (await test.client.getHost({})).host?.poolsFileProblems
+
 const refused = async (test: AgentUnderTest, gauge: 0 | 1) => {
   const metrics = await (await fetch(`http://127.0.0.1:${test.agent.httpPort}/metrics`)).text()
   return metrics.includes(`berth_pools_file_refused ${gauge}`)
@@ -119,16 +122,18 @@ describe('a pools file that changes while the agent runs', () => {
     expect(degraded).toMatchObject({ pid: before.pid, ready: true })
   })
 
-  it('is refused as a whole when it is wrong, and counts until it is mended', async () => {
+  it('is refused as a whole when it is wrong, and says why until it is mended', async () => {
     await using test = await start(simPool('a', quick))
     const { pid } = await test.reaches('a', PoolState.READY)
     expect(await refused(test, 0)).toBe(true)
     await test.folder.write(file(simPool('b', { slots: 'many' })))
     await eventually('the file is refused', () => refused(test, 1))
     expect(await poolIds(test)).toEqual(['a'])
+    expect(await problems(test)).toEqual([expect.stringContaining('pools[0].slots')])
     await test.folder.write(file(simPool('a', quick), simPool('b', quick)))
     await comesUp(test, 'b')
     expect(await refused(test, 0)).toBe(true)
+    expect(await problems(test)).toEqual([])
     expect((await test.status('a')).pid).toBe(pid)
   })
 

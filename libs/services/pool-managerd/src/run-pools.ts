@@ -49,8 +49,9 @@ export const runPools = async (options: RunPoolsOptions): Promise<void> => {
     followPoolsFile({
       ...{ ...source, clock, log },
       apply: ({ pools }) => changer.apply(pools),
-      onOutcome: (outcome) => {
+      onOutcome: (outcome, problems) => {
         isRefused = outcome === 'refused'
+        host.tellPoolsFile(problems)
         reads.inc({ outcome })
       },
     }),

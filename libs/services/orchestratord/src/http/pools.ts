@@ -49,4 +49,5 @@ const hostJson = (host: FleetHost) => ({
   last_heartbeat_ms: host.lastHeartbeatMs,
   freshness: word(FreshnessSchema, host.freshness),
   draining: host.isDraining,
+  pools_file_problems: host.poolsFileProblems,
 })

@@ -15,7 +15,8 @@ export interface FollowOptions {
   /** Throws `CONFIG_INVALID` with everything that is wrong. */
   load(): PoolsFile
   apply(file: PoolsFile): PoolChanges
-  onOutcome(outcome: PoolsFileOutcome): void
+  /** `problems`: what is wrong with a file that is refused. */
+  onOutcome(outcome: PoolsFileOutcome, problems: readonly string[]): void
 }
 
 /** Reads the pools file again when it was written, and when asked to. */
@@ -42,14 +43,12 @@ export const followPoolsFile = (options: FollowOptions): PoolsFileFollower => {
       const { unchanged, ...others } = changes
       const isSame = Object.values(others).every((pools) => pools.length === 0)
       log.info({ path, ...changes }, isSame ? 'pools file is unchanged' : 'pools file is applied')
-      options.onOutcome(isSame ? 'unchanged' : 'applied')
+      options.onOutcome(isSame ? 'unchanged' : 'applied', [])
     } catch (error) {
-      const [what, ...problems] = BerthError.from(error).message.split('\n')
-      log.error(
-        { path, problems: problems.length > 0 ? problems.map((line) => line.trim()) : [what] },
-        'pools file is wrong: all pools stay as they were',
-      )
-      options.onOutcome('refused')
+      const [what = '', ...lines] = BerthError.from(error).message.split('\n')
+      const problems = lines.length > 0 ? lines.map((line) => line.trim()) : [what]
+      log.error({ path, problems }, 'pools file is wrong: all pools stay as they were')
+      options.onOutcome('refused', problems)
     }
   }
   const stop = every(options.clock, LOOK_MS, () => {

@@ -17,6 +17,8 @@ export interface HostFacts {
   readonly devices: readonly FoundDevice[]
   readonly authority: Authority
   readonly isDraining: boolean
+  /** Why the pools file as it is now is not followed; none while it is. */
+  readonly poolsFileProblems: readonly string[]
 }
 
 /** The snapshot of a host. */
@@ -34,6 +36,7 @@ export const hostMessage = (facts: HostFacts, pools: PoolMessage[]): HostSnapsho
     term: BigInt(facts.authority.term),
     leaseKeyIds: facts.authority.keys.map(({ keyId }) => keyId),
     isDraining: facts.isDraining,
+    poolsFileProblems: [...facts.poolsFileProblems],
   })
 
 const deviceMessage = (device: FoundDevice) => ({

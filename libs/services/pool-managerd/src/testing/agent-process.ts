@@ -50,6 +50,10 @@ export const startAgentProcess = (
     ],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   )
+  // A test that fails leaves nobody behind.
+  const endWithTest = () => child.kill('SIGKILL')
+  process.once('exit', endWithTest)
+  child.once('exit', () => process.off('exit', endWithTest))
   let text = ''
   child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()))
   child.stderr.on('data', (chunk: Buffer) => (text += chunk.toString()))
