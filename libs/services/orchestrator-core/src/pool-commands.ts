@@ -105,6 +105,14 @@ const send = async (
       return (await client.reload({ ...request, ...plain(command.value) }, options)).operation
     case 'bench':
       return (await client.bench({ ...request, ...plain(command.value) }, options)).operation
+    case 'loadModel':
+      return (await client.loadModel({ ...request, ...plain(command.value) }, options)).operation
+    case 'unloadModel':
+      return (await client.unloadModel({ ...request, ...plain(command.value) }, options)).operation
+    case 'sleep':
+      return (await client.sleep({ ...request, ...plain(command.value) }, options)).operation
+    case 'wake':
+      return (await client.wake(request, options)).operation
     case undefined:
       throw new BerthError('INVALID_PARAMS', 'The request names no command.')
   }

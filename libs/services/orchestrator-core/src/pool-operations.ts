@@ -4,10 +4,9 @@ import type { HostView } from '@berth/fleet'
 import { BerthError } from '@berth/kernel'
 import type { CallContext } from '@berth/rpc'
 import type { AgentClients } from './agent-clients.ts'
+import { askHosts } from './ask-hosts.ts'
 import type { Core } from './core-state.ts'
 
-/** Hosts asked at once for what they remember. */
-const ASKED_MAX = 32
 /** For one host of many: one that is gone must not hide what the others know. */
 const LIST_DEADLINE_MS = 1_500
 
@@ -28,21 +27,14 @@ export const createOperationFinder = (core: Readonly<Core>, ask: AgentClients['a
     context: CallContext,
   ) => {
     const operations: PoolOperationInit[] = []
-    const silentHosts: string[] = []
-    await forEachAtMost(ASKED_MAX, hosts, async (host) => {
-      try {
-        const { correlationId, signal } = context
-        const answer = await ask(host, (client) =>
-          client.listOperations(wanted, { correlationId, signal, deadlineMs: LIST_DEADLINE_MS }),
-        )
-        operations.push(...answer.operations.map((operation) => operationOf(host, operation)))
-      } catch (error) {
-        const { reason, message } = BerthError.from(error)
-        context.log.info({ hostId: host.hostId, reason, detail: message }, 'host told nothing')
-        silentHosts.push(host.hostId)
-      }
+    const { correlationId, signal } = context
+    const silentHosts = await askHosts(hosts, context, async (host) => {
+      const answer = await ask(host, (client) =>
+        client.listOperations(wanted, { correlationId, signal, deadlineMs: LIST_DEADLINE_MS }),
+      )
+      operations.push(...answer.operations.map((operation) => operationOf(host, operation)))
     })
-    return { operations: operations.sort(byAge), silentHosts: silentHosts.sort() }
+    return { operations: operations.sort(byAge), silentHosts }
   }
   const find = async (operationId: string, context: CallContext): Promise<Found> => {
     const hosts = [...core.view.hosts.values()]
@@ -86,17 +78,4 @@ const notFound = (operationId: string, silentHosts: readonly string[]) => {
     `No agent that answers knows an operation ${name}; silent: ${silentHosts.join(', ')}.`,
     { retryAfterMs: 2_000, facts: { host_id: silentHosts[0]! } },
   )
-}
-
-/** Runs `work` for all of `items`, so many at once. */
-const forEachAtMost = async <T>(
-  atOnce: number,
-  items: readonly T[],
-  work: (item: T) => Promise<void>,
-): Promise<void> => {
-  const rest = [...items]
-  const worker = async () => {
-    for (let item = rest.shift(); item !== undefined; item = rest.shift()) await work(item)
-  }
-  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, worker))
 }

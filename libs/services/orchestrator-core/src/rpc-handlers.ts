@@ -5,6 +5,7 @@ import type { Coordinator } from './coordinator.ts'
 import type { Core } from './core-state.ts'
 import { DECISIONS_MAX } from './decision-log.ts'
 import { reportHost, reportModels, reportPool, reportStatus } from './fleet-report.ts'
+import type { HostModels } from './host-models.ts'
 import type { PoolCommands } from './pool-commands.ts'
 import type { SessionServer } from './session-server.ts'
 import { toJobSpec } from './wire-job.ts'
@@ -15,6 +16,7 @@ export interface RpcHandlerOptions {
   readonly coordinator: Coordinator
   readonly sessions: SessionServer
   readonly pools: PoolCommands
+  readonly models: HostModels
   readonly version: string
   /** Where gateways reach this core. Known once it listens. */
   address(): string
@@ -72,7 +74,7 @@ const notRemembered = (id: string) =>
 
 const fleetService = (options: RpcHandlerOptions) => {
   const { core } = options.coordinator
-  const { pools } = options
+  const { pools, models } = options
   return implement(FleetService, {
     listPools: async () => ({
       pools: [...core.view.pools.values()].sort(byPoolId).map((pool) => reportPool(core, pool)),
@@ -108,6 +110,12 @@ const fleetService = (options: RpcHandlerOptions) => {
     tailPoolLog: async function* (request, context) {
       for await (const { lines } of pools.tailLog(request, context)) yield { lines }
     },
+    listModelFiles: ({ hostId }, context) => models.list(hostId, context),
+    commandHost: async (request, context) => {
+      assertLeading(core)
+      return models.command(request, context)
+    },
+    fitModel: (request, context) => models.fit(request, context),
   })
 }
 

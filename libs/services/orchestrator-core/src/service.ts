@@ -14,6 +14,7 @@ import { toPolicy } from './policy-config.ts'
 import { startFeed } from './feed.ts'
 import { registerGauges } from './gauges.ts'
 import { createRpcHostReader, startHostProbes, type ReadHost } from './host-probes.ts'
+import { createHostModels } from './host-models.ts'
 import { createKeyRing, installKeyByRpc, type InstallKey } from './key-delivery.ts'
 import { startLeader, type Leader } from './leader.ts'
 import type { KeyBudget } from './ledger.ts'
@@ -114,9 +115,11 @@ export const createOrchestratorCore = (deps: OrchestratorCoreDeps): Orchestrator
     ...(deps.budgetOfKey ? { budgetOfKey: deps.budgetOfKey } : {}),
   })
   registerGauges(metrics, coordinator.core)
-  const pools = createPoolCommands(coordinator.core, ends.use(createAgentClients()))
+  const agents = ends.use(createAgentClients())
+  const pools = createPoolCommands(coordinator.core, agents)
+  const models = createHostModels(coordinator.core, agents)
   const services = createRpcServices({
-    ...{ coordinator, sessions, pools, version: deps.version },
+    ...{ coordinator, sessions, pools, models, version: deps.version },
     address: () => address,
     isBusConnected: () => bus.isConnected,
   })

@@ -7,11 +7,16 @@ import {
   type Acquire,
   type AssignedSchema,
   type ClientFrame,
+  type CommandHostRequest,
+  type CommandHostResponseSchema,
   type CommandPoolRequest,
   type EndSessionRequest,
   type ExplainResponseSchema,
   type FleetModelSchema,
   type FleetPoolSchema,
+  type FleetServiceFitModelRequest,
+  type FleetServiceFitModelResponseSchema,
+  type FleetServiceListModelFilesResponseSchema,
   type GetSessionResponseSchema,
   type GetDecisionResponseSchema,
   type Hello,
@@ -51,6 +56,14 @@ export interface CoreScript {
   readonly port?: number
   /** Throws what core would. */
   onCommand?(request: CommandPoolRequest): MessageInitShape<typeof PoolOperationSchema>
+  /** Throws what core would. */
+  onCommandHost?(request: CommandHostRequest): MessageInitShape<typeof CommandHostResponseSchema>
+  onListModelFiles?(
+    hostId: string,
+  ): MessageInitShape<typeof FleetServiceListModelFilesResponseSchema>
+  onFitModel?(
+    request: FleetServiceFitModelRequest,
+  ): MessageInitShape<typeof FleetServiceFitModelResponseSchema>
   readonly operations?: readonly MessageInitShape<typeof PoolOperationSchema>[]
   onTailLog?(
     request: TailPoolLogRequest,
@@ -222,4 +235,7 @@ const fleetOf = (script: CoreScript) =>
       yield { operation: operationOf(script, operationId) }
     },
     tailPoolLog: (request, { signal }) => script.onTailLog?.(request, signal) ?? noLines(),
+    listModelFiles: async ({ hostId }) => script.onListModelFiles?.(hostId) ?? {},
+    commandHost: async (request) => script.onCommandHost?.(request) ?? {},
+    fitModel: async (request) => script.onFitModel?.(request) ?? {},
   })
