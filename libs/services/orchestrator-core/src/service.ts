@@ -19,7 +19,7 @@ import { createKeyRing, installKeyByRpc, type InstallKey } from './key-delivery.
 import { startLeader, type Leader } from './leader.ts'
 import type { KeyBudget } from './ledger.ts'
 import { createLedgerStore, type LedgerStore } from './ledger-store.ts'
-import { createAgentClients } from './agent-clients.ts'
+import { createAgentClients, type AgentClients } from './agent-clients.ts'
 import { createPoolCommands } from './pool-commands.ts'
 import { createRpcServices } from './rpc-handlers.ts'
 import { createSeries } from './series.ts'
@@ -115,11 +115,9 @@ export const createOrchestratorCore = (deps: OrchestratorCoreDeps): Orchestrator
     ...(deps.budgetOfKey ? { budgetOfKey: deps.budgetOfKey } : {}),
   })
   registerGauges(metrics, coordinator.core)
-  const agents = ends.use(createAgentClients())
-  const pools = createPoolCommands(coordinator.core, agents)
-  const models = createHostModels(coordinator.core, agents)
   const services = createRpcServices({
-    ...{ coordinator, sessions, pools, models, version: deps.version },
+    ...{ coordinator, sessions, version: deps.version },
+    ...commandsOf(coordinator, ends.use(createAgentClients())),
     address: () => address,
     isBusConnected: () => bus.isConnected,
   })
@@ -143,6 +141,11 @@ export const createOrchestratorCore = (deps: OrchestratorCoreDeps): Orchestrator
     [Symbol.asyncDispose]: () => ends.disposeAsync(),
   }
 }
+
+const commandsOf = ({ core }: Coordinator, agents: AgentClients) => ({
+  pools: createPoolCommands(core, agents),
+  models: createHostModels(core, agents),
+})
 
 const openContest = async (
   { bus, clock, log }: OrchestratorCoreDeps,
