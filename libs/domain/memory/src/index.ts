@@ -1,2 +1,39 @@
+export {
+  correctionFor,
+  correctionKey,
+  NO_CORRECTIONS,
+  readCorrections,
+  type Correction,
+  type Corrections,
+  type LearnSubject,
+} from './correction.ts'
+export {
+  cancelReservation,
+  concludeLoad,
+  measureDevices,
+  observeMemory,
+  releaseMemory,
+  type MeasureOutcome,
+  type MemoryUse,
+  type OverdueRelease,
+} from './follow-memory.ts'
+export {
+  balanceOf,
+  DEFAULT_LEDGER_POLICY,
+  emptyLedger,
+  type DeviceBalance,
+  type DeviceMeasurement,
+  type Ledger,
+  type LedgerEntry,
+  type LedgerPolicy,
+  type LedgerShare,
+} from './ledger.ts'
 export type { MemoryPlan } from './memory-plan.ts'
 export type { ModelFacts } from './model-facts.ts'
+export {
+  reserveMemory,
+  weighClaim,
+  type MemoryClaim,
+  type ReserveOutcome,
+  type Shortfall,
+} from './reserve-memory.ts'
