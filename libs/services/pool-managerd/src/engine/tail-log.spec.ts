@@ -2,7 +2,9 @@ import { appendFile, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promi
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it } from '@jest/globals'
+import { createSimClock } from '@berth/kernel/testing'
 import { createSilentLogger, systemClock } from '@berth/runtime'
+import { eventually } from '../testing/eventually.ts'
 import { rotateLog, truncateLog } from './rotate-log.ts'
 import { tailLog } from './tail-log.ts'
 
@@ -49,4 +51,36 @@ it('empties the log of a running engine once it is too large', () =>
     expect(await truncateLog(path, 99)).toBe(true)
     expect((await stat(path)).size).toBe(0)
     expect((await stat(`${path}.1`)).size).toBe(100)
+  }))
+
+it('[002-32a] is asleep while nothing is printed, and awake with the next line', () =>
+  inFolder(async (dir) => {
+    const path = join(dir, 'engine.log')
+    await writeFile(path, '')
+    const clock = createSimClock()
+    const armed: number[] = []
+    const lines: string[] = []
+    await using tail = tailLog({
+      path,
+      clock: {
+        ...clock,
+        after: (ms, fn) => {
+          armed.push(ms)
+          return clock.after(ms, fn)
+        },
+      },
+      log: createSilentLogger(),
+      mask: (line) => line,
+      onLines: (more) => lines.push(...more),
+    })
+    for (let look = 0; look < 60; look += 1) {
+      await clock.advance(250)
+      await tail.catchUp()
+    }
+    expect(armed.filter((ms) => ms === 250).length).toBeLessThan(12)
+    expect(armed.filter((ms) => ms === 10_000).length).toBeGreaterThan(0)
+    await appendFile(path, 'awake\n')
+    // The clock stands still: it is the kernel that tells.
+    await eventually('the line is read', () => Promise.resolve(lines.length > 0))
+    expect(lines).toEqual(['awake'])
   }))

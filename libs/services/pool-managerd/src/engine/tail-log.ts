@@ -3,9 +3,9 @@ import { open } from 'node:fs/promises'
 import { StringDecoder } from 'node:string_decoder'
 import { messageOf, type Clock } from '@berth/kernel'
 import type { Logger } from '@berth/runtime'
+import { paceLooks } from './pace-looks.ts'
 import { truncateLog } from './rotate-log.ts'
 
-const POLL_MS = 250
 const CHUNK_BYTES = 65_536
 /** What an engine may print between two looks before lines are skipped. */
 const BEHIND_MAX_BYTES = 1_048_576
@@ -33,19 +33,19 @@ export interface TailOptions {
  * file, not to a pipe: a pipe would end it with the agent.
  */
 export const tailLog = (options: TailOptions): LogTail => {
-  const { path, clock, log } = options
+  const { path, log } = options
   const decoder = new StringDecoder('utf8')
   let offset = 0
   let partial = ''
-  let cancel = () => {}
-  let isClosed = false
   let isTold = false
+  let hasNew = false
   let reading: Promise<unknown> = Promise.resolve()
 
   const maxBytes = options.maxBytes ?? FILE_MAX_BYTES
   const read = async () => {
-    // Four times a second for each engine: most looks find nothing new, and cost next to nothing.
+    // Most looks find nothing new, and cost next to nothing.
     if (offset <= maxBytes && statSync(path).size === offset) return
+    hasNew = true
     await using file = await open(path, 'r')
     const { size } = await file.stat()
     if (size < offset) offset = 0
@@ -75,20 +75,17 @@ export const tailLog = (options: TailOptions): LogTail => {
     )
     await reading
   }
-  const poll = () => {
-    void catchUp().then(() => {
-      if (!isClosed) cancel = clock.after(POLL_MS, poll)
-    })
-  }
-  cancel = clock.after(POLL_MS, poll)
+  const looks = paceLooks(options, async () => {
+    hasNew = false
+    await catchUp()
+    return hasNew
+  })
   return {
     catchUp,
     [Symbol.asyncDispose]: async () => {
-      isClosed = true
-      cancel()
+      looks[Symbol.dispose]()
       await catchUp()
       if (partial !== '') split('\n')
-      cancel()
     },
   }
 }
