@@ -13,15 +13,16 @@ import type { AgentMetrics } from './metrics.ts'
 import { getAcquainted } from './pool/get-acquainted.ts'
 import type { PerformanceStore } from './pool/performance-book.ts'
 import { createHostPools, type HostPools } from './pool/host-pools.ts'
+import type { ModelFiles } from './model-files/model-files.ts'
+import { createPulls, type Pulls } from './model-files/pull-models.ts'
 import { createPoolReporter } from './pool/pool-reporter.ts'
 import { Pool, type PoolOptions } from './pool/pool.ts'
 import type { PoolSpec } from './pools-file/pool-spec.ts'
 import { createAgentEvents, type AgentEvents } from './publish/agent-events.ts'
-import { hostMessage } from './publish/host-message.ts'
-import { logOperations } from './publish/log-operations.ts'
-import { paceOperations } from './publish/pace-operations.ts'
+import { hostMessage, type HostFacts } from './publish/host-message.ts'
 import { poolMessage } from './publish/pool-message.ts'
 import { createPublisher, type Publisher } from './publish/publisher.ts'
+import { tellOperations } from './publish/tell-operations.ts'
 
 /** What the doors of the agent lead to: the pools of this host and the picture of them. */
 export interface Host extends HostPools, Disposable {
@@ -31,6 +32,9 @@ export interface Host extends HostPools, Disposable {
   readonly operations: Operations
   readonly publisher: Publisher
   readonly events: AgentEvents
+  /** Absent: this agent keeps no models. */
+  readonly modelFiles: ModelFiles | undefined
+  readonly pulls: Pulls | undefined
   readonly describe: (pool: Pool) => PoolMessage
   /** Where core and gateways reach this host, once the doors are open. */
   advertise(addresses: { readonly grpc: string; readonly ingress: string }): void
@@ -87,25 +91,14 @@ export const createHost = (options: HostOptions): Host => {
     epoch,
     build: (revision) =>
       hostMessage(
-        {
-          ...{ ...options, revision, authority, isDraining, poolsFileProblems },
-          devices: options.devices(),
-          takenAtMs: clock.wall(),
-          agentVersion: options.version,
-          grpcAddress: addresses.grpc,
-          ingressAddress: addresses.ingress,
-        },
+        factsOf(options, { revision, authority, isDraining, poolsFileProblems, addresses }),
         [...pools.values()].map(describe),
       ),
   })
   const authority = createAuthority(() => publisher.changed('urgent'))
-  const logOperation = logOperations(options.log)
-  const paced = paceOperations(clock, events.operationChanged)
-  operations.onChange((operation, correlationId) => {
-    logOperation(operation, correlationId)
-    paced.changed(operation, correlationId)
-    publisher.changed('urgent')
-  })
+  const told = tellOperations(operations, { log: options.log, clock, events, publisher })
+  const { modelFiles } = env
+  const pulls = modelFiles && createPulls({ ...modelFiles, hostId, operations, clock })
   for (const spec of options.specs) put(spec)
   return {
     hostId,
@@ -115,6 +108,8 @@ export const createHost = (options: HostOptions): Host => {
     operations,
     publisher,
     events,
+    modelFiles,
+    pulls,
     describe,
     put,
     drop,
@@ -133,11 +128,27 @@ export const createHost = (options: HostOptions): Host => {
       publisher.flush()
     },
     [Symbol.dispose]: () => {
-      paced[Symbol.dispose]()
+      pulls?.[Symbol.dispose]()
+      told[Symbol.dispose]()
       publisher[Symbol.dispose]()
     },
   }
 }
+
+const factsOf = (
+  options: HostOptions,
+  now: Pick<HostFacts, 'revision' | 'authority' | 'isDraining' | 'poolsFileProblems'> & {
+    readonly addresses: { readonly grpc: string; readonly ingress: string }
+  },
+): HostFacts => ({
+  ...options,
+  ...now,
+  devices: options.devices(),
+  takenAtMs: options.env.clock.wall(),
+  agentVersion: options.version,
+  grpcAddress: now.addresses.grpc,
+  ingressAddress: now.addresses.ingress,
+})
 
 const makePool = (
   spec: PoolSpec,

@@ -3,6 +3,7 @@ import {
   OperationSchema,
   OperationStatus,
   OperationStepSchema,
+  type LoadProgress,
   type Measurement,
   type Operation,
   type OperationType,
@@ -32,11 +33,20 @@ export interface Progress {
   readonly percent: number
 }
 
+/** A model on its way. */
+export interface Loading {
+  /** Absent: it goes on with what it does. */
+  readonly step?: string
+  readonly load: LoadProgress
+}
+
 /** The changes under way on this host, and the last ones that ended. */
 export interface Operations {
   begin(wanted: {
     readonly type: OperationType
     readonly poolId: string
+    /** Of one that is about this host and no pool. */
+    readonly hostId?: string
     readonly modelId: string
     readonly modelRef: string
     readonly term: number
@@ -44,6 +54,8 @@ export interface Operations {
     readonly correlationId: string
   }): Operation
   step(operationId: string, progress: Progress): void
+  /** How far the model has come. Its percent is the operation's, unless a step says more. */
+  loading(operationId: string, progress: Loading): void
   /** Part of what a bench came to. */
   measured(operationId: string, measurement: Measurement): void
   end(operationId: string, end: OperationEnd): void
@@ -80,6 +92,14 @@ const takeStep = (operation: Operation, { step, percent }: Progress, startedAtMs
   operation.steps = [...operation.steps, next].slice(-STEPS_KEPT)
 }
 
+const takeLoad = (operation: Operation, { step, load }: Loading, nowMs: bigint): void => {
+  const percent = Math.floor(load.progressPercent)
+  if (step !== undefined && step !== operation.step) takeStep(operation, { step, percent }, nowMs)
+  operation.progressPercent = Math.max(percent, operation.progressPercent)
+  operation.load = load
+  if (load.etaMs !== undefined) operation.etaMs = load.etaMs
+}
+
 const conclude = (operation: Operation, end: OperationEnd, nowMs: bigint): void => {
   operation.status = STATUS[end.kind]
   operation.completedAtMs = nowMs
@@ -113,17 +133,13 @@ export const createOperations = (clock: Clock, rng: Rng): Operations => {
   }
   const nowMs = () => BigInt(Math.round(clock.wall()))
   return {
-    begin: ({ type, poolId, modelId, modelRef, term, idempotencyKey, correlationId }) => {
+    begin: ({ correlationId, term, ...wanted }) => {
       const operation = create(OperationSchema, {
+        ...wanted,
         operationId: randomUuid(rng),
-        type,
         status: OperationStatus.IN_PROGRESS,
-        poolId,
-        modelId,
-        modelRef,
         initiatedAtMs: nowMs(),
         term: BigInt(term),
-        idempotencyKey,
       })
       all.set(operation.operationId, { operation, correlationId })
       forgetOld()
@@ -134,6 +150,8 @@ export const createOperations = (clock: Clock, rng: Rng): Operations => {
       if (all.get(operationId)?.operation.step === progress.step) return
       change(operationId, (operation) => takeStep(operation, progress, nowMs()))
     },
+    loading: (operationId, progress) =>
+      change(operationId, (operation) => takeLoad(operation, progress, nowMs())),
     measured: (operationId, measurement) =>
       change(operationId, (operation) => void operation.measurements.push(measurement)),
     end: (operationId, end) =>

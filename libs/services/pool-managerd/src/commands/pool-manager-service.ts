@@ -17,16 +17,20 @@ import { LEASE_KEY_BYTES } from '@berth/lease'
 import { implement, type CallContext, type Handlers, type RpcService } from '@berth/rpc'
 import type { SupervisionEvent } from '@berth/supervision'
 import type { Authority } from '../ingress/authority.ts'
+import { fitHandlers } from '../memory/fit-handlers.ts'
+import { modelFileHandlers, type ModelFileCommands } from '../model-files/model-file-handlers.ts'
+import { modelHandlers } from '../models-in-engine/model-handlers.ts'
 import type { Pool } from '../pool/pool.ts'
+import { sleepHandlers } from '../sleep/sleep-handlers.ts'
 import { checkNewModel, writtenModel } from '../pools-file/with-model.ts'
 import { refuseBench, runBench, type BenchOptions } from './bench-pool.ts'
 import { ensureHealthy } from './ensure-healthy.ts'
 import type { Operations } from './operations.ts'
-import { createPoolCommands, type Command } from './pool-commands.ts'
+import { createPoolCommands, type Command, type PoolCommands } from './pool-commands.ts'
 import { tailRing } from './tail-log.ts'
 import { watchOperation } from './watch-operation.ts'
 
-export interface PoolManagerOptions {
+export interface PoolManagerOptions extends Pick<ModelFileCommands, 'modelFiles' | 'pulls'> {
   readonly hostId: string
   readonly epoch: number
   readonly clock: Clock
@@ -90,20 +94,11 @@ export const poolManagerService = (options: PoolManagerOptions): RpcService => {
       commands.operate({ type: OperationType.RELOAD, correlationId, ...reloading(request) }),
     bench: (request, { correlationId }) =>
       commands.carryOut({ ...benching(request, { operations, clock }), correlationId }),
-    listOperations: async ({ poolId, operationId }) => ({
-      operations: operations
-        .list(poolId === '' ? undefined : commands.find(poolId).spec.poolId)
-        .filter((operation) => operationId === '' || operation.operationId === operationId),
-    }),
-    watchOperation: async function* ({ operationId }, { signal }) {
-      for await (const operation of watchOperation(operations, operationId, signal))
-        yield { operation }
-    },
-    tailLog: async function* ({ poolId, lines, follow }, { signal }) {
-      const wanted = { count: lines, isFollowing: follow, signal }
-      for await (const batch of tailRing(commands.find(poolId).ring, wanted))
-        yield { lines: [...batch] }
-    },
+    ...watching(commands, operations),
+    ...modelFileHandlers(options),
+    ...modelHandlers(commands),
+    ...sleepHandlers(commands),
+    ...fitHandlers(commands),
     installLeaseKey: async (request) => {
       installLeaseKey(request, options)
       return { keyIds: authority.keys.map(({ keyId }) => keyId) }
@@ -111,6 +106,27 @@ export const poolManagerService = (options: PoolManagerOptions): RpcService => {
   }
   return implement(PoolManagerService, handlers)
 }
+
+/** What only looks. */
+const watching = (
+  commands: PoolCommands,
+  operations: Operations,
+): Pick<Handlers<typeof PoolManagerService>, 'listOperations' | 'watchOperation' | 'tailLog'> => ({
+  listOperations: async ({ poolId, operationId }) => ({
+    operations: operations
+      .list(poolId === '' ? undefined : commands.find(poolId).spec.poolId)
+      .filter((operation) => operationId === '' || operation.operationId === operationId),
+  }),
+  watchOperation: async function* ({ operationId }, { signal }) {
+    for await (const operation of watchOperation(operations, operationId, signal))
+      yield { operation }
+  },
+  tailLog: async function* ({ poolId, lines, follow }, { signal }) {
+    const wanted = { count: lines, isFollowing: follow, signal }
+    for await (const batch of tailRing(commands.find(poolId).ring, wanted))
+      yield { lines: [...batch] }
+  },
+})
 
 const graceful =
   (kind: 'stop' | 'restart', { deadlineMs }: { readonly deadlineMs: number }) =>

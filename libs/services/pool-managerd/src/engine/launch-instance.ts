@@ -9,6 +9,7 @@ import type {
   LaunchPlan,
 } from '@berth/supervision'
 import type { Devices } from '../device/devices.ts'
+import type { ModelFiles } from '../model-files/model-files.ts'
 import type { PoolSpec } from '../pools-file/pool-spec.ts'
 import type { Journal } from '../state/journal.ts'
 import type { PoolIntents } from '../state/pool-intents.ts'
@@ -42,6 +43,8 @@ export interface LaunchEnv {
   readonly devices?: Pick<Devices, 'resolve' | 'faultOf' | 'processes'>
   /** Absent: digests of models are neither known nor verified. */
   readonly digests?: ModelDigests
+  /** Absent: models are files that are here, or names. */
+  readonly modelFiles?: ModelFiles
   /** Absent: starts wait for nobody. */
   readonly turns?: StartTurns
   /** Where it is kept what was commanded of the pools. Absent: nowhere. */
