@@ -18,6 +18,8 @@ export interface EngineSpec {
   readonly mode: PoolMode
   /** What clients send as `model`; absent in a pool that starts empty. */
   readonly modelId?: string
+  /** The model as the pools file names it (`hf:org/name@revision`). Absent as `modelId` is. */
+  readonly modelRef?: string
   /** Requests the engine may run at once. */
   readonly slots: number
   /** Context of one slot, in tokens. */
@@ -62,8 +64,12 @@ export interface LaunchGrant {
   readonly isOffline?: boolean
   /** Folder that engines which fetch for themselves keep models in. */
   readonly modelCacheDir?: string
+  /** Where the engine's program was found; absent where nobody looked. */
+  readonly program?: string
   /** `--version` of the engine's program as it was asked before; absent where nobody asked. */
   readonly programVersion?: string
+  /** Folder of the pool that outlives its instances: a place for an engine's caches. */
+  readonly homeDir?: string
   /** The Node that runs the agent, for engines that are our own bundles. */
   readonly nodePath: string
   /** Folder that holds `sim-engine.js` and `embedded-engine.js`. */
@@ -230,8 +236,25 @@ export interface ModelCalls {
   /** What the engine has on disk. */
   readonly onDiskPath?: string
   readOnDisk?(body: string): readonly ListedModel[] | undefined
+  /**
+   * What the engine makes of a name, for comparing: ids of one name are one model. Absent: each is
+   * a model of its own.
+   */
+  nameOf?(modelId: string): string
+  /** Models it holds at once: for one more it lets go of another. Absent: as memory allows. */
+  readonly maxResident?: number
   /** Reads one line of the answer of a call; `undefined` for a line that says nothing. */
   readLine(line: string, status: number): CallSign | undefined
+}
+
+/** How an engine gives its memory back without ending. All pure. */
+export interface SleepCalls {
+  readonly sleep: EngineCall
+  readonly wake: EngineCall
+  /** Answers what `readAsleep` reads. */
+  readonly statePath: string
+  /** `undefined` for an answer that does not tell. */
+  readAsleep(body: string): boolean | undefined
 }
 
 /** Counters that show whether an engine works. Absent where the engine does not say. */
@@ -312,8 +335,19 @@ export interface EngineDriver {
   memoryPlan?(spec: EngineSpec, grant: Pick<LaunchGrant, 'devices' | 'gpus'>): MemoryPlan
   /** Absent: its one model comes and goes with its process. */
   modelCalls?(spec: EngineSpec): ModelCalls | undefined
+  /**
+   * What its program may be called, the best first: the one that is on PATH is `LaunchGrant.program`.
+   * Absent: the plan names its program, and nobody looks for it.
+   */
+  readonly programs?: readonly string[]
   /** Asked of its program before the first plan: argv after the program, such as `['--version']`. */
   readonly versionArgv?: readonly string[]
+  /** Where it depends on the program, such as a Python: instead of `versionArgv`. */
+  versionArgvOf?(program: string): readonly string[]
+  /** Problems of a pool with these kinds of devices, in the order of its mask, each with its key. */
+  checkDevices?(spec: EngineSpec, kinds: readonly string[]): readonly string[]
+  /** How it puts its weights aside and takes them back; absent, or undefined, when it cannot. */
+  sleepCalls?(spec: EngineSpec): SleepCalls | undefined
   /** `logTail`: the last lines of stdout and stderr, oldest first. */
   classify(logTail: readonly string[], exit: EngineExit): CrashReport
 }

@@ -21,6 +21,7 @@ export type {
   ProbeResponse,
   ProbeResult,
   ProbeSpec,
+  SleepCalls,
 } from './driver.ts'
 export type { Effect } from './effect.ts'
 export type { Step } from './move.ts'

@@ -26,7 +26,8 @@ export const checkDevices = (
 ): string[] => {
   const { engine } = spec.engine
   const { computeCapability } = maskFacts(mask.devices)
-  const least = drivers[engine]?.abilities.minComputeCapability ?? 0
+  const driver = drivers[engine]
+  const least = driver?.abilities.minComputeCapability ?? 0
   const isTooOld = computeCapability !== '' && Number(computeCapability) < least
   const isOnCpu = mask.devices.some(({ kind }) => kind === 'cpu')
   return [
@@ -34,11 +35,25 @@ export const checkDevices = (
     ...(isTooOld
       ? [`${where}.devices: ${engine} needs compute capability ${least}, not ${computeCapability}`]
       : []),
+    ...driverProblems(spec, mask, driver).map((problem) => `${where}.${problem}`),
     ...(isOnCpu && spec.vramBudgetBytes !== undefined
       ? [`${where}.vram_budget_bytes: the cpu has no video memory`]
       : []),
   ]
 }
+
+/** Of devices that are not all there, nothing can be said. */
+const driverProblems = (
+  { engine }: PoolSpec,
+  { devices, problems, unknown }: ResolvedMask,
+  driver: EngineDriver | undefined,
+): readonly string[] =>
+  problems.length > 0 || unknown.length > 0
+    ? []
+    : (driver?.checkDevices?.(
+        engine,
+        devices.map(({ kind }) => kind),
+      ) ?? [])
 
 /** What a pool claims of its devices. */
 export const claimOf = (

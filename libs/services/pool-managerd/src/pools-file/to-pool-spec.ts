@@ -25,6 +25,7 @@ export const toPoolSpec = (pool: PoolDocument, root: string): PoolSpec => {
       options: pool.engine_options,
       shutdownGraceMs: lifecycle.shutdown_grace_s * 1_000,
       ...(modelId === undefined ? {} : { modelId }),
+      ...(pool.model === undefined ? {} : { modelRef: pool.model }),
       ...(pool.url === undefined ? {} : { url: pool.url.replace(/\/+$/, '') }),
       ...(lifecycle.binary_path === undefined ? {} : { binaryPath: lifecycle.binary_path }),
     },

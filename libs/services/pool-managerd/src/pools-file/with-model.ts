@@ -8,12 +8,13 @@ import type { PoolSpec } from './pool-spec.ts'
 export const withModel = (spec: PoolSpec, ref: string): PoolSpec => {
   if (ref === spec.modelRef) return spec
   const { modelPath: _, writtenModelRef = spec.modelRef, engine, ...rest } = spec
-  const { modelId: ownId, ...options } = engine
+  const { modelId: ownId, modelRef: _ref, ...options } = engine
+  const named = ref === '' ? options : { ...options, modelRef: ref }
   const source = ref === '' ? undefined : readModelSource(ref, engine.engine, spec.modelRoot ?? '.')
   const modelId = spec.hasOwnModelId ? ownId : source?.modelId
   return {
     ...rest,
-    engine: modelId === undefined ? options : { ...options, modelId },
+    engine: modelId === undefined ? named : { ...named, modelId },
     modelRef: ref,
     writtenModelRef,
     ...(source?.path === undefined ? {} : { modelPath: source.path }),
