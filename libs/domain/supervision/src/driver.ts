@@ -30,6 +30,8 @@ export interface EngineSpec {
   /** The program to run instead of the driver's own (`lifecycle.binary_path`). */
   readonly binaryPath?: string
   readonly shutdownGraceMs: number
+  /** The same request, seed and model give the same bytes. Absent is false. */
+  readonly isStrict?: boolean
 }
 
 /** A GPU of the mask as it was found before the launch. What it does not tell is absent. */
@@ -324,6 +326,8 @@ export interface EngineAbilities {
 export interface EngineDriver {
   readonly engine: EngineName
   readonly abilities: EngineAbilities
+  /** What of `abilities.routes` an engine of this pool has; absent: all. */
+  routes?(spec: EngineSpec): readonly string[]
   /** Problems of `spec` for this engine, each naming its key; none when it can be planned. */
   check(spec: EngineSpec): readonly string[]
   plan(spec: EngineSpec, grant: LaunchGrant): LaunchPlan
@@ -332,7 +336,10 @@ export interface EngineDriver {
   /** What a line of the log tells of the start; absent, or undefined, when nothing. Never throws. */
   readLog?(line: string): LogSign | undefined
   /** How it will use memory; absent: not known. */
-  memoryPlan?(spec: EngineSpec, grant: Pick<LaunchGrant, 'devices' | 'gpus'>): MemoryPlan
+  memoryPlan?(
+    spec: EngineSpec,
+    grant: Pick<LaunchGrant, 'devices' | 'gpus' | 'vramBudgetBytes'>,
+  ): MemoryPlan
   /** Absent: its one model comes and goes with its process. */
   modelCalls?(spec: EngineSpec): ModelCalls | undefined
   /**
