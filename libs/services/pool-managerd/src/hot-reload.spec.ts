@@ -50,7 +50,7 @@ const problems = async (test: AgentUnderTest) =>
 
 const refused = async (test: AgentUnderTest, gauge: 0 | 1) => {
   const metrics = await (await fetch(`http://127.0.0.1:${test.agent.httpPort}/metrics`)).text()
-  return metrics.includes(`berth_pools_file_refused ${gauge}`)
+  return metrics.split('\n').includes(`berth_pools_file_refused ${gauge}`)
 }
 
 describe('a pools file that changes while the agent runs', () => {
