@@ -1,6 +1,7 @@
 import { readLeaseToken, type LeaseClaims, type ReplaySet } from '@berth/lease'
 import type { Instance } from '../engine/instance.ts'
 import type { Pool } from '../pool/pool.ts'
+import { routesOf } from '../pool/routes-of.ts'
 import type { Authority } from './authority.ts'
 
 /** Why the ingress does not take a request. Travels as `Berth-Refusal`. */
@@ -68,7 +69,7 @@ const strangeness = ({ modelId }: LeaseClaims, { spec }: Pool): Refusal | undefi
   spec.engine.modelId === undefined || spec.engine.modelId === modelId ? undefined : 'wrong_model'
 
 const unreadiness = (path: string, pool: Pool, door: DoorState): Refusal | undefined => {
-  if (!pool.driver.abilities.routes.includes(path)) return 'unsupported_route'
+  if (!routesOf(pool).includes(path)) return 'unsupported_route'
   const { kind } = pool.supervised.state
   if (door.isDraining || kind === 'draining') return 'draining'
   return kind === 'ready' ? undefined : 'not_ready'

@@ -24,6 +24,7 @@ export const toPoolSpec = (pool: PoolDocument, root: string): PoolSpec => {
       contextLength: pool.context_length,
       options: pool.engine_options,
       shutdownGraceMs: lifecycle.shutdown_grace_s * 1_000,
+      ...(isStrict ? { isStrict } : {}),
       ...(modelId === undefined ? {} : { modelId }),
       ...(pool.model === undefined ? {} : { modelRef: pool.model }),
       ...(pool.url === undefined ? {} : { url: pool.url.replace(/\/+$/, '') }),

@@ -5,6 +5,7 @@ import type { Clock } from '@berth/kernel'
 import { serviceStateOf, type PoolStateKind } from '@berth/supervision'
 import type { Check } from '../pool/ask-all.ts'
 import type { Pool } from '../pool/pool.ts'
+import { routesOf } from '../pool/routes-of.ts'
 import type { PoolSpec } from '../pools-file/pool-spec.ts'
 import { withModel } from '../pools-file/with-model.ts'
 import { performanceMessage } from './performance-message.ts'
@@ -126,12 +127,12 @@ const modelsOf = ({ spec, supervised, slots, modelDigest = '' }: Pool) => {
   return both
 }
 
-const supportsOf = ({ driver: { abilities } }: Pool) => ({
-  routes: [...abilities.routes],
-  quantizations: [...abilities.quantizations],
-  minComputeCap: abilities.minComputeCapability,
-  modelLifecycle: abilities.hasModelLifecycle,
-  resourceMonitoring: abilities.hasResourceMonitoring,
+const supportsOf = ({ driver, spec }: Pool) => ({
+  routes: [...routesOf({ driver, spec })],
+  quantizations: [...driver.abilities.quantizations],
+  minComputeCap: driver.abilities.minComputeCapability,
+  modelLifecycle: driver.abilities.hasModelLifecycle,
+  resourceMonitoring: driver.abilities.hasResourceMonitoring,
 })
 
 const checkMessage = ({ result, tookMs, atMs }: Check) => ({
