@@ -10,6 +10,7 @@ import type { HttpCaller } from './http/http-caller.ts'
 import { serveHttp } from './http/http-server.ts'
 import { createBodyReader } from './http/read-body.ts'
 import { openAccess } from './open-access.ts'
+import { createModelFilesClient } from './model-files-client.ts'
 import { createPoolCommandsClient } from './pool-commands-client.ts'
 import { createPlacementClient } from './placement-client.ts'
 import { createSessionClient } from './session-client.ts'
@@ -62,6 +63,7 @@ export const startOrchestratord = async (
   const sessions = scope.use(createSessionsClient({ addresses, leader }))
   const placement = scope.use(createPlacementClient({ addresses, leader }))
   const pools = scope.use(createPoolCommandsClient({ addresses, leader }))
+  const modelFiles = scope.use(createModelFilesClient({ addresses, leader }))
   const callers = new Set<HttpCaller>()
   scope.defer(() => whenNone(callers, clock))
   const app = createApp({
@@ -71,6 +73,7 @@ export const startOrchestratord = async (
     sessions,
     placement,
     pools,
+    modelFiles,
     keys,
     metricsNeed,
     clock,

@@ -7,13 +7,14 @@ import type { Need } from './access.ts'
 import { authorize } from './authorize.ts'
 import { correlate } from './correlate.ts'
 import { inference, type InferenceDeps } from './inference.ts'
+import { modelFileHandlers, type ModelFileDeps } from './model-files.ts'
 import { getModel, listModels } from './models.ts'
 import { observe } from './observe.ts'
 import { getOperation, listOperations } from './operations.ts'
 import { explainPlacement, getDecision } from './placement.ts'
 import { poolCommandHandlers, type PoolCommandDeps } from './pool-commands.ts'
 import { getPoolLogs } from './pool-logs.ts'
-import { getPool, getPoolHealth, listHosts, listPools } from './pools.ts'
+import { getPool, listHosts, listPools } from './pools.ts'
 import { contextOf } from './request-context.ts'
 import { errorHandler } from './send-error.ts'
 import { endSession, getSession } from './sessions.ts'
@@ -25,6 +26,7 @@ export interface AppDeps extends InferenceDeps {
   readonly sessions: Sessions
   readonly placement: Placement
   readonly pools: PoolCommandDeps['pools']
+  readonly modelFiles: ModelFileDeps['modelFiles']
   /** Aborted when this gateway stops. */
   readonly stopping: AbortSignal
   readonly metricsNeed: Need
@@ -41,6 +43,7 @@ export const createApp = (deps: AppDeps): Express => {
   const relayed = inference(deps)
   const { pools } = deps
   const command = poolCommandHandlers(deps)
+  const files = modelFileHandlers(deps)
   const routes: readonly Route[] = [
     ['post', '/v1/chat/completions', 'inference', relayed],
     ['post', '/v1/completions', 'inference', relayed],
@@ -51,7 +54,7 @@ export const createApp = (deps: AppDeps): Express => {
     ['delete', '/v1/sessions/:id', 'inference', endSession(deps.sessions)],
     ['get', '/v1/pools', 'operator', listPools(fleet)],
     ['get', '/v1/pools/:id', 'operator', getPool(fleet)],
-    ['get', '/v1/pools/:id/health', 'operator', getPoolHealth(fleet)],
+    ['get', '/v1/pools/:id/health', 'operator', getPool(fleet)],
     ['get', '/v1/pools/:id/logs', 'operator', getPoolLogs(deps)],
     ['post', '/v1/pools/:id/start', 'operator', command.start],
     ['post', '/v1/pools/:id/stop', 'operator', command.stop],
@@ -61,9 +64,18 @@ export const createApp = (deps: AppDeps): Express => {
     ['post', '/v1/pools/:id/undrain', 'operator', command.undrain],
     ['post', '/v1/pools/:id/reload', 'operator', command.reload],
     ['post', '/v1/pools/:id/bench', 'operator', command.bench],
+    ['post', '/v1/pools/:id/sleep', 'operator', command.sleep],
+    ['post', '/v1/pools/:id/wake', 'operator', command.wake],
+    ['post', '/v1/pools/:id/models', 'operator', command.loadModel],
+    ['delete', '/v1/pools/:id/models/*model', 'operator', command.unloadModel],
     ['get', '/v1/operations', 'operator', listOperations(pools)],
     ['get', '/v1/operations/:id', 'operator', getOperation(pools)],
     ['get', '/v1/hosts', 'operator', listHosts(fleet)],
+    ['get', '/v1/hosts/:id/models', 'operator', files.ofHost],
+    ['delete', '/v1/hosts/:id/models', 'operator', files.remove],
+    ['post', '/v1/hosts/:id/models/pull', 'operator', files.pull],
+    ['get', '/v1/model-files', 'operator', files.ofHosts],
+    ['post', '/v1/models/fit', 'operator', files.fit],
     ['post', '/v1/placement/explain', 'operator', explainPlacement(deps)],
     ['get', '/v1/placement/decisions/:id', 'operator', getDecision(deps)],
     ['get', '/v1/version', 'any', version],

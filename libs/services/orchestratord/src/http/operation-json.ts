@@ -6,6 +6,7 @@ import {
   type Operation,
   type PoolOperation,
 } from '@berth/contract'
+import { loadProgressJson } from './load-json.ts'
 import { word } from './word.ts'
 
 /** An operation in the API's names. */
@@ -18,7 +19,8 @@ export const operationJson = (operation: Operation) => ({
   eta_ms: operation.etaMs === undefined ? null : Number(operation.etaMs),
   model_id: operation.modelId || null,
   model_ref: operation.modelRef || null,
-  backend_id: operation.poolId,
+  // Of a pull, which is about a host, there is none.
+  backend_id: operation.poolId || null,
   step: operation.step || null,
   steps: operation.steps.map(({ name, startedAtMs, completedAtMs }) => ({
     name,
@@ -32,6 +34,7 @@ export const operationJson = (operation: Operation) => ({
   ...(operation.measurements.length > 0
     ? { measurements: operation.measurements.map(measurementJson) }
     : {}),
+  ...(operation.load ? { load: loadProgressJson(operation.load) } : {}),
 })
 
 const measurementJson = (measured: Measurement) => ({

@@ -49,6 +49,8 @@ describe('POST /v1/pools/{id}/...', () => {
     ],
     ['undrain', {}, 'undrain', {}],
     ['bench', { seconds: 3 }, 'bench', { seconds: 3 }],
+    ['sleep', { deadline_ms: 5 }, 'sleep', { deadlineMs: 5 }],
+    ['wake', {}, 'wake', {}],
     [
       'reload',
       { new_model_ref: 'm' },

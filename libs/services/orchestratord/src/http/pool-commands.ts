@@ -1,11 +1,15 @@
 import { randomUuid, type Rng } from '@berth/kernel'
-import type { Request, RequestHandler, Response } from 'express'
+import type { Request, RequestHandler } from 'express'
 import type { z } from 'zod'
 import type { PoolCommand, PoolCommands } from '../pool-commands-client.ts'
-import { invalidParam } from './error-envelope.ts'
-import { poolOperationJson } from './operation-json.ts'
+import { readIdempotencyKey, sendOperation } from './operation-answer.ts'
 import type { BodyReader } from './read-body.ts'
-import { commandSchemas, DRAIN_DEADLINE, readCommandBody } from './read-command-body.ts'
+import {
+  commandSchemas,
+  DRAIN_DEADLINE,
+  readCommandBody,
+  readUnloadQuery,
+} from './read-command-body.ts'
 import { contextOf } from './request-context.ts'
 
 export interface PoolCommandDeps {
@@ -16,7 +20,7 @@ export interface PoolCommandDeps {
 
 /** The handlers of `POST /v1/pools/{id}/...`: 202 with the operation that carries it out. */
 export const poolCommandHandlers = (deps: PoolCommandDeps) => {
-  const { bench, empty, ending, drain, reload } = commandSchemas
+  const { bench, empty, ending, drain, reload, load } = commandSchemas
   return {
     start: handler(deps, empty, () => ({ case: 'start', value: {} })),
     stop: handler(deps, ending, ({ deadline_ms = 0 }) => ({
@@ -42,8 +46,41 @@ export const poolCommandHandlers = (deps: PoolCommandDeps) => {
         onDeadline: DRAIN_DEADLINE[on_deadline],
       },
     })),
+    sleep: handler(deps, ending, ({ deadline_ms = 0 }) => ({
+      case: 'sleep',
+      value: { deadlineMs: deadline_ms },
+    })),
+    wake: handler(deps, empty, () => ({ case: 'wake', value: {} })),
+    loadModel: handler(deps, load, ({ model_ref, model_id = '', pin, ttl_s, deadline_ms = 0 }) => ({
+      case: 'loadModel',
+      value: {
+        ...{ modelRef: model_ref, modelId: model_id, isPinned: pin },
+        ...{ ttlS: ttl_s ?? 0, deadlineMs: deadline_ms },
+      },
+    })),
+    unloadModel: unloadModel(deps),
   }
 }
+
+/** `DELETE /v1/pools/{id}/models/{model}?deadline_ms=&force=`; model ids may hold slashes. */
+const unloadModel =
+  ({ pools, rng }: PoolCommandDeps): RequestHandler =>
+  async (req, res) => {
+    const idempotencyKey = readIdempotencyKey(req) ?? randomUuid(rng)
+    const { deadline_ms = 0, force } = readUnloadQuery(req.query)
+    const poolId = String(req.params['id'])
+    const modelId = idOf(req.params['model'])
+    const command: Command = {
+      case: 'unloadModel',
+      value: { modelId, deadlineMs: deadline_ms, isForced: force },
+    }
+    const { correlationId } = contextOf(res)
+    sendOperation(res, await pools.command({ poolId, idempotencyKey, command }, correlationId))
+  }
+
+/** What a wildcard of a route matched, segment by segment. */
+const idOf = (segments: Request['params'][string] = ''): string =>
+  ([] as string[]).concat(segments).join('/')
 
 type Command = NonNullable<PoolCommand['command']>
 
@@ -54,30 +91,11 @@ const handler =
     toCommand: (body: z.infer<T>) => Command,
   ): RequestHandler =>
   async (req, res) => {
+    // Every command is sent with a key, so that a core that is asked twice does it once.
     const idempotencyKey = readIdempotencyKey(req) ?? randomUuid(rng)
     using body = await bodies.read(req)
     const command = toCommand(readCommandBody(schema, body.bytes))
     const poolId = String(req.params['id'])
     const { correlationId } = contextOf(res)
-    const done = await pools.command({ poolId, idempotencyKey, command }, correlationId)
-    sendOperation(res, poolOperationJson(done))
+    sendOperation(res, await pools.command({ poolId, idempotencyKey, command }, correlationId))
   }
-
-const sendOperation = (res: Response, json: ReturnType<typeof poolOperationJson>) => {
-  contextOf(res).facts = { ...contextOf(res).facts, operation_id: json.operation_id }
-  res.status(202).setHeader('Location', `/v1/operations/${json.operation_id}`)
-  res.json(json)
-}
-
-const KEY = /^[\x21-\x7e]{1,128}$/
-
-/** Every command is sent with a key, so that a core that is asked twice does it once. */
-const readIdempotencyKey = (req: Request): string | undefined => {
-  const key = req.get('Idempotency-Key')
-  if (key === undefined) return undefined
-  if (KEY.test(key)) return key
-  throw invalidParam(
-    'Idempotency-Key',
-    'Idempotency-Key must be 1 to 128 printable characters without spaces.',
-  )
-}

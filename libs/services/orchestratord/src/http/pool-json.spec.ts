@@ -1,10 +1,19 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import { describe, expect, it } from '@jest/globals'
-import { FleetPoolSchema, PoolState, type PoolSchema } from '@berth/contract'
-import { poolHealthJson, poolJson } from './pool-json.ts'
+import {
+  FleetHostSchema,
+  FleetPoolSchema,
+  LedgerState,
+  LoadPhase,
+  PoolState,
+  Residency,
+  type PoolSchema,
+} from '@berth/contract'
+import { hostJson } from './host-json.ts'
+import { poolJson } from './pool-json.ts'
 
 const healthOf = (pool: MessageInitShape<typeof PoolSchema>) =>
-  poolHealthJson(create(FleetPoolSchema, { hostId: 'h', pool }))
+  poolJson(create(FleetPoolSchema, { hostId: 'h', pool }))
 
 const { BACKOFF, CRASHED, FAILED, PREPARING, READY, STARTING } = PoolState
 const step = (atMs: bigint, from: PoolState, to: PoolState, reason = '') => ({
@@ -55,7 +64,84 @@ describe('the health of a pool', () => {
   })
 })
 
+describe('what a pool loads', () => {
+  it('is told as the agent told it, with null for what nobody knows', () => {
+    const loading = {
+      ...{ modelId: 'm', phase: LoadPhase.COMPILE, progressPercent: 71.26, startedAtMs: 1_000n },
+      ...{ etaMs: 900n },
+    }
+    expect(healthOf({ state: READY, loading }).loading).toEqual({
+      ...{ model_id: 'm', status: 'compile', progress_percent: 71.3, percent_complete: 71.3 },
+      ...{ bytes_downloaded: null, total_bytes: null, is_progress_known: false, eta_ms: 900 },
+      ...{ started_at: '1970-01-01T00:00:01.000Z', completed_at: null, error_details: null },
+    })
+  })
+
+  it('says why it failed', () => {
+    const loading = {
+      ...{ modelId: 'm', phase: LoadPhase.FAILED, completedAtMs: 2_000n },
+      ...{ errorReason: 'out_of_vram', errorMessage: 'Too large.' },
+    }
+    expect(healthOf({ loading }).loading).toMatchObject({
+      ...{ status: 'failed', completed_at: '1970-01-01T00:00:02.000Z' },
+      error_details: { reason: 'out_of_vram', message: 'Too large.' },
+    })
+  })
+})
+
+describe('a host', () => {
+  it('[000-T014] shows what is held of each device, and null where nobody can measure', () => {
+    const entry = { poolId: 'a', modelId: 'm', state: LedgerState.OBSERVED, reservedBytes: 10n }
+    const host = create(FleetHostSchema, {
+      hostId: 'h',
+      ledger: [
+        {
+          ...{ deviceId: '0', totalBytes: 100n, measuredFreeBytes: 70n, availableBytes: 60n },
+          entries: [{ ...entry, observedBytes: 12n, correction: 1.2 }],
+        },
+        { deviceId: '1', entries: [] },
+      ],
+    })
+    expect(hostJson(host)).toMatchObject({
+      ledger: [
+        {
+          ...{ device_id: '0', total_bytes: 100, measured_free_bytes: 70, available_bytes: 60 },
+          entries: [
+            {
+              ...{ pool_id: 'a', model_id: 'm', state: 'observed', reserved_bytes: 10 },
+              ...{ observed_bytes: 12, correction: 1.2 },
+            },
+          ],
+        },
+        { device_id: '1', total_bytes: null, measured_free_bytes: null, available_bytes: null },
+      ],
+      model_disk: null,
+    })
+  })
+})
+
 describe('a pool', () => {
+  it('shows each of its models, where it is and what it takes', () => {
+    const models = [
+      {
+        ...{ modelId: 'm', residency: Residency.RESIDENT, activeRequests: 1, memoryBytes: 30n },
+        ...{ gpuBytes: 20n, expiresAtMs: 1_000n },
+      },
+      { modelId: 'lora', residency: Residency.ON_DISK, parentModelId: 'm' },
+    ]
+    const pool = { models, isMultiModel: true, isAsleep: true }
+    expect(healthOf(pool)).toMatchObject({
+      ...{ multi_model: true, asleep: true },
+      models: [
+        {
+          ...{ model_id: 'm', residency: 'resident', active_requests: 1, memory_bytes: 30 },
+          ...{ gpu_bytes: 20, expires_at: '1970-01-01T00:00:01.000Z', parent: null },
+        },
+        { model_id: 'lora', residency: 'on_disk', memory_bytes: null, parent: 'm' },
+      ],
+    })
+  })
+
   const performanceOf = (performance: MessageInitShape<typeof PoolSchema>['performance']) =>
     poolJson(
       create(FleetPoolSchema, { hostId: 'h', pool: { ...(performance && { performance }) } }),

@@ -8,8 +8,10 @@ import {
   ServiceStateSchema,
   type Device,
   type FleetPool,
+  type ModelResidency,
   type Pool,
 } from '@berth/contract'
+import { loadingJson, STARTS } from './load-json.ts'
 import { operationJson } from './operation-json.ts'
 import { word } from './word.ts'
 
@@ -25,11 +27,10 @@ export const poolJson = (fleetPool: FleetPool) => {
     engine_version: text(pool.engineVersion),
     mode: word(PoolModeSchema, pool.mode),
     model_id: pool.models[0]?.modelId ?? null,
-    models: pool.models.map((model) => ({
-      model_id: model.modelId,
-      residency: word(ResidencySchema, model.residency),
-      active_requests: model.activeRequests,
-    })),
+    models: pool.models.map(residentJson),
+    multi_model: pool.isMultiModel,
+    asleep: pool.isAsleep,
+    loading: loadingJson(pool),
     device_mask: pool.deviceMask,
     devices: fleetPool.devices.map(deviceJson),
     vram_total_bytes: count(pool.vramTotalBytes),
@@ -44,6 +45,7 @@ export const poolJson = (fleetPool: FleetPool) => {
       min_compute_cap: pool.supports?.minComputeCap || null,
       model_lifecycle: pool.supports?.modelLifecycle ?? false,
       resource_monitoring: pool.supports?.resourceMonitoring ?? false,
+      extensions: pool.supports?.extensions ?? [],
     },
     ...restartFields(pool),
     transitions: pool.transitions.map((step) => ({
@@ -56,10 +58,18 @@ export const poolJson = (fleetPool: FleetPool) => {
   }
 }
 
-/** `GET /v1/pools/{id}/health`: whether the pool serves, and why not. */
-export const poolHealthJson = (fleetPool: FleetPool) => ({
-  ...poolJson(fleetPool),
-  loading: loadingJson(fleetPool.pool!),
+const residentJson = (model: ModelResidency) => ({
+  model_id: model.modelId,
+  model_ref: text(model.modelRef),
+  residency: word(ResidencySchema, model.residency),
+  active_requests: model.activeRequests,
+  digest: text(model.digest),
+  quantization: text(model.quantization),
+  // The part on GPUs is less than the whole where some of it runs on the CPU.
+  memory_bytes: count(model.memoryBytes),
+  gpu_bytes: count(model.gpuBytes),
+  expires_at: model.expiresAtMs === 0n ? null : time(model.expiresAtMs),
+  parent: text(model.parentModelId),
 })
 
 /** Engines that were started again, the newest last, and whether the agent has given up on that. */
@@ -72,21 +82,6 @@ const restartFields = ({ transitions, state, stateReason }: Pool) => ({
       ? { state: 'open', reason: text(stateReason) }
       : { state: 'closed', reason: null },
 })
-
-const STARTS: ReadonlySet<PoolState> = new Set([PoolState.PREPARING, PoolState.STARTING])
-
-/** What a pool that starts is loading; null when it does not. */
-const loadingJson = (pool: Pool) => {
-  if (!STARTS.has(pool.state)) return null
-  const { currentOperation: operation } = pool
-  return {
-    model_id: text(operation?.modelId ?? '') ?? pool.models[0]?.modelId ?? null,
-    // An engine that only starts says nothing of its progress.
-    percent_complete: operation ? operation.progressPercent : null,
-    eta_ms: count(operation?.etaMs),
-    started_at: time(pool.stateSinceMs),
-  }
-}
 
 const healthFields = (fleetPool: FleetPool, pool: Pool) => ({
   live: pool.live,
