@@ -1,5 +1,8 @@
 export { driverOf, drivers } from './drivers.ts'
 export { embeddedDriver } from './embedded-driver.ts'
+export { llamacppDriver } from './llamacpp-driver.ts'
+export { ollamaDriver } from './ollama-driver.ts'
 export { openAiDriver } from './openai-driver.ts'
 export { simDriver } from './sim-driver.ts'
 export { readVersion } from './read-version.ts'
+export { vllmDriver } from './vllm-driver.ts'
