@@ -129,7 +129,7 @@ describe('an engine that ended', () => {
 describe('the drivers', () => {
   it('are found by the name they give themselves, and by no other', () => {
     const found = Object.keys(drivers).map((name) => driverOf(name)?.engine)
-    expect(found).toEqual(['embedded', 'openai', 'sim'])
+    expect(found).toEqual(['embedded', 'llamacpp', 'ollama', 'openai', 'sim', 'vllm'])
     expect(driverOf('toString')).toBeUndefined()
     expect(driverOf('tgi')).toBeUndefined()
   })

@@ -23,7 +23,7 @@ const anyFrame = fc.record(
 )
 const jsonOf = (value: unknown): string => {
   try {
-    return `${JSON.stringify(value)}`
+    return (JSON.stringify(value) as string | undefined) ?? ''
   } catch {
     // BigInt and cycles have no JSON: then it is some other text.
     return 'none'
