@@ -1,11 +1,13 @@
 import type { CrashReport, EngineExit } from '@berth/supervision'
 
-interface Sign {
+/** What a line tells of the end of an engine. */
+export interface Sign {
   readonly kind: CrashReport['kind']
   readonly pattern: RegExp
   /** What went wrong, in words of people; the line that says so follows it. */
   readonly cause: string
-  readonly advice: string
+  /** What to do; where it follows from what was printed, made of that line and of all. */
+  readonly advice: string | ((fact: string, lines: readonly string[]) => string)
   readonly isRetriable: boolean
 }
 
@@ -110,15 +112,24 @@ const FACT_CHARS = 300
 /**
  * Why an engine ended: cause, fact and what to do, from its exit and its last lines (oldest first).
  */
-export const classifyLog = (logTail: readonly string[], exit: EngineExit): CrashReport => {
+export const classifyLog = (logTail: readonly string[], exit: EngineExit): CrashReport =>
+  classifyBy([], logTail, exit)
+
+/** As `classifyLog`, with signs of one engine that go before those of all. */
+export const classifyBy = (
+  own: readonly Sign[],
+  logTail: readonly string[],
+  exit: EngineExit,
+): CrashReport => {
   if (exit.code === 0) {
     return { kind: 'stopped', message: 'The engine ended by itself, cleanly.', isRetriable: true }
   }
   const lines = logTail.filter((line) => !HARMLESS.test(line))
-  for (const { kind, pattern, cause, advice, isRetriable } of SIGNS) {
+  for (const { kind, pattern, cause, advice, isRetriable } of [...own, ...SIGNS]) {
     const fact = lines.findLast((line) => pattern.test(line))
     if (fact === undefined) continue
-    return { kind, message: `${cause}: ${quoted(fact)}. ${advice}`, isRetriable }
+    const next = typeof advice === 'string' ? advice : advice(fact, lines)
+    return { kind, message: `${cause}: ${quoted(fact)}. ${next}`, isRetriable }
   }
   if (exit.signal !== null) return ofSignal(exit.signal)
   const last = lines.findLast((line) => line.trim() !== '')

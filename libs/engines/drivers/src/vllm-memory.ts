@@ -1,0 +1,76 @@
+import { BerthError } from '@berth/kernel'
+import type { MemoryPlan } from '@berth/memory'
+import type { EngineSpec, GrantedGpu, LaunchGrant } from '@berth/supervision'
+import { worldOf } from './vllm-options.ts'
+
+const GIB = 1_073_741_824
+/** Left free of what was measured: contexts are made before vLLM looks, others breathe. */
+const HEADROOM_BYTES = GIB
+/** What nobody says otherwise (vLLM's own until 0.2x). */
+const DEFAULT_SHARE = 0.9
+/** Less holds no engine: a context alone takes half a GiB. */
+const LEAST_SHARE = 0.02
+/** Context and libraries; graphs come on top unless they are off (engines.md 6). */
+const CONTEXT_BYTES = GIB / 2
+const GRAPH_BYTES = GIB
+
+type Given = Pick<LaunchGrant, 'devices' | 'gpus' | 'vramBudgetBytes'>
+
+/**
+ * `--gpu-memory-utilization`: what is wanted, or less where less is measured free or promised. vLLM
+ * aborts when the share of the whole GPU is more than what is free. `undefined` where the GPUs do
+ * not tell and nobody asked for a share. Throws `INSUFFICIENT_VRAM` when hardly anything is left.
+ */
+export const memoryShare = (spec: EngineSpec, grant: Given): number | undefined => {
+  const gpus = (grant.gpus ?? []).slice(0, worldOf(spec))
+  const asked = spec.options.gpu_memory_utilization
+  const roofs = gpus.map((gpu) => roofOf(gpu, grant.vramBudgetBytes))
+  const known = roofs.filter((roof) => roof !== undefined)
+  if (known.length === 0 && asked === undefined) return undefined
+  const share = floor(Math.min(Number(asked ?? DEFAULT_SHARE), ...known))
+  if (known.length > 0 && share < LEAST_SHARE) throw tooFull(gpus)
+  return share
+}
+
+const roofOf = (
+  { memoryTotalBytes: total, memoryFreeBytes: free }: GrantedGpu,
+  budget = Infinity,
+): number | undefined => {
+  if (total === undefined || total <= 0) return undefined
+  const room = free === undefined ? budget : Math.min(budget, free - HEADROOM_BYTES)
+  return room === Infinity ? undefined : Math.max(0, room / total)
+}
+
+/** Down, so that it never asks for more than there is. */
+const floor = (share: number): number => Math.floor(share * 1_000 + 1e-9) / 1_000
+
+const tooFull = (gpus: readonly GrantedGpu[]) => {
+  const facts = gpus.map(
+    ({ deviceId, memoryFreeBytes: free = 0, memoryTotalBytes: total = 0 }) =>
+      `GPU ${deviceId} has ${(free / GIB).toFixed(1)} of ${(total / GIB).toFixed(1)} GiB free`,
+  )
+  return new BerthError(
+    'INSUFFICIENT_VRAM',
+    `There is too little free memory for vLLM: ${facts.join(', ')}, and ` +
+      `${HEADROOM_BYTES / GIB} GiB is left free. nvidia-smi or rocm-smi shows who holds it.`,
+  )
+}
+
+/** How vLLM will use memory: a share of each GPU, whatever the model needs. */
+export const vllmMemoryPlan = (
+  spec: EngineSpec,
+  grant: Pick<LaunchGrant, 'devices' | 'gpus'>,
+): MemoryPlan => {
+  const { kv_cache_memory_bytes: kvCacheBytes, kv_cache_dtype: kvType } = spec.options
+  if (!grant.gpus?.length) return { kind: 'unknown' }
+  const wanted = spec.options.gpu_memory_utilization
+  return {
+    kind: 'reserved',
+    share: Number(wanted ?? DEFAULT_SHARE),
+    parallel: worldOf(spec),
+    ...(typeof kvCacheBytes === 'number' ? { kvCacheBytes } : {}),
+    maxTokens: spec.contextLength,
+    kvNumberBytes: String(kvType ?? '').startsWith('fp8') ? 1 : 2,
+    overheadBytes: CONTEXT_BYTES + (spec.options.enforce_eager === true ? 0 : GRAPH_BYTES),
+  }
+}
