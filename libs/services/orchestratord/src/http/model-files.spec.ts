@@ -15,7 +15,7 @@ const start = async (script: Partial<CoreScript>) => {
   const gateway = await startGateway([core.address])
   return {
     ...gateway,
-    get: async (path: string) => (await fetch(gateway.url + path)).json() as Promise<unknown>,
+    get: async (path: string) => (await fetch(gateway.url + path)).json(),
     delete: (path: string) => fetch(gateway.url + path, { method: 'DELETE' }),
     [Symbol.asyncDispose]: async () => {
       await gateway[Symbol.asyncDispose]()
