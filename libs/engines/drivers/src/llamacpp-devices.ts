@@ -23,6 +23,23 @@ export const deviceFlags = ({ options }: EngineSpec, grant: Devices): readonly s
   ]
 }
 
+/** Problems of a mask with the options that name its GPUs. */
+export const checkSplit = ({ options }: EngineSpec, kinds: readonly string[]): string[] => {
+  const gpus = kinds.filter((kind) => kind !== 'cpu').length
+  const { tensor_split: split } = options
+  const shares = split === undefined ? gpus : String(split).split(',').length
+  const ofGpus = ['gpu_layers', 'split_mode', 'tensor_split', 'device', 'n_cpu_moe']
+  return [
+    ...(gpus > 0 && gpus < kinds.length ? ['devices: either the cpu or GPUs, not both'] : []),
+    ...(gpus > 0 && shares !== gpus
+      ? [`engine_options.tensor_split: has ${shares} shares for ${gpus} GPUs`]
+      : []),
+    ...ofGpus
+      .filter((key) => gpus === 0 && options[key] !== undefined)
+      .map((key) => `engine_options.${key}: is for pools with GPUs, and this one has none`),
+  ]
+}
+
 /** No GPU was granted. A mask whose GPUs nobody looked up is not the CPU. */
 export const isCpuOnly = ({ devices, gpus = [] }: Devices): boolean =>
   gpus.length === 0 && devices.every((device) => device === 'cpu')

@@ -2,7 +2,7 @@ import { BerthError } from '@berth/kernel'
 import type { EngineAccess, EngineDriver, EngineSpec, LaunchGrant } from '@berth/supervision'
 import { attach, bearer, checkUrl } from './attach.ts'
 import { classifyLlamacpp } from './llamacpp-crash.ts'
-import { deviceFlags } from './llamacpp-devices.ts'
+import { checkSplit, deviceFlags } from './llamacpp-devices.ts'
 import { readLlamacppLog } from './llamacpp-log.ts'
 import { contextOf, llamacppMemory } from './llamacpp-memory.ts'
 import {
@@ -20,6 +20,7 @@ import { readSlots } from './read-slots.ts'
 const HEALTH = { path: '/health', timeoutMs: 5000 }
 const MODELS = { path: '/v1/models', timeoutMs: 5000 }
 const PROPS = { path: '/props', timeoutMs: 5000 }
+const PROGRAM = 'llama-server'
 const MAX_SLOTS = 256
 const GENERATION = ['/v1/chat/completions', '/v1/completions', '/v1/responses', '/v1/messages']
 
@@ -76,7 +77,9 @@ export const llamacppDriver: EngineDriver = {
   readMetrics: readEngineMetrics,
   readLog: readLlamacppLog,
   memoryPlan: llamacppMemory,
+  programs: [PROGRAM],
   versionArgv: ['--version'],
+  checkDevices: checkSplit,
   classify: classifyLlamacpp,
 }
 
@@ -100,7 +103,7 @@ const argvOf = (spec: EngineSpec, grant: LaunchGrant): string[] => {
   }
   checkHeads(spec, grant)
   return [
-    spec.binaryPath ?? 'llama-server',
+    spec.binaryPath ?? grant.program ?? PROGRAM,
     ...['--model', grant.modelPath],
     ...['--host', grant.host],
     ...['--port', String(grant.port)],
