@@ -24,10 +24,26 @@ export type {
   SleepCalls,
 } from './driver.ts'
 export type { Effect } from './effect.ts'
+export {
+  forecastLoad,
+  learnTimes,
+  type LoadForecast,
+  type PhaseSoFar,
+  type PhaseTimes,
+} from './load-forecast.ts'
+export {
+  isLoadOver,
+  loadGoesOn,
+  loadHasFailed,
+  loadIsReady,
+  type LoadProgress,
+} from './load-progress.ts'
+export { LOAD_PHASES, type LoadSign, type LoadStep } from './load-step.ts'
 export type { Step } from './move.ts'
 export { DEFAULT_POLICY, type RestartPolicy, type SupervisionPolicy } from './policy.ts'
 export {
   instanceOf,
+  loadPhaseOf,
   type DrainDeadline,
   type DrainGoal,
   type FailReason,

@@ -8,7 +8,10 @@ import { enterReady } from './ready.ts'
 import type { StepContext, Supervised } from './supervised.ts'
 import type { TimerName } from './supervision-event.ts'
 
-/** An engine that only prints never gets ready: this many load timeouts end it all the same. */
+/**
+ * An engine that only prints never gets ready: this many load timeouts after it last came further,
+ * by bytes or phases, end it all the same.
+ */
 const LOAD_EXTENSIONS = 10
 
 export const timer = (pool: Supervised, name: TimerName, context: StepContext): Step => {
@@ -61,7 +64,7 @@ const load = (pool: Supervised, context: StepContext): Step => {
   const { now, policy } = context
   const end = Math.min(
     state.progressAt + policy.loadTimeoutMs,
-    state.startedAt + LOAD_EXTENSIONS * policy.loadTimeoutMs,
+    (state.load?.advancedAt ?? state.startedAt) + LOAD_EXTENSIONS * policy.loadTimeoutMs,
   )
   if (now < end)
     return { pool, effects: [{ kind: 'arm_timer', name: 'load', ms: Math.ceil(end - now) }] }

@@ -28,7 +28,10 @@ export interface SupervisionPolicy {
   readonly hasProcess: boolean
   /** To the first sign of life: a line of output or an open port. */
   readonly startTimeoutMs: number
-  /** To ready, counted anew from each line of output; ten times this is the end in any case. */
+  /**
+   * To ready, counted anew from each line of output; ten times this, counted from where the load
+   * last came further, is the end in any case.
+   */
   readonly loadTimeoutMs: number
   /** Starts in a row that may end in a timeout before the pool is given up. */
   readonly loadMaxRetries: number

@@ -1,4 +1,5 @@
-import type { CrashReport, EngineExit } from './driver.ts'
+import type { CrashReport, EngineExit, LoadPhase } from './driver.ts'
+import type { LoadStep } from './load-step.ts'
 
 /** Why a pool was given up: nothing but a person, or the breaker's next trial, starts it again. */
 export type FailReason = 'breaker' | 'config' | 'model' | 'gpu_required'
@@ -26,7 +27,12 @@ interface Serving {
  */
 export type PoolState =
   | { readonly kind: 'stopped' }
-  | { readonly kind: 'preparing'; readonly instanceId: string }
+  | {
+      readonly kind: 'preparing'
+      readonly instanceId: string
+      /** How far the files of its model have come; absent while nothing is fetched. */
+      readonly load?: LoadStep | undefined
+    }
   | {
       readonly kind: 'starting'
       readonly instanceId: string
@@ -35,6 +41,8 @@ export type PoolState =
       readonly hasSignOfLife: boolean
       /** When it last printed something: loading is slow, silence is not loading. */
       readonly progressAt: number
+      /** How far its engine says it has come; absent while it has said nothing of it. */
+      readonly load?: LoadStep | undefined
     }
   | ({ readonly kind: 'ready' } & Serving)
   | ({
@@ -65,3 +73,12 @@ export type PoolStateKind = PoolState['kind']
 /** The instance of a state, `undefined` where there is none. */
 export const instanceOf = (state: PoolState): string | undefined =>
   'instanceId' in state ? state.instanceId : undefined
+
+/**
+ * The part of a start that goes on. An engine that runs and has not told of itself loads;
+ * `undefined` where nothing starts, or nothing is known of it.
+ */
+export const loadPhaseOf = (state: PoolState): LoadPhase | undefined => {
+  if (state.kind === 'preparing') return state.load?.phase
+  return state.kind === 'starting' ? (state.load?.phase ?? 'load') : undefined
+}

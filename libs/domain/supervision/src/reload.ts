@@ -1,4 +1,5 @@
 import type { CrashReport } from './driver.ts'
+import type { LoadStep } from './load-step.ts'
 import type { Supervised } from './supervised.ts'
 
 interface Change {
@@ -8,6 +9,8 @@ interface Change {
   readonly from: string
   /** It was to run before: then what it served comes back when the new model does not. */
   readonly wasWanted: boolean
+  /** How far its files have come while it was staged; absent when nothing had to be fetched. */
+  readonly load?: LoadStep | undefined
 }
 
 /**

@@ -2,6 +2,7 @@ import { expect, it } from '@jest/globals'
 import { seededRng } from '@berth/kernel'
 import fc from 'fast-check'
 import type { Effect } from './effect.ts'
+import { LOAD_PHASES } from './load-step.ts'
 import type { Step } from './move.ts'
 import { DEFAULT_POLICY } from './policy.ts'
 import type { PoolStateKind } from './pool-state.ts'
@@ -62,6 +63,18 @@ const ofInstance = fc.oneof(
   fc.record({ kind: fc.constant('stage_failed'), model: fc.constantFrom('b', 'c'), report }),
   fc.record({ kind: fc.constantFrom('launched', 'output', 'gone', 'idle') }),
   fc.record({ kind: fc.constantFrom('exited', 'launch_failed'), report }),
+  fc.record({
+    kind: fc.constant('load_sign'),
+    phase: fc.constantFrom(...LOAD_PHASES),
+    percent: fc.double({ min: -10, max: 110 }),
+  }),
+  fc.record({
+    kind: fc.constant('stage_sign'),
+    model: fc.constantFrom('b', 'c'),
+    phase: fc.constant('download'),
+    bytesDone: fc.nat(),
+  }),
+  fc.record({ kind: fc.constant('load_failed'), report }),
   fc.record({
     kind: fc.constant('observed'),
     isBusy: fc.boolean(),

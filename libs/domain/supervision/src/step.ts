@@ -2,6 +2,7 @@ import { unreachable } from '@berth/kernel'
 import { drain, restart, start, stop, undrain } from './on-command.ts'
 import { deviceFault, deviceOk, withFault } from './on-device.ts'
 import { adopt, exited, gone, idle, launched, launchFailed, output } from './on-instance.ts'
+import { loadFailed, loadSign, stageSign } from './on-load.ts'
 import { observed } from './on-observed.ts'
 import { probed } from './on-probe.ts'
 import { reload, stageFailed, staged } from './on-reload.ts'
@@ -40,6 +41,8 @@ const decide = (pool: Supervised, event: SupervisionEvent, context: StepContext)
       return staged(pool, event, context)
     case 'stage_failed':
       return stageFailed(pool, event, context)
+    case 'stage_sign':
+      return stageSign(pool, event, context)
     case 'reset_restarts':
       return unchanged({
         ...pool,
@@ -52,6 +55,10 @@ const decide = (pool: Supervised, event: SupervisionEvent, context: StepContext)
       return launchFailed(pool, event, context)
     case 'output':
       return output(pool, context)
+    case 'load_sign':
+      return loadSign(pool, event, context)
+    case 'load_failed':
+      return loadFailed(pool, event, context)
     case 'probed':
       return probed(pool, event, context)
     case 'observed':

@@ -1,4 +1,5 @@
 import type { CrashReport, EngineExit, ProbeResult } from './driver.ts'
+import type { LoadSign } from './load-step.ts'
 import type { DrainDeadline } from './pool-state.ts'
 
 /** Timers a supervisor holds, at most one of each name. */
@@ -32,6 +33,8 @@ export type SupervisionEvent =
   /** The files of the model are on this machine and are what they should be. */
   | { readonly kind: 'staged'; readonly model: string }
   | { readonly kind: 'stage_failed'; readonly model: string; readonly report: CrashReport }
+  /** They come further. */
+  | ({ readonly kind: 'stage_sign'; readonly model: string } & LoadSign)
   | { readonly kind: 'drain'; readonly deadlineMs: number; readonly onDeadline: DrainDeadline }
   | { readonly kind: 'undrain' }
   | { readonly kind: 'reset_restarts' }
@@ -41,6 +44,10 @@ export type SupervisionEvent =
   | { readonly kind: 'launch_failed'; readonly instanceId: string; readonly report: CrashReport }
   /** The log grew. */
   | { readonly kind: 'output'; readonly instanceId: string }
+  /** Its files or its engine came further, or said where they are. */
+  | ({ readonly kind: 'load_sign'; readonly instanceId: string } & LoadSign)
+  /** It runs, and must not go on: it did not get what it was granted. */
+  | { readonly kind: 'load_failed'; readonly instanceId: string; readonly report: CrashReport }
   | {
       readonly kind: 'probed'
       readonly instanceId: string
