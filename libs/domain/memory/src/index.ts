@@ -28,8 +28,16 @@ export {
   type LedgerPolicy,
   type LedgerShare,
 } from './ledger.ts'
-export type { MemoryPlan } from './memory-plan.ts'
-export type { ModelFacts } from './model-facts.ts'
+export { estimateMemory } from './estimate-memory.ts'
+export { explainEstimate } from './explain-estimate.ts'
+export type {
+  EstimateDevice,
+  EstimateTerm,
+  KnownEstimate,
+  MemoryEstimate,
+} from './memory-estimate.ts'
+export type { AllocatedPlan, MemoryPlan, ReservedPlan, UnknownPlan } from './memory-plan.ts'
+export type { BlockCache, ModelFacts, ModelWidths } from './model-facts.ts'
 export {
   reserveMemory,
   weighClaim,
