@@ -1,7 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { randomInt, seededRng } from '@berth/kernel'
-import { embeddedPool, simPool, startFleet, type Fleet, type PoolEntry } from '@berth/test-support'
-import { findLlamaServer, startLlamaServer } from './src/llama-server.ts'
+import {
+  embeddedPool,
+  findLlamaServer,
+  llamacppPool,
+  simPool,
+  startFleet,
+  type Fleet,
+  type PoolEntry,
+} from '@berth/test-support'
 import { streamStrictly } from './src/strict-stream.ts'
 
 const STRICT_POOL = { id: 'strict', slots: 1, determinism: 'strict' }
@@ -30,12 +37,12 @@ const answersOf = async (fleet: Fleet, seeds: readonly number[]) => {
   return answers
 }
 
-const describeEngine = (name: string, poolOf: () => Promise<PoolEntry> | PoolEntry) =>
+const describeEngine = (name: string, poolOf: () => PoolEntry) =>
   describe(`strict streams of ${name}, through gateway, core and ingress`, () => {
     let fleet: Fleet
     beforeAll(async () => {
       // The second pool shares its batches: nothing strict may go there.
-      const pools = [await poolOf(), embeddedPool('batching')]
+      const pools = [poolOf(), embeddedPool('batching')]
       fleet = await startFleet({ hosts: [{ hostId: 'h1', pools }] })
     }, 120_000)
     afterAll(async () => fleet[Symbol.asyncDispose]())
@@ -66,16 +73,12 @@ const describeEngine = (name: string, poolOf: () => Promise<PoolEntry> | PoolEnt
 describeEngine('the embedded engine', () => embeddedPool(STRICT_POOL.id, STRICT_POOL))
 
 if (llamaServer === undefined) {
-  describe.skip(`strict streams of llama-server (skipped: PATH has none)`, () => {
+  describe.skip(`strict streams of llama-server (skipped: there is none)`, () => {
     it('repeat the bytes of each of 64 seeds', () => undefined)
   })
 } else {
-  let server: Awaited<ReturnType<typeof startLlamaServer>>
-  afterAll(() => server[Symbol.dispose]())
-  describeEngine('llama-server', async () => {
-    server = await startLlamaServer(llamaServer, STRICT_POOL)
-    return server
-  })
+  const settings = { slots: 1, more: { determinism: 'strict' } }
+  describeEngine('llama-server', () => llamacppPool(llamaServer, STRICT_POOL.id, settings))
 }
 
 describe('a strict job where no pool is strict', () => {

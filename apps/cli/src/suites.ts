@@ -49,8 +49,8 @@ export const SUITES: readonly Suite[] = [
   jest('tidy', 'House rules', 6, '--maxWorkers=2'),
   jest('simulation', 'Simulation', 12, '--maxWorkers=2'),
   jest('integration', 'Integration: real NATS, gRPC and processes', 15, '--runInBand'),
-  jest('conformance', 'Conformance: the official SDKs as clients', 5, '--runInBand'),
-  jest('chaos', 'Chaos: kill and freeze what runs', 15, '--runInBand'),
+  jest('conformance', 'Conformance: the official SDKs as clients, every engine', 10, '--runInBand'),
+  jest('chaos', 'Chaos: kill and freeze what runs', 20, '--runInBand'),
   jest('containers', 'Containers, where a Docker engine answers', 20, '--runInBand'),
   { ...check('seeds', 'Simulation: 1,000 more seeds', 90, 'node', ...SEEDS), isOnlyInFull: true },
 ]

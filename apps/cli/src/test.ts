@@ -4,6 +4,7 @@ import { CliError } from './cli-error.ts'
 import { EXIT } from './exit-code.ts'
 import { findNatsServer } from './find-nats-server.ts'
 import type { Paths } from './paths.ts'
+import { prepareLlamaServer } from './prepare-llama-server.ts'
 import { installEmbeddedRuntime, makeTinyModel } from './prepare-pools.ts'
 import type { CommandContext } from './run-command.ts'
 import { runSuite } from './run-suite.ts'
@@ -49,6 +50,9 @@ const chooseSuites = ({ only, full }: TestContext['options']): readonly Suite[] 
 /** Suites that start NATS or engines. */
 const NEEDS_PROGRAMS = new Set(['unit', 'integration', 'conformance', 'chaos', 'containers'])
 
+/** Suites that run the real llama-server beside the simulator. */
+const NEEDS_LLAMA_SERVER = new Set(['conformance', 'chaos'])
+
 const installPrograms = async (
   context: TestContext,
   suites: readonly Suite[],
@@ -59,6 +63,7 @@ const installPrograms = async (
   const nats = await findNatsServer({ ...common, env: process.env })
   await installEmbeddedRuntime(common)
   await makeTinyModel(common)
+  if (suites.some(({ name }) => NEEDS_LLAMA_SERVER.has(name))) await prepareLlamaServer(common)
   return {
     PATH: [dirname(nats.path), process.env['PATH'] ?? ''].join(delimiter),
     BERTH_EMBEDDED_RUNTIME_DIR: paths.embeddedRuntimeDir,
