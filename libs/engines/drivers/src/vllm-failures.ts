@@ -23,14 +23,14 @@ const ASKED_TO_STOP =
 const wasAskedToStop = (lines: readonly string[]): boolean => {
   const asked = lines.findLastIndex((line) => /received signal=SIGTERM|: terminated$/.test(line))
   if (asked < 0) return false
-  return !lines.slice(0, asked).some((line) => / ERROR \d\d-\d\d /.test(line))
+  return !lines.slice(0, asked).some((line) => /(?:^|\s)ERROR \d\d-\d\d /.test(line))
 }
 
 const isVague = ({ kind }: CrashReport): boolean => kind === 'exit' || kind === 'signal'
 
 /** What it went on from is told at other levels, each line of a trace with its own. */
 const errorsOf = (lines: readonly string[]): readonly string[] =>
-  lines.filter((line) => !/ (?:INFO|WARNING|DEBUG) \d\d-\d\d /.test(line))
+  lines.filter((line) => !/(?:^|\s)(?:INFO|WARNING|DEBUG) \d\d-\d\d /.test(line))
 
 const HUB = 'https://huggingface.co'
 
