@@ -40,7 +40,11 @@ export const adoptInstance = async (
   const onLines = () => {
     if (!isHistory) request.onOutput()
   }
-  const log = followLog(request, { path, mask, onLines }, env)
+  // How far it had come is over; what it took is not.
+  const onSign: LaunchRequest['onSign'] = (sign) => {
+    if (!isHistory || sign.kind === 'memory' || sign.kind === 'kv_room') request.onSign(sign)
+  }
+  const log = followLog(request, { path, mask, onLines, onSign }, env)
   await log.catchUp()
   isHistory = false
   const child = env.adopt(known)

@@ -1,5 +1,7 @@
+import type { LogSign } from '@berth/supervision'
 import type { LaunchEnv, LaunchRequest } from './launch-instance.ts'
 import { machineOf } from './machine.ts'
+import { readSigns } from './read-signs.ts'
 import type { LogTail } from './tail-log.ts'
 
 /** As much as says why an engine ended, with the trace that vLLM prints after it. */
@@ -13,11 +15,12 @@ export interface FollowedLog extends LogTail {
 
 /** `mask` hides secrets before anybody sees a line. `onLines`: it printed something. */
 export const followLog = (
-  { ring, log }: LaunchRequest,
+  { ring, log, driver }: LaunchRequest,
   of: {
     readonly path: string
     readonly mask: (line: string) => string
     readonly onLines: () => void
+    readonly onSign: (sign: LogSign) => void
   },
   env: LaunchEnv,
 ): FollowedLog => {
@@ -31,6 +34,7 @@ export const followLog = (
       last = [...last, ...lines.slice(-LAST_WORDS)].slice(-LAST_WORDS)
       ring.push(lines)
       of.onLines()
+      for (const sign of readSigns(driver, lines)) of.onSign(sign)
     },
   })
   return {

@@ -7,6 +7,7 @@ import type {
   EngineExit,
   LaunchGrant,
   LaunchPlan,
+  LogSign,
 } from '@berth/supervision'
 import type { Devices } from '../device/devices.ts'
 import type { ModelFiles } from '../model-files/model-files.ts'
@@ -71,6 +72,8 @@ export interface LaunchRequest {
   readonly ring: LogRing
   readonly log: Logger
   onOutput(): void
+  /** A line of its log told something. */
+  onSign(sign: LogSign): void
   onExit(report: CrashReport, exit: EngineExit): void
 }
 

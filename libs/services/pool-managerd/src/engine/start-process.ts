@@ -43,7 +43,8 @@ export const startProcess = async (
   await cgroup?.add(pid)
   const mask = createMask(prepared.variables)
   const onLines = () => request.onOutput()
-  const log = followLog(request, { path: room.logPath, mask, onLines }, env)
+  const onSign: LaunchRequest['onSign'] = (sign) => request.onSign(sign)
+  const log = followLog(request, { path: room.logPath, mask, onLines, onSign }, env)
   const { access, stopGraceMs } = plan
   const running = {
     ...{ child, log, access, port, upSinceMs, cwd: room.cwd, cgroup, container, stopGraceMs },

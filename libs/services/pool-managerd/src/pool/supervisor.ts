@@ -8,6 +8,7 @@ import {
   type EngineAccess,
   type EngineDriver,
   type EngineMetrics,
+  type LogSign,
   type PoolState,
   type ProbeResponse,
   type ProbeSpec,
@@ -34,6 +35,7 @@ import { withModel } from '../pools-file/with-model.ts'
 import type { AdoptableEntry } from '../state/adoptable.ts'
 import { judgeActivity, type Activity } from './activity.ts'
 import { askAll, type Check } from './ask-all.ts'
+import { eventOfSign } from './hear-sign.ts'
 
 type EffectOf<Kind extends Effect['kind']> = Extract<Effect, { readonly kind: Kind }>
 
@@ -50,6 +52,8 @@ export interface SupervisorHooks {
   readonly onDigest: (digest: string | undefined) => void
   /** The pool serves this model for good. */
   readonly onModelKept: (model: string) => void
+  /** The log of an instance told something of its start or its memory. */
+  readonly onSign?: (sign: LogSign, instanceId: string) => void
   readonly abortRequests: () => void
   /** Calls `fn` once nothing is in flight. */
   readonly whenIdle: (fn: () => void) => Cancel
@@ -271,10 +275,17 @@ export class Supervisor implements Disposable {
     return {
       ...{ spec: this.#spec, driver, instanceId, ring, log },
       onOutput: () => this.dispatch({ kind: 'output', instanceId }),
+      onSign: (sign) => this.#hear(sign, instanceId),
       // An engine may be dead before its launch is told: an end never comes before a start.
       onExit: (report, exit) =>
         void told.then(() => this.dispatch({ kind: 'exited', instanceId, report, exit })),
     }
+  }
+
+  #hear(sign: LogSign, instanceId: string): void {
+    this.#options.hooks.onSign?.(sign, instanceId)
+    const event = eventOfSign(sign, instanceId, this.#spec)
+    if (event) this.dispatch(event)
   }
 
   async #observe(instanceId: string): Promise<void> {
