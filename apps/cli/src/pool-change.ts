@@ -55,7 +55,7 @@ export const bodyOf = ({ deadline, onDeadline }: ChangeOptions, model?: string) 
 })
 
 const followUp = ({ status, operation_id: id, backend_id: pool }: OperationDetail) =>
-  OVER.has(status) ? [] : [`operation ${id}; see ./berth pools history ${pool}`]
+  OVER.has(status) ? [] : [`operation ${id}; see ./berth pools history ${pool ?? ''}`]
 
 /** Tells where an operation stands: where nothing can be rewritten, a line for each step. */
 export const tellStep = (terminal: Terminal, now: OperationDetail): void =>

@@ -1,3 +1,4 @@
+import { askGateway } from './ask-gateway.ts'
 import { CliError } from './cli-error.ts'
 import { EXIT } from './exit-code.ts'
 import { credentials, reach, refuseFailure } from './gateway-client.ts'
@@ -26,8 +27,22 @@ export interface PoolDetail {
   readonly up_since: string | null
   readonly restart_count: number
   readonly perf_tokens_per_s: number | null
+  readonly models?: readonly ModelOfPool[]
+  readonly asleep?: boolean
+  readonly loading?: Partial<LoadDetail> | null
   readonly transitions: readonly Transition[]
   readonly current_operation: OperationDetail | null
+}
+
+/** A model of a pool, and where it is. */
+export interface ModelOfPool {
+  readonly model_id: string
+  readonly residency: string
+  readonly active_requests: number
+  readonly memory_bytes: number | null
+  readonly gpu_bytes: number | null
+  readonly expires_at: string | null
+  readonly parent: string | null
 }
 
 export interface Transition {
@@ -45,12 +60,27 @@ export interface OperationDetail {
   readonly progress_percent: number
   readonly step: string | null
   readonly model_id: string | null
-  readonly backend_id: string
+  readonly model_ref?: string | null
+  /** The pool it is about; null where it is about a host. */
+  readonly backend_id: string | null
   readonly initiated_at: string
   readonly completed_at: string | null
   readonly error_details: { readonly code: string; readonly message: string } | null
+  /** Of a load or a pull: how far it has come. */
+  readonly load?: LoadDetail
   /** Of a bench, once it has measured something. */
   readonly measurements?: readonly MeasurementDetail[]
+}
+
+/** How far a model has come on its way to a host or into an engine. */
+export interface LoadDetail {
+  /** Such as `download` or `weights`. */
+  readonly status: string
+  readonly progress_percent: number
+  readonly bytes_downloaded: number | null
+  readonly total_bytes: number | null
+  readonly is_progress_known: boolean
+  readonly eta_ms: number | null
 }
 
 /** How an engine does with prompts of one length and so many requests at once. */
@@ -65,14 +95,12 @@ export interface MeasurementDetail {
   readonly total_tokens_per_s: number
 }
 
-const TIMEOUT_MS = 10_000
-
 /** All pools. Rejects with a `CliError`, as all of these do. */
 export const readPools = async (gateway: Gateway): Promise<readonly PoolDetail[]> =>
-  (await read<{ readonly data: readonly PoolDetail[] }>(gateway, '/v1/pools')).data
+  (await askGateway<{ readonly data: readonly PoolDetail[] }>(gateway, '/v1/pools')).data
 
 export const readPool = (gateway: Gateway, id: string): Promise<PoolDetail> =>
-  read(gateway, pathOf(id))
+  askGateway(gateway, pathOf(id))
 
 /** What agents remember of the changes of a pool, the newest first. */
 export const readOperations = async (
@@ -80,23 +108,27 @@ export const readOperations = async (
   poolId: string,
 ): Promise<readonly OperationDetail[]> => {
   const path = `/v1/operations?pool=${encodeURIComponent(poolId)}`
-  return (await read<{ readonly data: readonly OperationDetail[] }>(gateway, path)).data
+  return (await askGateway<{ readonly data: readonly OperationDetail[] }>(gateway, path)).data
 }
 
 export const readOperation = (gateway: Gateway, id: string): Promise<OperationDetail> =>
-  read(gateway, `/v1/operations/${encodeURIComponent(id)}`)
+  askGateway(gateway, `/v1/operations/${encodeURIComponent(id)}`)
 
 /** Asks for a change. The answer is the operation that carries it out. */
 export const changePool = (
   gateway: Gateway,
   { id, command, body }: { readonly id: string; readonly command: string; readonly body: object },
 ): Promise<OperationDetail> =>
-  read(gateway, `${pathOf(id)}/${command}`, { method: 'POST', body: JSON.stringify(body) })
+  askGateway(gateway, `${pathOf(id)}/${command}`, { method: 'POST', body: JSON.stringify(body) })
 
 /** The last lines of an engine's log. */
 export const readLog = async (gateway: Gateway, id: string, lines: number) =>
-  (await read<{ readonly data: readonly string[] }>(gateway, `${pathOf(id)}/logs?lines=${lines}`))
-    .data
+  (
+    await askGateway<{ readonly data: readonly string[] }>(
+      gateway,
+      `${pathOf(id)}/logs?lines=${lines}`,
+    )
+  ).data
 
 /** The last lines, and then each as it comes, until the signal of the gateway aborts. */
 export async function* followLog(
@@ -133,17 +165,3 @@ const brokenOff = (envelope: string) => {
 }
 
 const pathOf = (id: string) => `/v1/pools/${encodeURIComponent(id)}`
-
-const read = async <T>(
-  { url, signal }: Gateway,
-  path: string,
-  init: RequestInit = {},
-): Promise<T> => {
-  const response = await reach(url + path, {
-    ...init,
-    headers: { 'content-type': 'application/json', ...credentials() },
-    signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
-  })
-  await refuseFailure(response)
-  return (await response.json()) as T
-}

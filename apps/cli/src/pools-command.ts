@@ -52,6 +52,10 @@ const addChanges = (one: (name: string, description: string) => Command, paths: 
     .addOption(onDeadline())
     .action(act('drain'))
   change('undrain', 'take requests again').action(act('undrain'))
+  change('sleep', 'put the weights of its engine aside, where it can')
+    .addOption(deadline())
+    .action(act('sleep'))
+  change('wake', 'take them back').action(act('wake'))
   change('reset-restarts', 'forget its restarts and close its breaker').action(
     act('reset-restarts'),
   )

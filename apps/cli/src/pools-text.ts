@@ -62,8 +62,8 @@ export const historyText = (
 
 /** What an operation does now, or how it ended. */
 export const operationLine = (operation: OperationDetail): string => {
-  const { operation_type: type, status, backend_id: pool } = operation
-  const what = `${type} of ${pool}`
+  const { operation_type: type, status, backend_id: pool, model_ref: ref } = operation
+  const what = `${type} of ${pool ?? ref ?? operation.model_id ?? operation.operation_id}`
   switch (status) {
     case 'completed':
       return `${what}: done in ${tookOf(operation)}`

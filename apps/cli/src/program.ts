@@ -7,6 +7,7 @@ import { addExplainCommand } from './explain-command.ts'
 import { addKeysCommands } from './keys.ts'
 import type { Paths } from './paths.ts'
 import { addPoolsCommands } from './pools-command.ts'
+import { addModelsCommands } from './models-command.ts'
 import { ENGINES } from './prepare-pools.ts'
 import { runCommand } from './run-command.ts'
 import { status, type StatusContext } from './status.ts'
@@ -63,6 +64,7 @@ export const createProgram = (paths: Paths): Command => {
   addDoctorCommand(program, paths)
   addExplainCommand(program, paths)
   addKeysCommands(program)
+  addModelsCommands(program, paths)
   addPoolsCommands(program, paths)
   addBenchCommand(program, paths)
   program.command('version').description('print the version').action(version(paths))
