@@ -276,8 +276,8 @@ describe('the metrics of a vLLM', () => {
     const families = recorded('metric-families_0.26.0.txt').split('\n')
     for (const family of [
       ...['vllm:num_requests_running gauge', 'vllm:num_requests_waiting gauge'],
-      ...['vllm:kv_cache_usage_perc gauge', 'vllm:prompt_tokens counter'],
-      'vllm:generation_tokens counter',
+      ...['vllm:kv_cache_usage_perc gauge', 'vllm:prompt_tokens_total counter'],
+      'vllm:generation_tokens_total counter',
     ])
       expect(families).toContain(family)
   })

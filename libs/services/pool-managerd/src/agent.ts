@@ -15,6 +15,7 @@ import {
 import { findDevices } from './device/find-devices.ts'
 import { tellPools } from './device/tell-pools.ts'
 import { watchDevices } from './device/watch-devices.ts'
+import { createEnginePrograms } from './engine/engine-programs.ts'
 import { findConfinement } from './engine/find-confinement.ts'
 import { createStartTurns } from './engine/start-turns.ts'
 import { createHost } from './host.ts'
@@ -104,7 +105,7 @@ export const startAgent = async (
     ...stock,
     ...confinement,
     ...{ clock, rng, stateDir, devices, models, intents, digests },
-    turns: createStartTurns(),
+    ...{ turns: createStartTurns(), programs: createEnginePrograms() },
     spawn: spawnChild,
     adopt: adoptProcess,
     nodePath: surroundings.nodePath,

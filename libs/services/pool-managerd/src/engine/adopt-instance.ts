@@ -2,7 +2,6 @@ import { BerthError } from '@berth/kernel'
 import type { AdoptableEntry } from '../state/adoptable.ts'
 import { followLog } from './follow-log.ts'
 import type { Instance } from './instance.ts'
-import { grantedDevices } from './grant-devices.ts'
 import { planOf, type LaunchEnv, type LaunchRequest } from './launch-instance.ts'
 import { LOOPBACK } from './loopback-port.ts'
 import { createMask } from './mask-secrets.ts'
@@ -26,7 +25,8 @@ export const adoptInstance = async (
     host: LOOPBACK,
     port,
     apiKey,
-    ...grantedDevices(spec, env),
+    // Their memory is what it has taken: a plan for a new start would find too little.
+    devices: spec.devices,
     nodePath: env.nodePath,
     enginesDir: env.enginesDir,
     embeddedRuntimeDir: env.embeddedRuntimeDir,

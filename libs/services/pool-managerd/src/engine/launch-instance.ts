@@ -1,4 +1,4 @@
-import { messageOf, type Clock, type Rng } from '@berth/kernel'
+import { BerthError, messageOf, type Clock, type Rng } from '@berth/kernel'
 import type { Adopt, Logger, Spawn } from '@berth/runtime'
 import type {
   CrashReport,
@@ -16,6 +16,7 @@ import type { Journal } from '../state/journal.ts'
 import type { PoolIntents } from '../state/pool-intents.ts'
 import type { PoolModels } from '../state/pool-models.ts'
 import type { Cgroups } from './cgroup.ts'
+import type { EnginePrograms, FoundProgram } from './engine-programs.ts'
 import { grantedDevices, missingDevice } from './grant-devices.ts'
 import type { Instance } from './instance.ts'
 import type { LogRing } from './log-ring.ts'
@@ -24,6 +25,7 @@ import { machineOf, type Machine } from './machine.ts'
 import type { ModelDigests } from './model-digests.ts'
 import { insideOf } from './prepare-container.ts'
 import type { EngineUser, Privileges } from './privileges.ts'
+import { roomOf } from './room.ts'
 import { startProcess } from './start-process.ts'
 import type { StartTurns } from './start-turns.ts'
 import { portTaken } from './tell-exit.ts'
@@ -46,6 +48,8 @@ export interface LaunchEnv {
   readonly digests?: ModelDigests
   /** Absent: models are files that are here, or names. */
   readonly modelFiles?: ModelFiles
+  /** Absent: nobody looks for the programs of engines. */
+  readonly programs?: EnginePrograms
   /** Absent: starts wait for nobody. */
   readonly turns?: StartTurns
   /** Where it is kept what was commanded of the pools. Absent: nowhere. */
@@ -92,7 +96,10 @@ export const launchInstance = async (
     const { port } = request.spec
     if (port !== 0 && request.spec.policy.hasProcess && !(await machineOf(env).portIsFree(port)))
       return { kind: 'refused', report: portTaken(port, env) }
-    const grant = await makeGrant(request.spec, env)
+    const found: FoundProgram = (await env.programs?.find(request, env)) ?? { kind: 'found' }
+    if (found.kind === 'refused') return found
+    const { kind: _, ...program } = found
+    const grant = { ...(await makeGrant(request, env)), ...program }
     const plan = planOf(request, grant)
     if (plan.kind === 'attach')
       return {
@@ -105,7 +112,10 @@ export const launchInstance = async (
   }
 }
 
-const makeGrant = async (spec: PoolSpec, env: LaunchEnv): Promise<LaunchGrant> => {
+const makeGrant = async (
+  { spec, instanceId }: LaunchRequest,
+  env: LaunchEnv,
+): Promise<LaunchGrant> => {
   const isManaged = spec.engine.mode === 'managed'
   const givenKey = spec.apiKeyEnv === undefined ? '' : (env.agentEnv[spec.apiKeyEnv] ?? '')
   return {
@@ -115,6 +125,7 @@ const makeGrant = async (spec: PoolSpec, env: LaunchEnv): Promise<LaunchGrant> =
     nodePath: env.nodePath,
     enginesDir: env.enginesDir,
     embeddedRuntimeDir: env.embeddedRuntimeDir,
+    homeDir: roomOf(env.stateDir, spec.poolId, instanceId).home,
     apiKey: isManaged ? Buffer.from(env.rng.bytes(24)).toString('base64url') : givenKey,
     ...(spec.modelPath === undefined ? {} : { modelPath: spec.modelPath }),
   }
@@ -148,6 +159,12 @@ export const planOf = ({ driver, spec }: LaunchRequest, grant: LaunchGrant): Lau
 
 /** A binary that is not there stays missing; a full process table may empty. */
 const reportOf = (error: unknown): CrashReport => {
+  const { reason } = BerthError.from(error)
+  // What a driver cannot plan stays so until somebody changes the pool; memory may come free.
+  if (reason === 'CONFIG_INVALID')
+    return { kind: 'bad_option', message: messageOf(error), isRetriable: false }
+  if (reason === 'INSUFFICIENT_VRAM')
+    return { kind: 'out_of_vram', message: messageOf(error), isRetriable: true }
   const code = ((error as Error).cause as NodeJS.ErrnoException | undefined)?.code
   const isMissing = code === 'ENOENT' || code === 'EACCES'
   return {

@@ -87,7 +87,7 @@ export const containerEnv = (agentEnv: LaunchEnv['agentEnv']): Record<string, st
   matching(agentEnv, OUTSIDE)
 
 /** What an engine is told of the place it runs in: images hold our own engines there. */
-export const insideOf = (grant: LaunchGrant): LaunchGrant => ({
+export const insideOf = ({ homeDir: _, ...grant }: LaunchGrant): LaunchGrant => ({
   ...grant,
   // The only way in is the port that is published on the host's loopback.
   host: '0.0.0.0',
