@@ -1,4 +1,4 @@
-// Bundles the programs into dist/, one file each: `node tools/build.ts [APP ...]`
+// Bundles the programs into dist/, one file each: `node tools/build.ts [NAME ...]`
 import { mkdtemp, readdir, rename, rm, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { bundle } from './bundle.ts'
@@ -12,6 +12,11 @@ const APPS = [
   'embedded-engine',
 ]
 
+/** Programs that are no app: a lib runs them beside the app that it is part of. */
+const PROGRAMS: Readonly<Record<string, string>> = {
+  'model-header-reader': 'libs/platform/model-headers/src/program.ts',
+}
+
 const root = join(import.meta.dirname, '..')
 const dist = join(root, 'dist')
 
@@ -20,8 +25,8 @@ const wanted = process.argv.slice(2)
 const began = new Date()
 const scratch = await mkdtemp(join(root, 'dist.new-'))
 try {
-  const apps = wanted.length === 0 ? APPS : wanted
-  const entryPoints = apps.map((app) => ({ in: `apps/${app}/src/main.ts`, out: app }))
+  const names = wanted.length === 0 ? [...APPS, ...Object.keys(PROGRAMS)] : wanted
+  const entryPoints = names.map((out) => ({ in: PROGRAMS[out] ?? `apps/${out}/src/main.ts`, out }))
   await bundle(root, entryPoints, scratch)
   await mkdir(dist, { recursive: true })
   for (const file of await readdir(scratch)) await rename(join(scratch, file), join(dist, file))
