@@ -24,6 +24,12 @@ export interface StoredModel {
   readonly bytesDone: number
   /** Unix milliseconds. */
   readonly lastUsedAtMs: number
+  /** Unix milliseconds; absent while unfinished and for files that the store did not fetch. */
+  readonly fetchedAtMs?: number
+  /** Never freed by `collect`. True as well of what was put into the store by hand. */
+  readonly isPinned?: boolean
+  /** False: a file of the operator's, which the store shows and never removes. Absent is true. */
+  readonly isOurs?: boolean
 }
 
 export interface EnsureOptions {
@@ -32,12 +38,37 @@ export interface EnsureOptions {
   readonly digest?: string
   /** Which files of a repository an engine reads: one GGUF file (with its shards), or all it needs. */
   readonly want: 'gguf' | 'snapshot'
+  /** Of a repository only the files that match one of these: `*` any but `/`, `**` any. */
+  readonly allow?: readonly string[]
+  /** Of a repository none of the files that match one of these. */
+  readonly ignore?: readonly string[]
+  /** Asks the source what a branch or tag means now, though files of it are here already. */
+  readonly isRefresh?: boolean
+  /** Nothing may be fetched for this one: only what is complete here counts. */
+  readonly isOffline?: boolean
   onProgress?(progress: FetchProgress): void
+}
+
+/** What `collect` may free. */
+export interface CollectOptions {
+  /** Bytes that have to become free, beyond what is free now. */
+  readonly needBytes: number
+  /** Beside the store's own `isInUse`. */
+  isInUse?(model: StoredModel): boolean
+}
+
+/** What `collect` freed. */
+export interface Collected {
+  readonly freedBytes: number
+  /** References of the models that went, least recently used first. */
+  readonly removed: readonly string[]
 }
 
 /** The model files of one host. Safe to share with the store of another agent on the same folder. */
 export interface ModelStore {
   readonly root: string
+  /** Where snapshots of the Hub stand, in the layout of its own cache: an `HF_HUB_CACHE`. */
+  readonly hubDir: string
   /**
    * Brings the files of a model here and says where they are: from the store, else from their
    * source. Callers for the same model share one download. Rejects with a `BerthError`:
@@ -47,10 +78,24 @@ export interface ModelStore {
    */
   ensurePresent(ref: string, options: EnsureOptions): Promise<StoredModel>
   /** What is here already, without asking anybody; `undefined` when it is not complete. */
-  find(ref: string, options: Pick<EnsureOptions, 'want'>): Promise<StoredModel | undefined>
+  find(
+    ref: string,
+    options: Pick<EnsureOptions, 'want' | 'allow' | 'ignore'>,
+  ): Promise<StoredModel | undefined>
   /** Everything here, unfinished downloads as well. */
   list(): Promise<readonly StoredModel[]>
   /** Bytes freed. Refuses what is in use (`MODEL_NOT_FOUND`, `ACTIVE_REQUESTS`). */
   remove(ref: string): Promise<number>
   disk(): Promise<{ readonly totalBytes: number; readonly freeBytes: number }>
+  /** Notes that the model is used now. Of what is not here, nothing. */
+  touch(ref: string): Promise<void>
+  /** A pinned model is never freed by `collect`. Rejects with `MODEL_NOT_FOUND`. */
+  pin(ref: string, isPinned: boolean): Promise<void>
+  /**
+   * Frees complete models, least recently used first, until `needBytes` more are free or nothing
+   * is left that may go: none in use, pinned, being fetched, or outside the store.
+   */
+  collect(options: CollectOptions): Promise<Collected>
+  /** Stops every download and waits for their ends; unfinished files stay to be resumed. */
+  close(): Promise<void>
 }

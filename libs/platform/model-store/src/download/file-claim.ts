@@ -1,0 +1,141 @@
+import { randomBytes } from 'node:crypto'
+import { linkSync, readlinkSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { pid } from 'node:process'
+import { BerthError, every, sleep, type Clock } from '@berth/kernel'
+import { isRunning, readBootId, readStartTime } from '@berth/runtime'
+import { z } from 'zod'
+
+const POLL_MS = 200
+const BEAT_MS = 5_000
+/** Without a beat for so long, an owner whose process cannot be looked at is dead. */
+const SILENT_MS = 30_000
+
+const OwnerSchema = z.object({
+  token: z.string(),
+  pid: z.number(),
+  startTime: z.string(),
+  /** Boot and pid namespace: in another one the pid means nothing. */
+  space: z.string(),
+})
+type Owner = z.infer<typeof OwnerSchema>
+
+/** What `claimFile` works with. */
+export interface ClaimOptions {
+  readonly clock: Clock
+  readonly signal: AbortSignal
+  /** Called while another process has it, at each look. */
+  onWait?(): void
+}
+
+/**
+ * Makes this the one process that works on something, among all that see the folder; waits while
+ * another does. The claim of a process that was killed is taken over at once on its own machine,
+ * and after 30 s without a beat from elsewhere (a container, another host). Returns the release.
+ *
+ * A claim appears with its content by `link`, which only one can do. A stale claim T is replaced
+ * by who links `PATH.T` and then still finds T: two that judged T stale cannot both win.
+ */
+export const claimFile = async (path: string, options: ClaimOptions): Promise<() => void> => {
+  const owner = newOwner()
+  const mine = `${path}.${owner.token}`
+  writeFileSync(mine, JSON.stringify(owner), { mode: 0o644 })
+  const watch = createWatch(options.clock)
+  try {
+    while (!tryLink(mine, path)) {
+      const seen = readOwner(path)
+      if (seen && watch.isDead(path, seen) && takeOver(path, mine, seen.token, watch)) break
+      options.onWait?.()
+      await sleep(options.clock, POLL_MS, options.signal)
+    }
+  } finally {
+    rmSync(mine, { force: true })
+  }
+  const stopBeat = every(options.clock, BEAT_MS, () => beat(path, owner.token))
+  return () => {
+    stopBeat()
+    if (readOwner(path)?.token === owner.token) rmSync(path, { force: true })
+  }
+}
+
+/** True while another process, or another claim of this one, works on it. */
+export const isClaimed = (path: string, clock: Clock): boolean => {
+  const owner = readOwner(path)
+  return owner !== undefined && !createWatch(clock).isDead(path, owner)
+}
+
+const newOwner = (): Owner => ({
+  token: randomBytes(8).toString('hex'),
+  ...{ pid, startTime: readStartTime(pid), space: processSpace() },
+})
+
+const processSpace = (): string => {
+  try {
+    return `${readBootId()} ${readlinkSync('/proc/self/ns/pid')}`
+  } catch {
+    // Without /proc only the beat tells whether an owner lives.
+    return ''
+  }
+}
+
+const createWatch = (clock: Clock) => {
+  const seenAt = new Map<string, { readonly beat: number; readonly atMs: number }>()
+  const isDead = (path: string, owner: Owner): boolean => {
+    if (owner.space !== '' && owner.space === processSpace())
+      return !isRunning(owner.pid, owner.startTime)
+    const beatAt = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
+    const before = seenAt.get(path)
+    if (before?.beat === beatAt) return clock.now() - before.atMs > SILENT_MS
+    seenAt.set(path, { beat: beatAt, atMs: clock.now() })
+    return false
+  }
+  return { isDead }
+}
+
+const takeOver = (
+  path: string,
+  mine: string,
+  deadToken: string,
+  watch: ReturnType<typeof createWatch>,
+): boolean => {
+  const successor = `${path}.next-${deadToken}`
+  if (!tryLink(mine, successor)) {
+    // Its winner was killed within the few calls below: then nobody else would ever get past it.
+    const winner = readOwner(successor)
+    if (winner && watch.isDead(successor, winner)) rmSync(successor, { force: true })
+    return false
+  }
+  const isStillDead = readOwner(path)?.token === deadToken
+  if (isStillDead) renameSync(mine, path)
+  rmSync(successor, { force: true })
+  return isStillDead
+}
+
+const tryLink = (from: string, to: string): boolean => {
+  try {
+    linkSync(from, to)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw new BerthError(
+      'INTERNAL',
+      `The folder of the model store cannot hold a claim (${(error as NodeJS.ErrnoException).code ?? 'unknown'}). It has to be on a file system with hard links.`,
+      { cause: error },
+    )
+  }
+}
+
+const readOwner = (path: string): Owner | undefined => {
+  try {
+    return OwnerSchema.parse(JSON.parse(readFileSync(path, 'utf8')))
+  } catch {
+    // Gone: it was released in between.
+    return undefined
+  }
+}
+
+const beat = (path: string, token: string): void => {
+  if (readOwner(path)?.token !== token) return
+  const now = statSync(path, { throwIfNoEntry: false })
+  if (now) utimesSync(path, now.atime, new Date(now.mtimeMs + BEAT_MS))
+}

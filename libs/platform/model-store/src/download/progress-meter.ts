@@ -1,0 +1,37 @@
+import type { Clock } from '@berth/kernel'
+import type { FetchProgress } from '../model-store.ts'
+
+/** At most two reports a second. */
+const MIN_GAP_MS = 500
+
+/** Adds up the bytes of the files of one model. */
+export interface ProgressMeter {
+  /** A file has so many bytes now. */
+  set(file: string, bytes: number, step: string): void
+  /** Reports where it stands, whatever was reported before. */
+  flush(step: string): void
+}
+
+/** Reports sums at most twice a second. `totalBytes` is asked at each report. */
+export const createProgressMeter = (
+  clock: Clock,
+  totalBytes: () => number | undefined,
+  emit: (progress: FetchProgress) => void,
+): ProgressMeter => {
+  const bytesOf = new Map<string, number>()
+  let bytesDone = 0
+  let reportedAtMs = Number.NEGATIVE_INFINITY
+  const report = (step: string) => {
+    reportedAtMs = clock.now()
+    const bytesTotal = totalBytes()
+    emit({ bytesDone, step, ...(bytesTotal === undefined ? {} : { bytesTotal }) })
+  }
+  return {
+    set: (file, bytes, step) => {
+      bytesDone += bytes - (bytesOf.get(file) ?? 0)
+      bytesOf.set(file, bytes)
+      if (clock.now() - reportedAtMs >= MIN_GAP_MS) report(step)
+    },
+    flush: report,
+  }
+}
