@@ -6,6 +6,7 @@ import {
   type Answer,
   type AnswerRequest,
 } from '@berth/sim-text'
+import { endAtStop } from './end-at-stop.ts'
 import type { Engine } from './engine.ts'
 import type { RequestRecord } from './request-log.ts'
 
@@ -18,6 +19,8 @@ export interface Ask {
   readonly ignoresEos: boolean
   readonly isStream: boolean
   readonly includesUsage: boolean
+  /** Texts the answer ends before. */
+  readonly stops?: readonly string[]
 }
 
 /** A generation request on its way through the engine. */
@@ -47,7 +50,7 @@ export const createJob = (
   const controller = new AbortController()
   const seq = ++engine.counters.requests
   const id = promptHash(`${engine.host.pid} ${engine.startedAtMs} ${seq}`)
-  const answer = expectedAnswer(answerRequest(engine, ask))
+  const answer = endAtStop(expectedAnswer(answerRequest(engine, ask)), ask.stops ?? [])
   const record: RequestRecord = {
     seq,
     id,

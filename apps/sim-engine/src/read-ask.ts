@@ -11,7 +11,14 @@ export const askOf = (body: Json, model: string, prompt: string): Ask => ({
   ignoresEos: body.ignore_eos === true,
   isStream: body.stream === true,
   includesUsage: (body.stream_options as Json | undefined)?.include_usage === true,
+  stops: stopsOf(body.stop),
 })
+
+/** One text, or up to four. */
+const stopsOf = (stop: unknown): readonly string[] =>
+  (Array.isArray(stop) ? stop : [stop])
+    .filter((each): each is string => typeof each === 'string' && each !== '')
+    .slice(0, 4)
 
 /** The prompt of a chat body, or undefined when `messages` is not a list. */
 export const chatPromptOf = (body: Json): string | undefined =>

@@ -1,5 +1,12 @@
 export { startFleet, type Fleet, type FleetOptions, type HostOptions } from './fleet.ts'
-export { embeddedPool, freePort, simPool, TINY_MODEL, type PoolEntry } from './pool-entries.ts'
+export {
+  embeddedPool,
+  EMBEDDED_RUNTIME_DIR,
+  freePort,
+  simPool,
+  TINY_MODEL,
+  type PoolEntry,
+} from './pool-entries.ts'
 export { findLlamaServer, llamacppPool, type LlamacppPoolSettings } from './llama-server.ts'
 export { startService, type ServiceProcess } from './service-process.ts'
 export { simAdmin, type SimAdmin, type SimState } from './sim-admin.ts'
