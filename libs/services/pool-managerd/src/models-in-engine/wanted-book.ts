@@ -1,0 +1,92 @@
+import { messageOf } from '@berth/kernel'
+import type { Logger } from '@berth/runtime'
+import type { ModelCalls } from '@berth/supervision'
+import { NOTHING_WANTED, type WantedEntry, type WantedModels } from '../state/wanted-models.ts'
+import type { KeeperPool } from './keeper-pool.ts'
+import { without, withModel, type KeptModels, type WantedModel } from './kept-model.ts'
+
+/** Which models a pool wants: its own, and those that commands have loaded. */
+export interface WantedBook {
+  /** The models with what is wanted of them: what is wanted no more is only known. */
+  addTo(models: KeptModels): KeptModels
+  /** How long the last load of a model took; `undefined` when there was none. */
+  loadMs(name: string): number | undefined
+  change(what: {
+    readonly add?: WantedModel
+    readonly loadMs?: number
+    /** Nobody wants it any more: the pool's own stays away until it is asked for. */
+    readonly forget?: string
+  }): void
+}
+
+/** Models of which it is remembered how long they take. */
+const TIMES_KEPT = 64
+
+export const createWantedBook = ({
+  pool,
+  calls,
+  ownsModel,
+  store,
+  log,
+}: {
+  readonly pool: KeeperPool
+  readonly calls: ModelCalls
+  readonly ownsModel: boolean
+  readonly store?: WantedModels | undefined
+  readonly log: Logger
+}): WantedBook => {
+  const nameOf = (modelId: string) => calls.nameOf?.(modelId) ?? modelId
+  const { poolId } = pool.spec
+  let entry = store?.of(poolId) ?? NOTHING_WANTED
+  let ownName: string | undefined
+
+  const own = (): WantedModel | undefined => {
+    const { engine, modelRef } = pool.spec
+    const { modelId } = engine
+    return ownsModel && modelId !== undefined ? { modelId, modelRef } : undefined
+  }
+  const save = (next: WantedEntry) => {
+    entry = next
+    store
+      ?.keep(poolId, next)
+      .catch((error: unknown) =>
+        log.error({ error: messageOf(error) }, 'models of a pool are not kept for the next life'),
+      )
+  }
+  return {
+    addTo: (models) => {
+      const mine = own()
+      const name = mine && nameOf(mine.modelId)
+      let next = models
+      // The pools file, or a reload, named another one.
+      if (ownName !== undefined && ownName !== name)
+        next = withModel(next, ownName, (model) => model && without(model, 'wanted', 'trouble'))
+      ownName = name
+      const wanted = [
+        ...(mine && entry.dismissed !== name ? [mine] : []),
+        ...entry.models.filter(({ modelId }) => nameOf(modelId) !== name),
+      ]
+      for (const one of wanted)
+        next = withModel(next, nameOf(one.modelId), (model) => ({
+          ...model,
+          modelId: one.modelId,
+          wanted: model?.wanted ?? one,
+        }))
+      return next
+    },
+    loadMs: (name) => (Object.hasOwn(entry.loadMs, name) ? entry.loadMs[name] : undefined),
+    change: ({ add, loadMs, forget }) => {
+      const changed = forget ?? nameOf(add!.modelId)
+      const others = entry.models.filter(({ modelId }) => nameOf(modelId) !== changed)
+      const isOwn = changed === ownName
+      const { dismissed } = entry
+      const away = forget !== undefined && isOwn ? forget : isOwn ? undefined : dismissed
+      const times = Object.entries({ ...entry.loadMs, ...(loadMs && { [changed]: loadMs }) })
+      save({
+        models: add && !isOwn ? [...others, add] : others,
+        ...(away === undefined ? {} : { dismissed: away }),
+        loadMs: Object.fromEntries(times.slice(-TIMES_KEPT)),
+      })
+    },
+  }
+}
