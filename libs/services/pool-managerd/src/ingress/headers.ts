@@ -19,12 +19,16 @@ const FROM_ENGINE = ['cache-control', 'content-encoding', 'content-type', 'retry
 export const toEngine = (
   headers: IncomingHttpHeaders,
   engineHeaders: Readonly<Record<string, string>>,
-): OutgoingHttpHeaders => ({ ...pick(headers, TO_ENGINE), ...engineHeaders })
+): OutgoingHttpHeaders => Object.assign(pick(headers, TO_ENGINE), engineHeaders)
 
 export const fromEngine = (headers: IncomingHttpHeaders): OutgoingHttpHeaders =>
   pick(headers, FROM_ENGINE)
 
-const pick = (headers: IncomingHttpHeaders, names: readonly string[]): OutgoingHttpHeaders =>
-  Object.fromEntries(
-    names.flatMap((name) => (headers[name] === undefined ? [] : [[name, headers[name]]])),
-  )
+const pick = (headers: IncomingHttpHeaders, names: readonly string[]): OutgoingHttpHeaders => {
+  const picked: OutgoingHttpHeaders = {}
+  for (const name of names) {
+    const value = headers[name]
+    if (value !== undefined) picked[name] = value
+  }
+  return picked
+}

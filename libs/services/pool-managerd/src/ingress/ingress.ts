@@ -6,6 +6,7 @@ import { listen, type Logger } from '@berth/runtime'
 import type { AgentMetrics } from '../metrics.ts'
 import type { Pool } from '../pool/pool.ts'
 import type { Authority } from './authority.ts'
+import { createTargets } from './engine-target.ts'
 import { takeRequest } from './take-request.ts'
 
 export interface IngressOptions {
@@ -47,6 +48,7 @@ export const createIngress = async (options: IngressOptions): Promise<Ingress> =
     http: new Agent({ keepAlive: true, timeout: IDLE_SOCKET_MS }),
     https: new TlsAgent({ keepAlive: true, timeout: IDLE_SOCKET_MS }),
   }
+  const targetOf = createTargets()
   const unfinished = new Set<ServerResponse>()
   let isDraining = false
 
@@ -57,7 +59,7 @@ export const createIngress = async (options: IngressOptions): Promise<Ingress> =
     res.once('close', () => unfinished.delete(res))
   }
   const handle = (req: IncomingMessage, res: ServerResponse) =>
-    takeRequest(req, res, { ...options, replays, agents, isDraining })
+    takeRequest(req, res, { ...options, replays, agents, targetOf, isDraining })
   const server = createServer({ keepAliveTimeout: 60_000, requestTimeout: 0 }, (req, res) => {
     // A gateway that goes is seen on the response; the request's own error adds nothing.
     req.on('error', () => undefined)

@@ -9,6 +9,7 @@ import { request as httpsRequest } from 'node:https'
 import type { Clock } from '@berth/kernel'
 import type { EngineAccess } from '@berth/supervision'
 import { createBodyEditor, type BodyEditor } from './edit-body.ts'
+import type { EngineTarget } from './engine-target.ts'
 import { toEngine } from './headers.ts'
 import { passBack } from './pass-back.ts'
 import { readSeed } from './read-seed.ts'
@@ -44,6 +45,8 @@ export interface RelayOptions {
   readonly onDisconnect: 'abort' | 'drain'
   /** Kept-alive connections, for engines that bear them. */
   readonly agents: { readonly http: Agent; readonly https: Agent }
+  /** Reads the base address of an engine. */
+  readonly targetOf: (baseUrl: string) => EngineTarget
   readonly clock: Clock
   readonly maxBodyBytes: number
   readonly firstByteTimeoutMs: number
@@ -141,16 +144,15 @@ const editorFor = (
 
 const ask = (
   req: IncomingMessage,
-  { access, agents }: RelayOptions,
+  { access, agents, targetOf }: RelayOptions,
   length: 'as_told' | number | undefined,
 ): ClientRequest => {
-  const url = new URL(access.baseUrl + (req.url ?? '/'))
-  const isTls = url.protocol === 'https:'
-  const { 'content-length': told, ...headers } = toEngine(req.headers, access.headers)
-  const known = length === 'as_told' ? told : length
-  return (isTls ? httpsRequest : httpRequest)(url, {
-    method: 'POST',
-    headers: known === undefined ? headers : { ...headers, 'content-length': known },
+  const { isTls, host, port, pathPrefix } = targetOf(access.baseUrl)
+  const headers = toEngine(req.headers, access.headers)
+  if (length !== 'as_told') headers['content-length'] = length
+  if (headers['content-length'] === undefined) delete headers['content-length']
+  return (isTls ? httpsRequest : httpRequest)({
+    ...{ method: 'POST', host, port, path: pathPrefix + (req.url ?? '/'), headers },
     agent: access.connections === 'fresh' ? false : agents[isTls ? 'https' : 'http'],
   })
 }

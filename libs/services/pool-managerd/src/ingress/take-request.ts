@@ -12,7 +12,7 @@ import { relay, type RelayOptions } from './relay.ts'
 /** What every request at the ingress needs. */
 export interface TakeContext extends Pick<
   RelayOptions,
-  'agents' | 'maxBodyBytes' | 'firstByteTimeoutMs'
+  'agents' | 'targetOf' | 'maxBodyBytes' | 'firstByteTimeoutMs'
 > {
   readonly door: Pick<DoorState, 'hostId' | 'epoch' | 'pools' | 'authority'>
   readonly replays: ReplaySet
