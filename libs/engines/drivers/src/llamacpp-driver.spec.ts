@@ -159,6 +159,7 @@ describe('a pool of llama-server', () => {
     expect(problems({ embeddings: true, reranking: true })).toHaveLength(1)
     expect(problems({ api_key: 'mine' })).toHaveLength(1)
     expect(problems({}, { slots: 257 })).toHaveLength(1)
+    expect(problems({}, { slots: 256, contextLength: 16_777_216 })).toHaveLength(1)
     expect(problems({}, { modelId: 'a,b' })).toHaveLength(1)
   })
 

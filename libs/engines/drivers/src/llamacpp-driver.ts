@@ -22,6 +22,8 @@ const MODELS = { path: '/v1/models', timeoutMs: 5000 }
 const PROPS = { path: '/props', timeoutMs: 5000 }
 const PROGRAM = 'llama-server'
 const MAX_SLOTS = 256
+/** It counts tokens with 32 bits. */
+const MAX_CONTEXT = 2_147_483_647
 const GENERATION = ['/v1/chat/completions', '/v1/completions', '/v1/responses', '/v1/messages']
 
 /** llama.cpp's own `llama-server`: one GGUF model per process. */
@@ -48,6 +50,9 @@ export const llamacppDriver: EngineDriver = {
   check: (spec) => [
     ...(spec.mode === 'managed' ? [] : checkUrl(spec)),
     ...(spec.slots > MAX_SLOTS ? [`slots: at most ${MAX_SLOTS} on llama-server`] : []),
+    ...(contextOf(spec) > MAX_CONTEXT
+      ? [`context_length: times ${spec.slots} slots is more than ${MAX_CONTEXT} tokens`]
+      : []),
     ...(spec.modelId?.includes(',') === true
       ? ['model_id: llama-server takes a comma for the end of a name']
       : []),
