@@ -4,6 +4,7 @@ import { parse } from 'yaml'
 import { CliError } from './cli-error.ts'
 import { EXIT } from './exit-code.ts'
 import { listPools, type PoolView } from './gateway-client.ts'
+import { loadingText } from './loading-text.ts'
 import type { UpContext } from './up-context.ts'
 import { waitUntil } from './wait-until.ts'
 
@@ -19,13 +20,16 @@ export const firstReadyPool = async (
   { clock, url, poolsFile }: { readonly clock: Clock; readonly url: string; poolsFile: string },
 ): Promise<PoolView | undefined> => {
   if (!hasPools(poolsFile)) return undefined
+  let loading = ''
   const wait = {
+    progress: () => loading,
     ...{ clock, terminal, signal, timeoutMs: POOL_TIMEOUT_MS },
     label: 'Loading the model',
     next: 'Look at the pools: ./berth status, and the logs in .berth/run.',
   }
   const found = await waitUntil(wait, async () => {
     const pools = (await listPools(url)) ?? []
+    loading = loadingText(pools)
     const ready = pools.find((pool) => pool.ready)
     if (ready || pools.length === 0) return ready && { pool: ready }
     const broken = pools.find(({ state }) => state === 'failed')

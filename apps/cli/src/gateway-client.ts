@@ -13,6 +13,17 @@ export interface PoolView {
   readonly slots_free: number
   readonly active_leases: number
   readonly last_error?: string | null
+  readonly loading?: LoadView | null
+}
+
+/** How far a pool has come with a model; null is what nobody knows. */
+export interface LoadView {
+  readonly model_id?: string | null
+  readonly status?: string
+  readonly percent_complete?: number | null
+  readonly bytes_downloaded?: number | null
+  readonly total_bytes?: number | null
+  readonly eta_ms?: number | null
 }
 
 const TIMEOUT_MS = 3_000

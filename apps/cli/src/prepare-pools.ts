@@ -2,23 +2,17 @@ import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSyn
 import { join, resolve } from 'node:path'
 import type { Clock } from '@berth/kernel'
 import { stringify } from 'yaml'
+import { chooseAsked } from './asked-engine.ts'
 import { CliError } from './cli-error.ts'
+import { chooseEngine, type PoolChoice } from './engine-choice.ts'
 import { EXIT } from './exit-code.ts'
 import { findProgram } from './find-program.ts'
+import { firstGpu, lookAround, TINY_MODEL } from './look-around.ts'
 import type { Paths } from './paths.ts'
+import { modelOfEntry, plainEntry, poolEntry } from './pool-entry.ts'
 import { runTool } from './run-tool.ts'
 import type { Terminal } from './terminal.ts'
 import { watched } from './wait-until.ts'
-
-/** Engines that `up` can make a pool for; others need a pools file. */
-export const ENGINES = ['embedded', 'sim', 'openai'] as const
-
-export interface PoolChoice {
-  readonly model?: string
-  readonly engine: string
-  readonly engineUrl?: string
-  readonly pools?: string
-}
 
 /** What making and installing things takes. */
 export type Preparation = Omit<PreparePoolsOptions, 'choice'>
@@ -45,42 +39,29 @@ export const preparePools = async (options: PreparePoolsOptions): Promise<string
   }
   const file = join(paths.runDir, 'pools.yaml')
   mkdirSync(paths.runDir, { recursive: true })
-  writeFileSync(
-    file,
-    stringify({ host: 'local', pools: [{ ...(await planPool(options)), ...STOPPING }] }),
-  )
+  writeFileSync(file, stringify({ host: 'local', pools: [await planPool(options)] }))
   return file
 }
 
-/** Engines end with `up`, and in less time than it gives the agent to end. */
-const STOPPING = { lifecycle: { stop_on_exit: true, shutdown_grace_s: 2 } }
-
 const planPool = async (options: PreparePoolsOptions): Promise<object> => {
-  const { choice } = options
-  switch (choice.engine) {
-    case 'embedded': {
-      // Checked before anything is downloaded.
-      const given = choice.model && existing(choice.model, 'model file', 'Name a GGUF file.')
-      await installEmbeddedRuntime(options)
-      const model = given ?? (await makeTinyModel(options))
-      return { id: 'local', engine: 'embedded', model: `file:${model}`, slots: 2 }
-    }
-    case 'sim':
-      return { id: 'local', engine: 'sim', model: choice.model ?? 'sim-model', slots: 4 }
-    case 'openai':
-      return openAiPool(choice)
-    default:
-      throw new CliError(
-        EXIT.usage,
-        `There is no engine called ${choice.engine}.`,
-        `Choose one of ${ENGINES.join(', ')}, or describe your pools in a file: --pools FILE.`,
-      )
-  }
+  const { choice, paths, terminal } = options
+  const { engine, model } = choice
+  if (engine === 'sim') return plainEntry({ engine, model: model ?? 'sim-model', slots: 4 })
+  if (engine === 'openai') return plainEntry(openAiPool(choice))
+  const around = await lookAround(paths, process.env)
+  const chosen = engine === undefined ? chooseEngine(model, around) : chooseAsked(choice, around)
+  if ('problem' in chosen) throw new CliError(EXIT[chosen.exit], chosen.problem, chosen.next)
+  // Checked before anything is downloaded.
+  const given = chosen.model === undefined ? undefined : modelOfEntry(chosen, chosen.model)
+  if (engine === undefined) terminal.print(`✓ Engine: ${chosen.engine} (${chosen.why})`)
+  if (chosen.engine === 'embedded') await installEmbeddedRuntime(options)
+  const ref = given ?? `file:${await makeTinyModel(options)}`
+  return poolEntry(chosen, ref, chosen.engine === 'vllm' ? await firstGpu(process.env) : [])
 }
 
 const openAiPool = ({ engineUrl, model }: PoolChoice): object => {
   if (engineUrl !== undefined && model !== undefined)
-    return { id: 'local', engine: 'openai', mode: 'external', url: engineUrl, model }
+    return { engine: 'openai', mode: 'external', url: engineUrl, model }
   throw new CliError(
     EXIT.usage,
     'An openai engine needs the address of the server and the name of its model.',
@@ -93,9 +74,6 @@ const existing = (path: string, what: string, next: string): string => {
   if (statSync(absolute, { throwIfNoEntry: false })?.isFile()) return absolute
   throw new CliError(EXIT.config, `There is no ${what} ${absolute}.`, next)
 }
-
-/** Its name is what clients send as `model`. */
-const TINY_MODEL = 'berth-tiny.gguf'
 
 /** The path of the tiny model, which is made where there is none. */
 export const makeTinyModel = async (options: Preparation): Promise<string> => {

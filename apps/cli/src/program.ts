@@ -8,7 +8,7 @@ import { addKeysCommands } from './keys.ts'
 import type { Paths } from './paths.ts'
 import { addPoolsCommands } from './pools-command.ts'
 import { addModelsCommands } from './models-command.ts'
-import { ENGINES } from './prepare-pools.ts'
+import { ENGINES } from './engine-choice.ts'
 import { runCommand } from './run-command.ts'
 import { status, type StatusContext } from './status.ts'
 import { test, type TestContext } from './test.ts'
@@ -28,9 +28,12 @@ export const createProgram = (paths: Paths): Command => {
     .command('up')
     .description('start a fleet on this machine and keep it running')
     .option('--port <n>', 'port of the gateway, 0 for a free one', port, 8080)
-    .option('--model <file>', 'GGUF file for the bundled engine (default: a tiny one, made here)')
-    .option('--engine <name>', `engine of the pool: ${ENGINES.join(', ')}`, 'embedded')
-    .option('--engine-url <url>', 'address of the server for --engine openai')
+    .option(
+      '--model <ref>',
+      'a GGUF file, or file:, hf:, https:, oci:, ollama: (default: see docs)',
+    )
+    .option('--engine <name>', `engine of the pool: ${ENGINES.join(', ')} (default: by model)`)
+    .option('--engine-url <url>', 'where a server answers that runs already')
     .option('--pools <file>', 'a pools.yaml of your own instead of one pool')
     .option('--detach', 'leave it running in the background', false)
     .action((options: UpOptions) => runCommand((context) => up({ ...context, paths, options })))

@@ -1,5 +1,6 @@
 import { sleep, type Clock } from '@berth/kernel'
 import { listPools, type PoolView } from './gateway-client.ts'
+import { loadingText } from './loading-text.ts'
 import type { Terminal } from './terminal.ts'
 
 export interface StatusLine {
@@ -20,7 +21,7 @@ export const showStatusLine = async (line: StatusLine): Promise<void> => {
     const elapsed = formatDuration(clock.now() - began)
     // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- aborted while waiting
     if (signal.aborted) return
-    terminal.live(`${url} · ${summary} · up ${elapsed}`, summary)
+    terminal.live(`${url} · ${summary} · up ${elapsed}`, inTenths(summary))
     // Rejects only because of the abort that ends the loop.
     await sleep(clock, INTERVAL_MS, signal).catch(() => undefined)
   }
@@ -30,8 +31,14 @@ const summarise = (pools: readonly PoolView[] | undefined): string => {
   if (pools === undefined) return 'the gateway does not answer'
   const ready = pools.filter((pool) => pool.ready).length
   const inFlight = pools.reduce((sum, pool) => sum + pool.active_leases, 0)
-  return `${ready} of ${pools.length} pools ready · ${inFlight} in flight`
+  const loading = loadingText(pools)
+  const facts = [`${ready} of ${pools.length} pools ready`, `${inFlight} in flight`]
+  return [...facts, ...(loading === '' ? [] : [loading])].join(' · ')
 }
+
+/** The same for all of a tenth of a load: a line for each byte would be no log. */
+export const inTenths = (text: string): string =>
+  text.replace(/(\d*)\d %(?: \([^)]*\))?/, (_all, tens: string) => `${tens}0 %`)
 
 /** `75 s` as `1 min 15 s`. */
 export const formatDuration = (ms: number): string => {

@@ -1,5 +1,5 @@
 import type { Paths } from './paths.ts'
-import type { PoolChoice } from './prepare-pools.ts'
+import type { PoolChoice } from './engine-choice.ts'
 import type { CommandContext } from './run-command.ts'
 
 export interface UpOptions extends PoolChoice {

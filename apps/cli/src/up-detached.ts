@@ -45,7 +45,8 @@ export const upDetached = async (context: UpContext): Promise<number> => {
 }
 
 const argvOf = ({ options }: UpContext): string[] => [
-  ...['up', '--port', String(options.port), '--engine', options.engine],
+  ...['up', '--port', String(options.port)],
+  ...(options.engine === undefined ? [] : ['--engine', options.engine]),
   ...(options.model === undefined ? [] : ['--model', options.model]),
   ...(options.engineUrl === undefined ? [] : ['--engine-url', options.engineUrl]),
   ...(options.pools === undefined ? [] : ['--pools', options.pools]),

@@ -1,6 +1,7 @@
 import { sleep, type Clock } from '@berth/kernel'
 import { CliError } from './cli-error.ts'
 import { EXIT } from './exit-code.ts'
+import { inTenths } from './status-line.ts'
 import type { Terminal } from './terminal.ts'
 
 export interface Wait {
@@ -9,7 +10,10 @@ export interface Wait {
   readonly signal: AbortSignal
   /** What is waited for, in the words of a progress line: `Starting NATS`. */
   readonly label: string
+  /** Counted anew whenever `progress` says something else. */
   readonly timeoutMs: number
+  /** What is known of how far it has come, in a few words; empty when nothing is. */
+  progress?(): string
   /** What to look at when it takes too long. */
   readonly next: string
 }
@@ -20,12 +24,19 @@ export interface Wait {
  */
 export const waitUntil = async <T>(wait: Wait, look: () => Promise<T | undefined>): Promise<T> =>
   watched(wait, async (elapsedMs) => {
+    let seen = { progress: '', atMs: 0 }
     for (;;) {
       const found = await look()
       if (found !== undefined) return found
-      if (elapsedMs() > wait.timeoutMs) {
+      const progress = wait.progress?.() ?? ''
+      if (progress !== seen.progress) seen = { progress, atMs: elapsedMs() }
+      if (elapsedMs() - seen.atMs > wait.timeoutMs) {
         const seconds = Math.round(wait.timeoutMs / 1000)
-        throw new CliError(EXIT.failed, `${wait.label}: not done after ${seconds} s.`, wait.next)
+        throw new CliError(
+          EXIT.failed,
+          `${wait.label}: not done after ${seconds} s${progress === '' ? '' : ` without progress (${progress})`}.`,
+          wait.next,
+        )
       }
       await sleep(wait.clock, 100, wait.signal)
     }
@@ -33,7 +44,7 @@ export const waitUntil = async <T>(wait: Wait, look: () => Promise<T | undefined
 
 /** Shows a step while `work` runs: its elapsed time once it takes over a second, and its end. */
 export const watched = async <T>(
-  step: Pick<Wait, 'clock' | 'terminal' | 'label'>,
+  step: Pick<Wait, 'clock' | 'terminal' | 'label' | 'progress'>,
   work: (elapsedMs: () => number) => Promise<T>,
 ): Promise<T> => {
   const { clock, terminal, label } = step
@@ -41,7 +52,12 @@ export const watched = async <T>(
   const elapsedMs = () => clock.now() - began
   let cancel = clock.after(1_000, tick)
   function tick() {
-    terminal.live(`  ${label} ... ${Math.round(elapsedMs() / 1000)} s`, `  ${label} ...`)
+    const told = step.progress?.() ?? ''
+    const far = told === '' ? '' : ` · ${told}`
+    terminal.live(
+      `  ${label} ... ${Math.round(elapsedMs() / 1000)} s${far}`,
+      inTenths(`  ${label} ...${far}`),
+    )
     cancel = clock.after(1_000, tick)
   }
   try {
