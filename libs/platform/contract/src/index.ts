@@ -5,6 +5,7 @@ export {
   EventSchema,
   InstanceExitedSchema,
   LeaderChangedSchema,
+  LoadChangedSchema,
   OperationChangedSchema,
   PoolTransitionSchema,
   file_berth_v1_event,
@@ -12,6 +13,7 @@ export {
   type Event,
   type InstanceExited,
   type LeaderChanged,
+  type LoadChanged,
   type OperationChanged,
   type PoolTransition,
 } from './gen/berth/v1/event_pb.ts'

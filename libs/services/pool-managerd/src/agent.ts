@@ -21,7 +21,6 @@ import { createStartTurns } from './engine/start-turns.ts'
 import { createHost } from './host.ts'
 import { createAgentMetrics } from './metrics.ts'
 import { openDoors, type OpenPorts } from './open-doors.ts'
-import { openModelDigests } from './engine/model-digests.ts'
 import { openPoolsFile } from './pools-file/open-pools-file.ts'
 import { runPools } from './run-pools.ts'
 import type { Settings } from './settings.ts'
@@ -29,9 +28,7 @@ import { shutDown } from './shut-down.ts'
 import { claimStateDir } from './state/claim-state-dir.ts'
 import { nextEpoch } from './state/next-epoch.ts'
 import { refuseTwin } from './refuse-twin.ts'
-import { openPoolIntents } from './state/pool-intents.ts'
-import { openPerformanceStore } from './state/performance-store.ts'
-import { openPoolModels } from './state/pool-models.ts'
+import { openState } from './state/open-state.ts'
 import { takeStock } from './state/take-stock.ts'
 import { watchPools } from './watch-pools.ts'
 
@@ -81,10 +78,8 @@ export const startAgent = async (
   await mkdir(stateDir, { recursive: true })
   await claimStateDir(stateDir, surroundings.pid)
   const rng = systemRng()
-  const models = await openPoolModels(stateDir, log)
-  const intents = await openPoolIntents(stateDir, log)
-  const digests = await openModelDigests(stateDir, log)
-  const specs = source.first.pools.map((spec) => models.restore(spec))
+  const { performance, ...kept } = await openState(stateDir, { scope, clock, log })
+  const specs = source.first.pools.map((spec) => kept.models.restore(spec))
   const { adoptable, ...stock } = await takeStock({ stateDir, specs, rng, clock, log })
   const epoch = await nextEpoch(stateDir, clock.wall())
 
@@ -104,7 +99,7 @@ export const startAgent = async (
   const env = {
     ...stock,
     ...confinement,
-    ...{ clock, rng, stateDir, devices, models, intents, digests },
+    ...{ ...kept, clock, rng, stateDir, devices },
     ...{ turns: createStartTurns(), programs: createEnginePrograms() },
     spawn: spawnChild,
     adopt: adoptProcess,
@@ -114,7 +109,6 @@ export const startAgent = async (
     agentEnv,
   }
   const { version } = surroundings
-  const performance = scope.use(await openPerformanceStore(stateDir, { clock, log }))
   const host = scope.use(
     createHost({
       ...{ hostId, epoch, version, specs, bus, env, metrics, log, performance },
@@ -131,7 +125,7 @@ export const startAgent = async (
   scope.defer(tellPools(devices, { ...host, log }))
   const { onHangup } = surroundings
   await runPools({ ...{ settings, source, host, env, adoptable, series, scope, log }, onHangup })
-  await intents.written()
+  await kept.intents.written()
   host.publisher.flush()
   return { hostId, epoch, ...doors.ports }
 }

@@ -1,4 +1,5 @@
 import { OperationType, type Operation } from '@berth/contract'
+import { loadMessage } from '../publish/load-message.ts'
 import { messageOf } from '@berth/kernel'
 import type { Pool } from '../pool/pool.ts'
 import { progressOf } from './operation-progress.ts'
@@ -23,6 +24,9 @@ export const followOperation = (
   }
   const cancels = [
     pool.onChange(look),
+    pool.loads.onProgress((progress) => {
+      if (LOADS.has(type)) operations.loading(operationId, { load: loadMessage(progress) })
+    }),
     operations.onChange((changed) => {
       if (changed.operationId === operationId && changed.completedAtMs) stop()
     }),
@@ -45,6 +49,13 @@ const conclude = (pool: Pool, operation: Operation, end: OperationEnd, operation
     (error: unknown) => operations.end(operationId, notKept(spec, messageOf(error))),
   )
 }
+
+/** Operations that bring a model into the engine. */
+const LOADS: ReadonlySet<OperationType> = new Set([
+  OperationType.START,
+  OperationType.RESTART,
+  OperationType.RELOAD,
+])
 
 const COMPLETED: OperationEnd = { kind: 'completed' }
 

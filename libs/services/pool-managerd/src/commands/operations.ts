@@ -38,6 +38,8 @@ export interface Loading {
   /** Absent: it goes on with what it does. */
   readonly step?: string
   readonly load: LoadProgress
+  /** How far the operation is with it; absent when its steps tell. */
+  readonly percent?: number
 }
 
 /** The changes under way on this host, and the last ones that ended. */
@@ -54,7 +56,7 @@ export interface Operations {
     readonly correlationId: string
   }): Operation
   step(operationId: string, progress: Progress): void
-  /** How far the model has come. Its percent is the operation's, unless a step says more. */
+  /** How far the model has come. */
   loading(operationId: string, progress: Loading): void
   /** Part of what a bench came to. */
   measured(operationId: string, measurement: Measurement): void
@@ -92,12 +94,13 @@ const takeStep = (operation: Operation, { step, percent }: Progress, startedAtMs
   operation.steps = [...operation.steps, next].slice(-STEPS_KEPT)
 }
 
-const takeLoad = (operation: Operation, { step, load }: Loading, nowMs: bigint): void => {
-  const percent = Math.floor(load.progressPercent)
+const takeLoad = (operation: Operation, loading: Loading, nowMs: bigint): void => {
+  const { step, load, percent = operation.progressPercent } = loading
   if (step !== undefined && step !== operation.step) takeStep(operation, { step, percent }, nowMs)
   operation.progressPercent = Math.max(percent, operation.progressPercent)
   operation.load = load
-  if (load.etaMs !== undefined) operation.etaMs = load.etaMs
+  if (load.etaMs === undefined) delete operation.etaMs
+  else operation.etaMs = load.etaMs
 }
 
 const conclude = (operation: Operation, end: OperationEnd, nowMs: bigint): void => {

@@ -13,6 +13,7 @@ import type { Devices } from '../device/devices.ts'
 import type { ModelFiles } from '../model-files/model-files.ts'
 import type { PoolSpec } from '../pools-file/pool-spec.ts'
 import type { Journal } from '../state/journal.ts'
+import type { LoadTimes } from '../state/load-times.ts'
 import type { PoolIntents } from '../state/pool-intents.ts'
 import type { PoolModels } from '../state/pool-models.ts'
 import type { Cgroups } from './cgroup.ts'
@@ -56,6 +57,8 @@ export interface LaunchEnv {
   readonly intents?: PoolIntents
   /** Where a model that replaced the one of the pools file is kept. Absent: nowhere. */
   readonly models?: PoolModels
+  /** How long earlier loads took. Absent: nobody knows. */
+  readonly loadTimes?: LoadTimes
   /** Absent: engines run with the privileges of the agent. */
   readonly privileges?: Privileges
   /** Who the agent is. Absent: nobody knows, and containers are run for root. */

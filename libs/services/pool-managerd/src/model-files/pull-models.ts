@@ -1,9 +1,9 @@
-import { create } from '@bufbuild/protobuf'
-import { LoadProgressSchema, OperationType, type Operation } from '@berth/contract'
+import { OperationType, type Operation } from '@berth/contract'
 import { BerthError, type Clock } from '@berth/kernel'
 import type { EnsureOptions, FetchProgress, ModelStore } from '@berth/model-store'
+import { loadGoesOn, loadHasFailed, loadIsReady, type LoadProgress } from '@berth/supervision'
 import type { Operations } from '../commands/operations.ts'
-import { fetchMessage, type FetchEnd } from './fetch-message.ts'
+import { loadMessage } from '../publish/load-message.ts'
 
 export interface PullOptions {
   readonly hostId: string
@@ -33,7 +33,7 @@ const NOTHING: FetchProgress = { bytesDone: 0, step: 'asking the source' }
 const STEP_MS = 500
 
 export const createPulls = (options: PullOptions): Pulls => {
-  const { operations, clock, hostId } = options
+  const { operations, hostId } = options
   const running = new Map<
     string,
     { readonly operationId: string; readonly abort: AbortController; readonly ended: Promise<void> }
@@ -67,37 +67,47 @@ export const createPulls = (options: PullOptions): Pulls => {
         abort.abort(new BerthError('CANCELLED', 'The agent ends.'))
     },
   }
+}
 
-  async function carryOut(
-    operationId: string,
-    { modelRef, modelId, want, digest }: WantedPull,
-    signal: AbortSignal,
-    { store }: PullOptions,
-  ): Promise<void> {
-    const startedAtMs = clock.wall()
-    let seen = NOTHING
-    let nextAt = 0
-    const tell = (end?: FetchEnd) => {
-      const load = create(LoadProgressSchema, fetchMessage(modelId, startedAtMs, seen, end))
-      operations.loading(operationId, { step: seen.step, load })
-    }
-    const onProgress = (progress: FetchProgress) => {
-      seen = progress
-      if (clock.now() < nextAt) return
-      nextAt = clock.now() + STEP_MS
-      tell()
-    }
-    try {
-      const ensure = { want, signal, onProgress, ...(digest === undefined ? {} : { digest }) }
-      const { sizeBytes } = await store.ensurePresent(modelRef, ensure)
-      seen = { ...seen, bytesDone: sizeBytes, bytesTotal: sizeBytes }
-      tell({ atMs: clock.wall() })
-      operations.end(operationId, { kind: 'completed' })
-    } catch (error) {
-      const { reason, message } = BerthError.from(error)
-      const kind = signal.aborted ? 'cancelled' : 'failed'
-      tell({ atMs: clock.wall(), failure: { reason, message } })
-      operations.end(operationId, { kind, reason, message })
-    }
+/** Brings the files here, and ends the operation with what became of it. Never throws. */
+const carryOut = async (
+  operationId: string,
+  { modelRef, modelId, want, digest }: WantedPull,
+  signal: AbortSignal,
+  { store, operations, clock }: PullOptions,
+): Promise<void> => {
+  const startedAtMs = clock.wall()
+  let seen = NOTHING
+  let nextAt = 0
+  const now = () => loadGoesOn({ modelId, phase: 'download', startedAtMs, ...figuresOf(seen) })
+  const endedAtMs = () => Math.max(startedAtMs, clock.wall())
+  const tell = (progress: LoadProgress) =>
+    operations.loading(operationId, {
+      ...{ step: seen.step, load: loadMessage(progress) },
+      percent: Math.floor(progress.percent),
+    })
+  const onProgress = (progress: FetchProgress) => {
+    seen = progress
+    if (clock.now() < nextAt) return
+    nextAt = clock.now() + STEP_MS
+    tell(now())
+  }
+  try {
+    const ensure = { want, signal, onProgress, ...(digest === undefined ? {} : { digest }) }
+    const { sizeBytes } = await store.ensurePresent(modelRef, ensure)
+    seen = { ...seen, bytesDone: sizeBytes, bytesTotal: sizeBytes }
+    tell(loadIsReady(now(), endedAtMs()))
+    operations.end(operationId, { kind: 'completed' })
+  } catch (error) {
+    const { reason, message } = BerthError.from(error)
+    const kind = signal.aborted ? 'cancelled' : 'failed'
+    tell(loadHasFailed(now(), endedAtMs(), { reason, message }))
+    operations.end(operationId, { kind, reason, message })
   }
 }
+
+const figuresOf = ({ bytesDone, bytesTotal }: FetchProgress) => ({
+  percent: bytesTotal ? Math.min(100, (100 * bytesDone) / bytesTotal) : 0,
+  bytesDone,
+  ...(bytesTotal === undefined ? {} : { bytesTotal }),
+})

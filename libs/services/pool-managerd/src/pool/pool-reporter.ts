@@ -1,6 +1,6 @@
 import type { Clock } from '@berth/kernel'
 import type { Logger } from '@berth/runtime'
-import type { Effect, PoolStateKind, Supervised } from '@berth/supervision'
+import type { Effect, LoadProgress, PoolStateKind, Supervised } from '@berth/supervision'
 import type { AgentMetrics } from '../metrics.ts'
 import type { AgentEvents } from '../publish/agent-events.ts'
 import type { Check } from './ask-all.ts'
@@ -13,6 +13,8 @@ export interface PoolReporter {
   transitioned(pool: Supervised, effect: EffectOf<'transitioned'>): void
   instanceEnded(effect: EffectOf<'instance_ended'>): void
   checked(pool: Supervised, check: Check): void
+  /** At most twice a second. */
+  loadChanged(progress: LoadProgress): void
 }
 
 export interface PoolReporterOptions {
@@ -76,6 +78,7 @@ export const createPoolReporter = (find: () => Pool, to: PoolReporterOptions): P
       }
       events.instanceExited(poolId, effect)
     },
+    loadChanged: (progress) => events.loadChanged(find().spec.poolId, progress),
     // An engine that loads is no failure: it may refuse connections for minutes.
     checked: ({ state }, { result }) => {
       if ('fact' in result && SERVING.has(state.kind))

@@ -18,6 +18,7 @@ import {
 } from './performance-book.ts'
 import type { PoolReporter } from './pool-reporter.ts'
 import type { Urgency } from '../publish/publisher.ts'
+import { createLoadFollower, type LoadFollower } from './follow-load.ts'
 import { createSlots, type Slots } from './slots.ts'
 import { Supervisor } from './supervisor.ts'
 
@@ -42,6 +43,7 @@ export class Pool implements Disposable {
   readonly driver: EngineDriver
   readonly slots: Slots
   readonly ring = createLogRing()
+  readonly loads: LoadFollower
   lastCheck: Check | undefined
   readonly performance: PerformanceBook
   readonly #supervisor: Supervisor
@@ -75,6 +77,14 @@ export class Pool implements Disposable {
     this.#onSnapshotChange = options.onSnapshotChange
     this.performance = createPerformanceBook(options.performance)
     this.#onServing = options.onServing
+    this.loads = createLoadFollower({
+      ...{ clock: env.clock, log, times: env.loadTimes },
+      look: () => this,
+    })
+    this.loads.onProgress((progress) => {
+      reporter.loadChanged(progress)
+      this.#onSnapshotChange('soon')
+    })
     this.slots = createSlots(spec.engine.slots, () => this.#slotsChanged())
     this.#supervisor = new Supervisor({
       spec,
@@ -89,7 +99,10 @@ export class Pool implements Disposable {
         onStep: (step) => this.#tell(step),
         onDigest: (digest) => this.learnDigest(digest),
         onModelKept: () => this.#keepModel(),
-        onInstanceEnded: (effect) => reporter.instanceEnded(effect),
+        onInstanceEnded: (effect) => {
+          this.loads.ended(effect.report)
+          reporter.instanceEnded(effect)
+        },
         onChecked: (check) => {
           reporter.checked(this.supervised, check)
           this.#checked(check)
@@ -194,6 +207,7 @@ export class Pool implements Disposable {
     this.#whileIdle?.abort()
     this.abortRequests()
     await this.#supervisor.leave()
+    this.loads[Symbol.dispose]()
     this.#listeners.clear()
   }
 
@@ -261,6 +275,7 @@ export class Pool implements Disposable {
   [Symbol.dispose](): void {
     this.#whileIdle?.abort()
     this.#supervisor[Symbol.dispose]()
+    this.loads[Symbol.dispose]()
     this.#listeners.clear()
   }
 
@@ -307,6 +322,7 @@ export class Pool implements Disposable {
       this.#servingId = state.instanceId
       this.#onServing?.(this)
     }
+    this.loads.changed()
     for (const listener of [...this.#listeners]) listener()
   }
 

@@ -4,13 +4,16 @@ import { subjects } from '@berth/bus'
 import { EventSchema, type Operation } from '@berth/contract'
 import type { FoundDevice } from '@berth/devices'
 import { randomUuid, type Clock, type Rng } from '@berth/kernel'
-import type { Effect } from '@berth/supervision'
+import type { Effect, LoadProgress } from '@berth/supervision'
+import { loadMessage } from './load-message.ts'
 import { POOL_STATE } from './wire.ts'
 
 /** Tells the fleet what happens here. Speed, never truth: losing all of them loses nothing. */
 export interface AgentEvents {
   poolTransition(poolId: string, effect: Extract<Effect, { readonly kind: 'transitioned' }>): void
   instanceExited(poolId: string, effect: Extract<Effect, { readonly kind: 'instance_ended' }>): void
+  /** A model came further on its way into an engine. */
+  loadChanged(poolId: string, progress: LoadProgress): void
   /** A device failed, or is well again. */
   deviceChanged(device: FoundDevice, poolIds: readonly string[]): void
   operationChanged(operation: Operation, correlationId: string): void
@@ -64,6 +67,11 @@ export const createAgentEvents = ({ bus, clock, rng, ...own }: AgentEventsOption
           willRestart: backoffMs !== undefined,
           backoffMs: BigInt(Math.round(backoffMs ?? 0)),
         },
+      }),
+    loadChanged: (poolId, progress) =>
+      publish('load_changed', {
+        case: 'loadChanged',
+        value: { poolId, load: loadMessage(progress) },
       }),
     deviceChanged: ({ deviceId, uuid, fault }, poolIds) =>
       publish('device_changed', {

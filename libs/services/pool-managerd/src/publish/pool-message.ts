@@ -8,6 +8,7 @@ import type { Pool } from '../pool/pool.ts'
 import { routesOf } from '../pool/routes-of.ts'
 import type { PoolSpec } from '../pools-file/pool-spec.ts'
 import { withModel } from '../pools-file/with-model.ts'
+import { loadMessage } from './load-message.ts'
 import { performanceMessage } from './performance-message.ts'
 import { POOL_MODE, POOL_STATE, SERVICE_STATE } from './wire.ts'
 
@@ -75,6 +76,7 @@ export const poolMessage = (pool: Pool, context: PoolMessageContext): PoolMessag
       to: POOL_STATE[to],
       reason,
     })),
+    ...(pool.loads.current ? { loading: loadMessage(pool.loads.current) } : {}),
     ...(context.operation ? { currentOperation: context.operation } : {}),
   })
 }

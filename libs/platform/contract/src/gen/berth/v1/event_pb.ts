@@ -4,7 +4,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Operation, PoolState } from "./snapshot_pb.ts";
+import type { LoadProgress, Operation, PoolState } from "./snapshot_pb.ts";
 import { file_berth_v1_snapshot } from "./snapshot_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file berth/v1/event.proto.
  */
 export const file_berth_v1_event: GenFile = /*@__PURE__*/
-  fileDesc("ChRiZXJ0aC92MS9ldmVudC5wcm90bxIIYmVydGgudjEi8QIKBUV2ZW50EhAKCGV2ZW50X2lkGAEgASgJEg0KBWF0X21zGAIgASgEEg8KB2hvc3RfaWQYAyABKAkSDQoFZXBvY2gYBCABKAQSFgoOY29ycmVsYXRpb25faWQYBSABKAkSMwoPcG9vbF90cmFuc2l0aW9uGAYgASgLMhguYmVydGgudjEuUG9vbFRyYW5zaXRpb25IABIzCg9pbnN0YW5jZV9leGl0ZWQYByABKAsyGC5iZXJ0aC52MS5JbnN0YW5jZUV4aXRlZEgAEjcKEW9wZXJhdGlvbl9jaGFuZ2VkGAggASgLMhouYmVydGgudjEuT3BlcmF0aW9uQ2hhbmdlZEgAEjEKDmxlYWRlcl9jaGFuZ2VkGAkgASgLMhcuYmVydGgudjEuTGVhZGVyQ2hhbmdlZEgAEjEKDmRldmljZV9jaGFuZ2VkGAogASgLMhcuYmVydGgudjEuRGV2aWNlQ2hhbmdlZEgAQgYKBGtpbmQiigEKDlBvb2xUcmFuc2l0aW9uEg8KB3Bvb2xfaWQYASABKAkSEwoLaW5zdGFuY2VfaWQYAiABKAkSIQoEZnJvbRgDIAEoDjITLmJlcnRoLnYxLlBvb2xTdGF0ZRIfCgJ0bxgEIAEoDjITLmJlcnRoLnYxLlBvb2xTdGF0ZRIOCgZyZWFzb24YBSABKAkiuwEKDkluc3RhbmNlRXhpdGVkEg8KB3Bvb2xfaWQYASABKAkSEwoLaW5zdGFuY2VfaWQYAiABKAkSFgoJZXhpdF9jb2RlGAMgASgFSACIAQESDgoGc2lnbmFsGAQgASgJEhIKCmNyYXNoX2tpbmQYBSABKAkSDwoHbWVzc2FnZRgGIAEoCRIUCgx3aWxsX3Jlc3RhcnQYByABKAgSEgoKYmFja29mZl9tcxgIIAEoBEIMCgpfZXhpdF9jb2RlIjoKEE9wZXJhdGlvbkNoYW5nZWQSJgoJb3BlcmF0aW9uGAEgASgLMhMuYmVydGgudjEuT3BlcmF0aW9uIkEKDUxlYWRlckNoYW5nZWQSEQoJbGVhZGVyX2lkGAEgASgJEg8KB2FkZHJlc3MYAiABKAkSDAoEdGVybRgDIAEoBCJlCg1EZXZpY2VDaGFuZ2VkEhEKCWRldmljZV9pZBgBIAEoCRIMCgR1dWlkGAIgASgJEhIKCmZhdWx0X2tpbmQYAyABKAkSDQoFZmF1bHQYBCABKAkSEAoIcG9vbF9pZHMYBSADKAliBnByb3RvMw", [file_berth_v1_snapshot]);
+  fileDesc("ChRiZXJ0aC92MS9ldmVudC5wcm90bxIIYmVydGgudjEioAMKBUV2ZW50EhAKCGV2ZW50X2lkGAEgASgJEg0KBWF0X21zGAIgASgEEg8KB2hvc3RfaWQYAyABKAkSDQoFZXBvY2gYBCABKAQSFgoOY29ycmVsYXRpb25faWQYBSABKAkSMwoPcG9vbF90cmFuc2l0aW9uGAYgASgLMhguYmVydGgudjEuUG9vbFRyYW5zaXRpb25IABIzCg9pbnN0YW5jZV9leGl0ZWQYByABKAsyGC5iZXJ0aC52MS5JbnN0YW5jZUV4aXRlZEgAEjcKEW9wZXJhdGlvbl9jaGFuZ2VkGAggASgLMhouYmVydGgudjEuT3BlcmF0aW9uQ2hhbmdlZEgAEjEKDmxlYWRlcl9jaGFuZ2VkGAkgASgLMhcuYmVydGgudjEuTGVhZGVyQ2hhbmdlZEgAEjEKDmRldmljZV9jaGFuZ2VkGAogASgLMhcuYmVydGgudjEuRGV2aWNlQ2hhbmdlZEgAEi0KDGxvYWRfY2hhbmdlZBgLIAEoCzIVLmJlcnRoLnYxLkxvYWRDaGFuZ2VkSABCBgoEa2luZCKKAQoOUG9vbFRyYW5zaXRpb24SDwoHcG9vbF9pZBgBIAEoCRITCgtpbnN0YW5jZV9pZBgCIAEoCRIhCgRmcm9tGAMgASgOMhMuYmVydGgudjEuUG9vbFN0YXRlEh8KAnRvGAQgASgOMhMuYmVydGgudjEuUG9vbFN0YXRlEg4KBnJlYXNvbhgFIAEoCSK7AQoOSW5zdGFuY2VFeGl0ZWQSDwoHcG9vbF9pZBgBIAEoCRITCgtpbnN0YW5jZV9pZBgCIAEoCRIWCglleGl0X2NvZGUYAyABKAVIAIgBARIOCgZzaWduYWwYBCABKAkSEgoKY3Jhc2hfa2luZBgFIAEoCRIPCgdtZXNzYWdlGAYgASgJEhQKDHdpbGxfcmVzdGFydBgHIAEoCBISCgpiYWNrb2ZmX21zGAggASgEQgwKCl9leGl0X2NvZGUiOgoQT3BlcmF0aW9uQ2hhbmdlZBImCglvcGVyYXRpb24YASABKAsyEy5iZXJ0aC52MS5PcGVyYXRpb24iRAoLTG9hZENoYW5nZWQSDwoHcG9vbF9pZBgBIAEoCRIkCgRsb2FkGAIgASgLMhYuYmVydGgudjEuTG9hZFByb2dyZXNzIkEKDUxlYWRlckNoYW5nZWQSEQoJbGVhZGVyX2lkGAEgASgJEg8KB2FkZHJlc3MYAiABKAkSDAoEdGVybRgDIAEoBCJlCg1EZXZpY2VDaGFuZ2VkEhEKCWRldmljZV9pZBgBIAEoCRIMCgR1dWlkGAIgASgJEhIKCmZhdWx0X2tpbmQYAyABKAkSDQoFZmF1bHQYBCABKAkSEAoIcG9vbF9pZHMYBSADKAliBnByb3RvMw", [file_berth_v1_snapshot]);
 
 /**
  * Something that happened, published on `berth.v1.event.<kind>.<host or operation id>`. Events are
@@ -79,6 +79,12 @@ export type Event = Message<"berth.v1.Event"> & {
      */
     value: DeviceChanged;
     case: "deviceChanged";
+  } | {
+    /**
+     * @generated from field: berth.v1.LoadChanged load_changed = 11;
+     */
+    value: LoadChanged;
+    case: "loadChanged";
   } | { case: undefined; value?: undefined };
 };
 
@@ -198,6 +204,31 @@ export const OperationChangedSchema: GenMessage<OperationChanged> = /*@__PURE__*
   messageDesc(file_berth_v1_event, 3);
 
 /**
+ * A model came further on its way into a pool's engine, at most twice a second; its last one is
+ * terminal.
+ *
+ * @generated from message berth.v1.LoadChanged
+ */
+export type LoadChanged = Message<"berth.v1.LoadChanged"> & {
+  /**
+   * @generated from field: string pool_id = 1;
+   */
+  poolId: string;
+
+  /**
+   * @generated from field: berth.v1.LoadProgress load = 2;
+   */
+  load?: LoadProgress | undefined;
+};
+
+/**
+ * Describes the message berth.v1.LoadChanged.
+ * Use `create(LoadChangedSchema)` to create a new message.
+ */
+export const LoadChangedSchema: GenMessage<LoadChanged> = /*@__PURE__*/
+  messageDesc(file_berth_v1_event, 4);
+
+/**
  * @generated from message berth.v1.LeaderChanged
  */
 export type LeaderChanged = Message<"berth.v1.LeaderChanged"> & {
@@ -222,7 +253,7 @@ export type LeaderChanged = Message<"berth.v1.LeaderChanged"> & {
  * Use `create(LeaderChangedSchema)` to create a new message.
  */
 export const LeaderChangedSchema: GenMessage<LeaderChanged> = /*@__PURE__*/
-  messageDesc(file_berth_v1_event, 4);
+  messageDesc(file_berth_v1_event, 5);
 
 /**
  * A device of the host failed, or is well again.
@@ -267,5 +298,5 @@ export type DeviceChanged = Message<"berth.v1.DeviceChanged"> & {
  * Use `create(DeviceChangedSchema)` to create a new message.
  */
 export const DeviceChangedSchema: GenMessage<DeviceChanged> = /*@__PURE__*/
-  messageDesc(file_berth_v1_event, 5);
+  messageDesc(file_berth_v1_event, 6);
 

@@ -1,0 +1,19 @@
+import type { Clock } from '@berth/kernel'
+import type { Logger, Scope } from '@berth/runtime'
+import { openModelDigests } from '../engine/model-digests.ts'
+import { openLoadTimes } from './load-times.ts'
+import { openPerformanceStore } from './performance-store.ts'
+import { openPoolIntents } from './pool-intents.ts'
+import { openPoolModels } from './pool-models.ts'
+
+/** Everything that earlier lives of the agent have left for this one, but its engines. */
+export const openState = async (
+  stateDir: string,
+  { scope, clock, log }: { readonly scope: Scope; readonly clock: Clock; readonly log: Logger },
+) => ({
+  models: await openPoolModels(stateDir, log),
+  intents: await openPoolIntents(stateDir, log),
+  digests: await openModelDigests(stateDir, log),
+  loadTimes: scope.use(await openLoadTimes(stateDir, { clock, log })),
+  performance: scope.use(await openPerformanceStore(stateDir, { clock, log })),
+})
