@@ -92,8 +92,19 @@ pools:
   it('refuses an engine it does not know and names those it does', async () => {
     const { code, stderr } = await folder.berth(['up', '--engine', 'abacus', '--port', '0']).ended
     expect(stderr).toContain('There is no engine called abacus.')
-    expect(stderr).toContain('embedded, sim, openai')
+    expect(stderr).toContain('embedded, llamacpp, ollama, vllm, openai, sim')
     expect(code).toBe(2)
+  })
+
+  it('says at once what a model needs that no engine of this machine reads', async () => {
+    const env = { BERTH_PROGRAM_PATH: folder.path }
+    const up = ['up', '--port', '0', '--model']
+    const safetensors = await folder.berth([...up, 'hf:Qwen/Qwen3-8B'], { env }).ended
+    expect(safetensors.stderr).toContain('no vllm is on PATH.\n→ Install vLLM on this host, or')
+    expect(safetensors.code).toBe(5)
+    const file = await folder.berth([...up, 'gone.gguf'], { env }).ended
+    expect(file.stderr).toMatch(/There is no model file \/.*gone\.gguf\.\n→ Name a GGUF file, or/)
+    expect(file.code).toBe(78)
   })
 
   it('refuses a port that is none', async () => {

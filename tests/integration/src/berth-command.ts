@@ -71,10 +71,13 @@ export const createRunFolder = (): RunFolder => {
   }
 }
 
+/** `up` would use the Ollama of whoever runs the tests. */
+const NO_OLLAMA = { OLLAMA_HOST: '127.0.0.1:1' }
+
 const start = (folder: string, args: readonly string[], options: CommandOptions): BerthCommand => {
   const child = spawn(options.script ?? join(root, 'berth'), args, {
     cwd: options.cwd ?? tmpdir(),
-    env: { ...process.env, NODE_OPTIONS: '', BERTH_RUN_DIR: folder, ...options.env },
+    env: { ...process.env, ...NO_OLLAMA, NODE_OPTIONS: '', BERTH_RUN_DIR: folder, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let stdout = ''
