@@ -18,4 +18,6 @@ export const BUCKETS = {
   /** Sessions of clients end by themselves; what their leader forgot to end leaves. */
   sessions: { name: 'berth_sessions', ttlMs: 24 * 3_600_000 },
   operations: { name: 'berth_operations' },
+  /** The models a fleet may run, by id. */
+  catalog: { name: 'berth_catalog' },
 } as const satisfies Record<string, Bucket>
