@@ -23,7 +23,8 @@ const anyFrame = fc.record(
 )
 const jsonOf = (value: unknown): string => {
   try {
-    return (JSON.stringify(value) as string | undefined) ?? ''
+    const text: unknown = JSON.stringify(value)
+    return typeof text === 'string' ? text : ''
   } catch {
     // BigInt and cycles have no JSON: then it is some other text.
     return 'none'

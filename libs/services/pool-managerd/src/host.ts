@@ -15,6 +15,7 @@ import type { PerformanceStore } from './pool/performance-book.ts'
 import { createHostPools, type HostPools } from './pool/host-pools.ts'
 import type { ModelFiles } from './model-files/model-files.ts'
 import { createPulls, type Pulls } from './model-files/pull-models.ts'
+import { keeperOf } from './models-in-engine/keeper-of-pool.ts'
 import { createPoolReporter } from './pool/pool-reporter.ts'
 import { Pool, type PoolOptions } from './pool/pool.ts'
 import type { PoolSpec } from './pools-file/pool-spec.ts'
@@ -98,6 +99,7 @@ export const createHost = (options: HostOptions): Host => {
   const authority = createAuthority(() => publisher.changed('urgent'))
   const told = tellOperations(operations, { log: options.log, clock, events, publisher })
   const { modelFiles } = env
+  modelFiles?.keepFor(pools)
   const pulls = modelFiles && createPulls({ ...modelFiles, hostId, operations, clock })
   for (const spec of options.specs) put(spec)
   return {
@@ -169,15 +171,19 @@ const makePool = (
   })
   const askProbe = from.askProbe ?? askEngine(env.clock)
   const acquaintance = { askProbe, clock: env.clock, log, warmUpTokens: from.warmUpTokens ?? 0 }
+  const { events, onSnapshotChange } = from
+  const reporter = createPoolReporter(() => pool, { log, metrics, clock: env.clock, events })
+  const keeping = {
+    ...{ env, log, askProbe, clock: env.clock, onChange: onSnapshotChange },
+    onProgress: reporter.loadChanged,
+    onLoaded: (of: Pool, modelId: string, seconds: number) => {
+      metrics.loadSeconds.observe({ engine }, seconds)
+      if (modelId === of.spec.engine.modelId) void getAcquainted(of, acquaintance)
+    },
+  }
   const pool: Pool = new Pool({
-    ...{ spec, driver, log, env, askProbe },
-    reporter: createPoolReporter(() => pool, {
-      log,
-      metrics,
-      clock: env.clock,
-      events: from.events,
-    }),
-    onSnapshotChange: from.onSnapshotChange,
+    ...{ spec, driver, log, env, askProbe, reporter, onSnapshotChange },
+    keeperOf: (of) => keeperOf(of, keeping),
     performance: from.performance,
     onServing: () => void getAcquainted(pool, acquaintance),
   })

@@ -20,7 +20,8 @@ export interface BenchOptions {
 }
 
 /** Whether a pool can be measured now. Throws `POOL_UNREADY`, `UNSUPPORTED_OPERATION`. */
-export const refuseBench = ({ spec, supervised, driver }: Pool, seconds: number): void => {
+export const refuseBench = (pool: Pool, seconds: number): void => {
+  const { spec, supervised, driver, keeper } = pool
   const facts = { facts: { pool_id: spec.poolId } }
   if (seconds > MAX_S)
     throw new BerthError('INVALID_PARAMS', `A bench takes ${MAX_S} s at most.`, facts)
@@ -28,8 +29,12 @@ export const refuseBench = ({ spec, supervised, driver }: Pool, seconds: number)
     const why = `Pool ${spec.poolId} has no model that completes texts.`
     throw new BerthError('UNSUPPORTED_OPERATION', why, facts)
   }
-  if (supervised.state.kind === 'ready') return
-  const why = `Pool ${spec.poolId} is ${supervised.state.kind}: only a ready pool can be measured.`
+  const isThere = keeper?.refusalOf(spec.engine.modelId) === undefined
+  const { kind } = supervised.state
+  if (kind === 'ready' && isThere) return
+  const why = isThere
+    ? `Pool ${spec.poolId} is ${kind}: only a ready pool can be measured.`
+    : `Model ${spec.engine.modelId} is not in the memory of pool ${spec.poolId}: load it first.`
   throw new BerthError('POOL_UNREADY', why, facts)
 }
 

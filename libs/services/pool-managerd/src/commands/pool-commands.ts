@@ -27,10 +27,12 @@ export interface OperationCommand {
   readonly eventFor: (pool: Pool) => SupervisionEvent
   /** The model it is about, where it is about one. */
   readonly modelRefOf?: (pool: Pool) => string
+  /** What clients call it, where that does not follow from the model. */
+  readonly modelIdOf?: (pool: Pool) => string
 }
 
 /** Work on a pool that is no change of it. */
-export interface OperationWork extends Omit<OperationCommand, 'eventFor' | 'modelRefOf'> {
+export interface OperationWork extends Omit<OperationCommand, 'eventFor'> {
   /** Throws what the caller is to be told. */
   readonly check: (pool: Pool) => void
   /** Ends the operation. */
@@ -94,6 +96,9 @@ export const createPoolCommands = (on: {
     carryOut: ({ check, work, ...command }) =>
       once(nameOf(command.type), command.request, async (pool) => {
         const current = operations.current(pool.spec.poolId)
+        // Who asks for the same model again is told of the same work.
+        if (current && command.modelRefOf && isSame(current, command, pool))
+          return { operation: current }
         if (current) throw inProgress(current)
         check(pool)
         const operation = open(command, pool)
@@ -122,21 +127,27 @@ const refuseUnknown = (poolId: string): never => {
 }
 
 const wantedOf = (
-  { type, request, correlationId, modelRefOf }: Omit<OperationCommand, 'eventFor'>,
+  { type, request, correlationId, modelRefOf, modelIdOf }: Omit<OperationCommand, 'eventFor'>,
   pool: Pool,
 ) => {
   const modelRef = modelRefOf?.(pool) ?? pool.spec.modelRef
   return {
     ...{ type, modelRef, correlationId },
     poolId: pool.spec.poolId,
-    modelId: withModel(pool.spec, modelRef).engine.modelId ?? '',
+    modelId: modelIdOf?.(pool) ?? withModel(pool.spec, modelRef).engine.modelId ?? '',
     term: Number(request.header?.term ?? 0n),
     idempotencyKey: request.header?.idempotencyKey ?? '',
   }
 }
 
-const isSame = (current: Operation, { type, modelRefOf }: OperationCommand, pool: Pool): boolean =>
-  current.type === type && (modelRefOf === undefined || current.modelRef === modelRefOf(pool))
+const isSame = (
+  current: Operation,
+  { type, modelRefOf, modelIdOf }: Omit<OperationCommand, 'eventFor'>,
+  pool: Pool,
+): boolean =>
+  current.type === type &&
+  (modelRefOf === undefined || current.modelRef === modelRefOf(pool)) &&
+  (modelIdOf === undefined || current.modelId === modelIdOf(pool))
 
 const refuseUnmanaged = ({ spec }: Pool) => {
   if (spec.engine.mode === 'managed') return

@@ -60,6 +60,9 @@ export const poolManagerService = (options: PoolManagerOptions): RpcService => {
       return { pool: describe(done.pool), operation: done.operation }
     }
 
+  const reload = (request: ReloadRequest, { correlationId }: CallContext) =>
+    commands.operate({ type: OperationType.RELOAD, correlationId, ...reloading(request) })
+
   const handlers: Handlers<typeof PoolManagerService> = {
     getHost: async () => ({ host: options.takeSnapshot() }),
     getStatus: async ({ poolId }) => ({ pool: describe(commands.find(poolId)) }),
@@ -90,13 +93,12 @@ export const poolManagerService = (options: PoolManagerOptions): RpcService => {
       return change(OperationType.DRAIN, eventFor)(request, context)
     },
     undrain: now(OperationType.UNDRAIN, { kind: 'undrain' }),
-    reload: (request, { correlationId }) =>
-      commands.operate({ type: OperationType.RELOAD, correlationId, ...reloading(request) }),
+    reload,
     bench: (request, { correlationId }) =>
       commands.carryOut({ ...benching(request, { operations, clock }), correlationId }),
     ...watching(commands, operations),
     ...modelFileHandlers(options),
-    ...modelHandlers(commands),
+    ...modelHandlers(commands, { operations, reload }),
     ...sleepHandlers(commands),
     ...fitHandlers(commands),
     installLeaseKey: async (request) => {

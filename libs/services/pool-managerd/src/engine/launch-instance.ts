@@ -16,6 +16,7 @@ import type { Journal } from '../state/journal.ts'
 import type { LoadTimes } from '../state/load-times.ts'
 import type { PoolIntents } from '../state/pool-intents.ts'
 import type { PoolModels } from '../state/pool-models.ts'
+import type { WantedModels } from '../state/wanted-models.ts'
 import type { Cgroups } from './cgroup.ts'
 import type { EnginePrograms, FoundProgram } from './engine-programs.ts'
 import { grantedDevices, missingDevice } from './grant-devices.ts'
@@ -28,6 +29,7 @@ import { insideOf } from './prepare-container.ts'
 import type { EngineUser, Privileges } from './privileges.ts'
 import { roomOf } from './room.ts'
 import { startProcess } from './start-process.ts'
+import type { StagedModel } from './stage-model.ts'
 import type { StartTurns } from './start-turns.ts'
 import { portTaken } from './tell-exit.ts'
 
@@ -44,7 +46,8 @@ export interface LaunchEnv {
   readonly machine?: Machine
   readonly journal: Journal
   /** Absent: masks are neither looked up nor exported. */
-  readonly devices?: Pick<Devices, 'resolve' | 'faultOf' | 'processes'>
+  readonly devices?: Pick<Devices, 'resolve' | 'faultOf' | 'processes'> &
+    Partial<Pick<Devices, 'look'>>
   /** Absent: digests of models are neither known nor verified. */
   readonly digests?: ModelDigests
   /** Absent: models are files that are here, or names. */
@@ -57,6 +60,8 @@ export interface LaunchEnv {
   readonly intents?: PoolIntents
   /** Where a model that replaced the one of the pools file is kept. Absent: nowhere. */
   readonly models?: PoolModels
+  /** Where it is kept which models engines of several are to hold. Absent: nowhere. */
+  readonly wantedModels?: WantedModels
   /** How long earlier loads took. Absent: nobody knows. */
   readonly loadTimes?: LoadTimes
   /** Absent: engines run with the privileges of the agent. */
@@ -65,6 +70,8 @@ export interface LaunchEnv {
   readonly self?: EngineUser
   /** Absent: engines stay in the control group of the agent. */
   readonly cgroups?: Cgroups
+  /** Nothing may be fetched. Absent is false. */
+  readonly isOffline?: boolean
   readonly stateDir: string
   readonly nodePath: string
   readonly enginesDir: string
@@ -76,6 +83,8 @@ export interface LaunchRequest {
   readonly spec: PoolSpec
   readonly driver: EngineDriver
   readonly instanceId: string
+  /** As it was staged. Absent: its engine reads no files of ours. */
+  readonly model?: StagedModel
   readonly ring: LogRing
   readonly log: Logger
   onOutput(): void
@@ -116,7 +125,7 @@ export const launchInstance = async (
 }
 
 const makeGrant = async (
-  { spec, instanceId }: LaunchRequest,
+  { spec, instanceId, model }: LaunchRequest,
   env: LaunchEnv,
 ): Promise<LaunchGrant> => {
   const isManaged = spec.engine.mode === 'managed'
@@ -130,9 +139,20 @@ const makeGrant = async (
     embeddedRuntimeDir: env.embeddedRuntimeDir,
     homeDir: roomOf(env.stateDir, spec.poolId, instanceId).home,
     apiKey: isManaged ? Buffer.from(env.rng.bytes(24)).toString('base64url') : givenKey,
-    ...(spec.modelPath === undefined ? {} : { modelPath: spec.modelPath }),
+    ...grantedModel(model, env),
   }
 }
+
+/** What an engine is told of the files of its model. */
+export const grantedModel = (
+  model: StagedModel | undefined,
+  { isOffline }: Pick<LaunchEnv, 'isOffline'>,
+): Pick<LaunchGrant, 'modelPath' | 'modelRevision' | 'modelFacts' | 'isOffline'> => ({
+  ...(model ? { modelPath: model.path } : {}),
+  ...(model?.revision === undefined ? {} : { modelRevision: model.revision }),
+  ...(model?.facts ? { modelFacts: model.facts } : {}),
+  ...(isOffline === true ? { isOffline } : {}),
+})
 
 /** A server that somebody else runs; a key from the agent's environment wins over the plan's. */
 const attach = (

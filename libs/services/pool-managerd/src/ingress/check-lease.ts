@@ -64,9 +64,15 @@ const staleness = (claims: LeaseClaims, door: DoorState): Refusal | undefined =>
   return claims.expiresAtMs <= door.nowMs ? 'expired' : undefined
 }
 
-/** The lease was made for the model that a reload has replaced: an engine may not look at names. */
-const strangeness = ({ modelId }: LeaseClaims, { spec }: Pool): Refusal | undefined =>
-  spec.engine.modelId === undefined || spec.engine.modelId === modelId ? undefined : 'wrong_model'
+/**
+ * The lease was made for the model that a reload has replaced: an engine may not look at names. One
+ * that holds several would load what is asked for, whoever wants it in memory.
+ */
+const strangeness = ({ modelId }: LeaseClaims, { spec, keeper }: Pool): Refusal | undefined => {
+  if (keeper) return keeper.refusalOf(modelId)
+  const { modelId: own } = spec.engine
+  return own === undefined || own === modelId ? undefined : 'wrong_model'
+}
 
 const unreadiness = (path: string, pool: Pool, door: DoorState): Refusal | undefined => {
   if (!routesOf(pool).includes(path)) return 'unsupported_route'

@@ -9,12 +9,13 @@ export interface DeviceMemory {
 /** `undefined` for a pool without GPUs. */
 export const deviceMemoryOf = (
   mask: readonly string[],
-  devices: Pick<Devices, 'resolve' | 'look'> | undefined,
+  devices: (Pick<Devices, 'resolve'> & Partial<Pick<Devices, 'look'>>) | undefined,
 ): DeviceMemory | undefined => {
-  if (!devices || mask.every((device) => device === 'cpu')) return undefined
+  const look = devices?.look
+  if (!look || mask.every((device) => device === 'cpu')) return undefined
   return {
     measure: async () => {
-      await devices.look()
+      await look()
       const { devices: found, unknown } = devices.resolve(mask)
       const free = found.filter(({ kind }) => kind !== 'cpu').map((gpu) => gpu.memoryFreeBytes)
       if (unknown.length > 0 || free.length === 0) return undefined

@@ -21,7 +21,7 @@ const JOBS_MAX = 16
 export const createJobQueue = (on: {
   readonly clock: Clock
   readonly poolId: string
-  readonly onChange: () => void
+  readonly onChange: (job: ModelJob) => void
   /** After each job, before the next. */
   readonly onEnd: () => void
 }): JobQueue => {
@@ -40,7 +40,7 @@ export const createJobQueue = (on: {
     begin: (what, run) => {
       if (jobs.length >= JOBS_MAX)
         throw new BerthError('POOL_BUSY', `Pool ${poolId} has too many changes waiting.`)
-      const job = openJob(what, clock, on.onChange)
+      const job: OpenJob = openJob(what, clock, () => on.onChange(job))
       const go = () =>
         void run(job)
           .catch((error: unknown) => failureOf(messageOf(error)))

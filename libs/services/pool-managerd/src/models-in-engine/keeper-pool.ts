@@ -1,12 +1,13 @@
 import type { Cancel, Clock } from '@berth/kernel'
 import type { Logger } from '@berth/runtime'
-import type { CrashReport, ModelCalls, Supervised } from '@berth/supervision'
+import type { CrashReport, LoadProgress, ModelCalls, Supervised } from '@berth/supervision'
 import type { AskProbe } from '../engine/ask-probe.ts'
 import type { Instance } from '../engine/instance.ts'
 import type { LogRing } from '../engine/log-ring.ts'
 import type { Slots } from '../pool/slots.ts'
 import type { PoolSpec } from '../pools-file/pool-spec.ts'
 import type { Urgency } from '../publish/publisher.ts'
+import type { LoadTimes } from '../state/load-times.ts'
 import type { WantedModels } from '../state/wanted-models.ts'
 import type { DeviceMemory } from './device-memory.ts'
 
@@ -31,10 +32,21 @@ export interface KeeperOptions {
   /** Absent: what was commanded ends with the agent. */
   readonly store?: WantedModels | undefined
   readonly memory?: DeviceMemory | undefined
+  /** Absent: nobody knows how long loads take. */
+  readonly times?: LoadTimes | undefined
   /** Why a model may not be downloaded; absent where all may. */
-  readonly pullRefusal?: ((modelId: string) => CrashReport | undefined) | undefined
+  readonly pullRefusal?: ((asked: PullQuestion) => CrashReport | undefined) | undefined
   readonly onChange: (urgency: Urgency) => void
   readonly onLoaded: (modelId: string, seconds: number) => void
+  /** At most twice a second. */
+  readonly onProgress: (progress: LoadProgress) => void
+}
+
+/** A model that would have to be downloaded. */
+export interface PullQuestion {
+  readonly modelId: string
+  /** Somebody asks for it now; false: it is brought because it is wanted. */
+  readonly isCommanded: boolean
 }
 
 /** Lines about requests: an engine that is asked for its lists writes them, whatever it does. */

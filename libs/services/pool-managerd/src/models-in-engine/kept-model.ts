@@ -52,6 +52,10 @@ export const withModel = (
   return next
 }
 
+/** The models with each of them changed. */
+export const edited = (models: KeptModels, edit: (model: KeptModel) => KeptModel): KeptModels =>
+  new Map([...models].map(([name, model]) => [name, edit(model)]))
+
 /** The model without what `keys` name. */
 export const without = (
   model: KeptModel,

@@ -1,18 +1,14 @@
-import type { LoadProgressSchema } from '@berth/contract'
-import type { MessageInitShape } from '@bufbuild/protobuf'
-import type { CrashReport } from '@berth/supervision'
-
-/** How far a load has come, as messages show it. */
-export type LoadMessage = MessageInitShape<typeof LoadProgressSchema>
+import type { CrashReport, LoadProgress } from '@berth/supervision'
 
 /** A change of one model that goes on in an engine. */
 export interface ModelJob {
   readonly kind: 'load' | 'unload'
+  /** The engine's name of the model. */
   readonly name: string
-  /** What it does now, such as "download", "load", "drain", "unload". */
+  /** What it does now: "wait", "download", "load", "drain" or "unload". */
   readonly step: string
-  /** Of a load that has begun. */
-  readonly progress: LoadMessage | undefined
+  /** Of a load that has begun; the last one is of its end. */
+  readonly progress: LoadProgress | undefined
   /** `undefined`: it came to what was asked for. Never rejects. */
   readonly ended: Promise<JobFailure | undefined>
   /** Calls `fn` after changes of step and progress, at most twice a second, and once at the end. */

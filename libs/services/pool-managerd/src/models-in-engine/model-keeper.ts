@@ -1,12 +1,14 @@
 import type { Cancel } from '@berth/kernel'
-import type { CrashReport } from '@berth/supervision'
+import type { CrashReport, LoadProgress } from '@berth/supervision'
 import type { Refusal } from '../ingress/check-lease.ts'
+import type { Loading } from '../pool/loading.ts'
 import type { Drain } from './drain-model.ts'
 import { createEngineLists, type EngineLists } from './engine-lists.ts'
 import { foldLook, type Look, type LookNews } from './fold-look.ts'
 import { createJobQueue, type JobQueue } from './job-queue.ts'
 import { followProgress, type KeeperOptions } from './keeper-pool.ts'
 import {
+  edited,
   shownOf,
   without,
   withModel,
@@ -15,11 +17,11 @@ import {
   type WantedModel,
 } from './kept-model.ts'
 import { loadModel } from './load-model.ts'
-import { watchLoad, type LoadWatch } from './load-watch.ts'
+import { UNWATCHED, watchLoad } from './watch-load.ts'
 import { failureOf, type JobFailure, type ModelJob } from './model-job.ts'
 import { nextMove, type KeeperMove } from './next-move.ts'
 import type { OpenJob } from './open-job.ts'
-import { displaced, refuseOneMore, retryAfter } from './trouble.ts'
+import { afterFailure, displaced, refuseOneMore, retryAfter, withRoom } from './trouble.ts'
 import { drainAndUnload } from './unload-model.ts'
 import { createWantedBook, type WantedBook } from './wanted-book.ts'
 
@@ -44,7 +46,7 @@ export class ModelKeeper implements Disposable {
   #models: KeptModels
   /** The engine that the lists are of. */
   #instanceId: string | undefined
-  #load: LoadWatch | undefined
+  #load: Loading | undefined
   #lastLoad: { readonly name: string; readonly at: number } | undefined
   #cancelLook: Cancel = () => undefined
 
@@ -61,7 +63,10 @@ export class ModelKeeper implements Disposable {
     })
     this.#jobs = createJobQueue({
       ...{ clock, poolId: pool.spec.poolId },
-      onChange: () => onChange('soon'),
+      onChange: ({ progress }) => {
+        onChange('soon')
+        if (progress) options.onProgress(progress)
+      },
       onEnd: () => this.#jobEnded(),
     })
     this.#progress = followProgress(pool.ring, clock)
@@ -74,9 +79,9 @@ export class ModelKeeper implements Disposable {
   }
 
   /** The load that goes on. */
-  get loading(): { readonly name: string; readonly watch: LoadWatch } | undefined {
+  get loading(): { readonly name: string; readonly progress: LoadProgress } | undefined {
     const { current } = this.#jobs
-    return current && this.#load && { name: current.name, watch: this.#load }
+    return current && this.#load && { name: current.name, progress: this.#load.progress() }
   }
 
   /** The pool's own model comes and goes as the others do. */
@@ -115,16 +120,21 @@ export class ModelKeeper implements Disposable {
 
   /**
    * Brings the model into memory and keeps it there. Who asks again while it goes on gets the same
-   * job. Throws `INSUFFICIENT_VRAM` when the engine would let go of another for it.
+   * job. Throws as `refuseOneMore` does.
    */
   load(wanted: WantedModel): ModelJob {
     const name = this.nameOf(wanted.modelId)
     const same = this.#jobs.find('load', name)
     if (same) return same
-    const { calls, pool } = this.#options
-    if (!this.#models.get(name)?.resident)
-      refuseOneMore(this.#models, { maxResident: calls.maxResident, poolId: pool.spec.poolId })
+    this.refuseOneMore(wanted.modelId)
     return this.#jobs.begin({ kind: 'load', name }, (job) => this.#runLoad(job, wanted, true))
+  }
+
+  /** Throws `INSUFFICIENT_VRAM` when the engine would let go of another for the model. */
+  refuseOneMore(modelId: string): void {
+    const { calls, pool } = this.#options
+    if (this.find(modelId)?.resident) return
+    refuseOneMore(this.#models, { maxResident: calls.maxResident, poolId: pool.spec.poolId })
   }
 
   /** Takes the model out of memory once its requests have ended, and keeps it out. */
@@ -170,10 +180,7 @@ export class ModelKeeper implements Disposable {
     this.#instanceId = undefined
     this.#cancelLook()
     this.#jobs.cancel()
-    const known = [...this.#models].map(
-      ([name, model]) => [name, without(model, 'resident', 'leaving', 'trouble')] as const,
-    )
-    this.#set(new Map(known))
+    this.#set(edited(this.#models, (model) => without(model, 'resident', 'leaving', 'trouble')))
   }
 
   #lookIn(ms: number): void {
@@ -275,26 +282,26 @@ export class ModelKeeper implements Disposable {
     if (!engine) return failureOf(`The engine of pool ${poolId} is ${pool.supervised.state.kind}.`)
     const before = this.#models.get(name)
     this.#edit(name, (model) => ({ ...without(model, 'trouble'), modelId, wanted }))
-    const watch = watchLoad(job, modelId, { clock, usualLoadMs: this.#book.loadMs(name) })
     const isRenewal = !isCommanded && before?.resident !== undefined
-    if (!isRenewal) this.#load = watch
+    const watch = isRenewal
+      ? UNWATCHED
+      : watchLoad(job, pool.spec, wanted, { clock, times: this.#options.times })
+    this.#load = watch.loading
+    const startedAt = clock.now()
     const report = await loadModel(wanted, {
-      ...{ access: engine.access, calls, clock, signal, ...this.#progress },
+      ...{ access: engine.access, calls, clock, signal, ...this.#progress, ...watch },
       stallMs: policy.loadTimeoutMs,
       isResident: () => this.#isResident(name),
       isOnDisk: () => this.#isOnDisk(name),
-      pullRefusal: this.#options.pullRefusal?.(modelId),
-      onPhase: watch.phase,
-      onBytes: watch.bytes,
+      pullRefusal: this.#options.pullRefusal?.({ modelId, isCommanded }),
     })
     watch.end(report)
     if (report) return this.#loadFailed(name, before, report)
     if (isRenewal) return undefined
-    const { startedAt, phaseAt } = watch.state
     const now = clock.now()
     this.#lastLoad = { name, at: now }
     this.#usedAt.set(name, now)
-    this.#book.change({ add: wanted, loadMs: now - phaseAt })
+    this.#book.change({ add: wanted })
     this.#options.onLoaded(modelId, (now - startedAt) / 1_000)
     log.info({ model_id: modelId, took_ms: Math.round(now - startedAt) }, 'model is in memory')
     return undefined
@@ -306,14 +313,11 @@ export class ModelKeeper implements Disposable {
     const isGivenUp = report.kind === 'stopped'
     const trouble = retryAfter(report, before?.trouble, { now: clock.now(), ...pool.spec.policy })
     this.#edit(name, (model) =>
-      before?.wanted
-        ? { ...model, wanted: before.wanted, ...(isGivenUp ? {} : { trouble }) }
-        : without(model, 'wanted'),
+      afterFailure(model, before?.wanted, isGivenUp ? undefined : trouble),
     )
     if (isGivenUp) return { report }
-    const { retryAt } = trouble
-    const retry = retryAt === undefined ? {} : { retry_ms: Math.round(retryAt - clock.now()) }
-    const facts = { model_id: name, kind: report.kind, ...retry, last_error: report.message }
+    const { kind, message } = report
+    const facts = { model_id: name, kind, last_error: message, tries: trouble.tries }
     log.error(facts, 'model was not loaded')
     return { report }
   }
@@ -329,10 +333,7 @@ export class ModelKeeper implements Disposable {
     }
     this.#edit(name, (model) => without(model, 'wanted', 'trouble'))
     this.#book.change({ forget: name })
-    // There is room again for what had to go.
-    for (const [other, { trouble }] of this.#models)
-      if (trouble?.report.kind === 'out_of_vram')
-        this.#edit(other, (model) => without(model, 'trouble'))
+    this.#set(edited(this.#models, withRoom))
     this.#options.log.info({ model_id: modelId }, 'model is out of memory')
     return undefined
   }

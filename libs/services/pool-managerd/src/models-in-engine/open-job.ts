@@ -1,10 +1,11 @@
 import type { Clock } from '@berth/kernel'
-import type { JobFailure, LoadMessage, ModelJob } from './model-job.ts'
+import type { LoadProgress } from '@berth/supervision'
+import type { JobFailure, ModelJob } from './model-job.ts'
 
 /** A job as the one who carries it out holds it. */
 export interface OpenJob extends ModelJob {
   readonly signal: AbortSignal
-  tell(step: string, progress?: () => LoadMessage): void
+  tell(step: string, progress?: () => LoadProgress): void
   end(failure: JobFailure | undefined): void
 }
 
@@ -20,7 +21,7 @@ export const openJob = (
   const ended = Promise.withResolvers<JobFailure | undefined>()
   const abort = new AbortController()
   let step = 'wait'
-  let progress: (() => LoadMessage) | undefined
+  let progress: (() => LoadProgress) | undefined
   let told = -Infinity
   let isOver = false
   let cancelLater: (() => void) | undefined

@@ -1,6 +1,12 @@
 import { BerthError } from '@berth/kernel'
 import type { CrashReport, SupervisionPolicy } from '@berth/supervision'
-import type { KeptModels, ModelTrouble } from './kept-model.ts'
+import {
+  without,
+  type KeptModel,
+  type KeptModels,
+  type ModelTrouble,
+  type WantedModel,
+} from './kept-model.ts'
 
 /** When a load that failed is tried again by itself: as often as a start would be. */
 export const retryAfter = (
@@ -29,6 +35,18 @@ export const displaced = (modelId: string, other: string): ModelTrouble => ({
   },
   tries: 1,
 })
+
+/** There is room again for what had to go. */
+export const withRoom = (model: KeptModel): KeptModel =>
+  model.trouble?.report.kind === 'out_of_vram' ? without(model, 'trouble') : model
+
+/** What was wanted before goes on being wanted; a command that failed leaves nothing behind. */
+export const afterFailure = (
+  model: KeptModel,
+  wanted: WantedModel | undefined,
+  trouble: ModelTrouble | undefined,
+): KeptModel =>
+  wanted ? { ...model, wanted, ...(trouble ? { trouble } : {}) } : without(model, 'wanted')
 
 /** Throws `INSUFFICIENT_VRAM` when the engine would let go of a wanted model for one more. */
 export const refuseOneMore = (

@@ -9,18 +9,12 @@ import { without, withModel, type KeptModels, type WantedModel } from './kept-mo
 export interface WantedBook {
   /** The models with what is wanted of them: what is wanted no more is only known. */
   addTo(models: KeptModels): KeptModels
-  /** How long the last load of a model took; `undefined` when there was none. */
-  loadMs(name: string): number | undefined
   change(what: {
     readonly add?: WantedModel
-    readonly loadMs?: number
     /** Nobody wants it any more: the pool's own stays away until it is asked for. */
     readonly forget?: string
   }): void
 }
-
-/** Models of which it is remembered how long they take. */
-const TIMES_KEPT = 64
 
 export const createWantedBook = ({
   pool,
@@ -74,18 +68,15 @@ export const createWantedBook = ({
         }))
       return next
     },
-    loadMs: (name) => (Object.hasOwn(entry.loadMs, name) ? entry.loadMs[name] : undefined),
-    change: ({ add, loadMs, forget }) => {
+    change: ({ add, forget }) => {
       const changed = forget ?? nameOf(add!.modelId)
       const others = entry.models.filter(({ modelId }) => nameOf(modelId) !== changed)
       const isOwn = changed === ownName
       const { dismissed } = entry
       const away = forget !== undefined && isOwn ? forget : isOwn ? undefined : dismissed
-      const times = Object.entries({ ...entry.loadMs, ...(loadMs && { [changed]: loadMs }) })
       save({
         models: add && !isOwn ? [...others, add] : others,
         ...(away === undefined ? {} : { dismissed: away }),
-        loadMs: Object.fromEntries(times.slice(-TIMES_KEPT)),
       })
     },
   }

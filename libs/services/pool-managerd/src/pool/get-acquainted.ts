@@ -30,7 +30,14 @@ export const getAcquainted = async (pool: Pool, options: AcquaintanceOptions): P
   pool.identify(instance.instanceId, await versionOf(pool, options))
   const { modelId, mode } = spec.engine
   const isAsked = options.warmUpTokens > 0 && mode === 'managed' && modelId !== undefined
-  if (!isAsked || pool.performance.current || pool.instance !== instance) return
+  // A daemon would load what it is asked for, before its turn.
+  if (
+    !isAsked ||
+    pool.keeper?.refusalOf(modelId) ||
+    pool.performance.current ||
+    pool.instance !== instance
+  )
+    return
   const run: MeasuringRun = {
     ...{ modelId, promptTokens: PROMPT_TOKENS, maxTokens: options.warmUpTokens },
     timeoutMs: RUN_TIMEOUT_MS,

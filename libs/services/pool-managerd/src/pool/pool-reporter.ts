@@ -39,11 +39,11 @@ export const createPoolReporter = (find: () => Pool, to: PoolReporterOptions): P
     backoff_ms: supervised.state.kind === 'backoff' ? supervised.state.delayMs : 0,
     last_error: supervised.lastError,
   })
-  const timed = ({ from, to: next }: EffectOf<'transitioned'>, { spec }: Pool) => {
+  const timed = ({ from, to: next }: EffectOf<'transitioned'>, { spec, keeper }: Pool) => {
     const seconds = (clock.now() - enteredAt) / 1_000
     enteredAt = clock.now()
     if (from === 'draining') metrics.drainSeconds.observe({ pool_id: spec.poolId }, seconds)
-    if (from === 'starting' && next === 'ready')
+    if (from === 'starting' && next === 'ready' && !keeper?.ownsModel)
       metrics.loadSeconds.observe({ engine: spec.engine.engine }, seconds)
   }
   return {

@@ -5,6 +5,7 @@ import type { AskProbe } from '../engine/ask-probe.ts'
 import type { Instance } from '../engine/instance.ts'
 import type { LaunchEnv } from '../engine/launch-instance.ts'
 import type { PreloadPlaces } from '../engine/preload-places.ts'
+import type { StagedModel } from '../engine/stage-model.ts'
 import { createLogRing } from '../engine/log-ring.ts'
 import type { PoolSpec } from '../pools-file/pool-spec.ts'
 import type { Check } from './ask-all.ts'
@@ -18,6 +19,7 @@ import {
 } from './performance-book.ts'
 import type { PoolReporter } from './pool-reporter.ts'
 import type { Urgency } from '../publish/publisher.ts'
+import type { ModelKeeper } from '../models-in-engine/model-keeper.ts'
 import { createLoadFollower, type LoadFollower } from './follow-load.ts'
 import { createSlots, type Slots } from './slots.ts'
 import { Supervisor } from './supervisor.ts'
@@ -34,6 +36,8 @@ export interface PoolOptions {
   readonly onSnapshotChange: (urgency: Urgency) => void
   /** Where figures outlive the agent. Absent: nowhere. */
   readonly performance?: PerformanceStore | undefined
+  /** Who keeps the models of an engine that holds several. Absent: nobody. */
+  readonly keeperOf?: ((pool: Pool) => ModelKeeper | undefined) | undefined
   /** An engine that was not up before takes requests. */
   readonly onServing?: ((pool: Pool) => void) | undefined
 }
@@ -44,6 +48,8 @@ export class Pool implements Disposable {
   readonly slots: Slots
   readonly ring = createLogRing()
   readonly loads: LoadFollower
+  /** Of an engine that holds several models. */
+  readonly keeper: ModelKeeper | undefined
   lastCheck: Check | undefined
   readonly performance: PerformanceBook
   readonly #supervisor: Supervisor
@@ -120,6 +126,7 @@ export class Pool implements Disposable {
         },
       },
     })
+    this.keeper = options.keeperOf?.(this)
   }
 
   /** As the pools file wants it, with the model it has now. */
@@ -198,14 +205,15 @@ export class Pool implements Disposable {
   }
 
   /** Takes over an engine of an earlier life. Throws when that cannot be done. */
-  adopt(entry: AdoptableEntry): Promise<void> {
-    return this.#supervisor.adopt(entry)
+  adopt(entry: AdoptableEntry, model?: StagedModel): Promise<void> {
+    return this.#supervisor.adopt(entry, model)
   }
 
   /** Ends the supervision and lets the engine run on, for the next life of the agent. */
   async leave(): Promise<void> {
     this.#whileIdle?.abort()
     this.abortRequests()
+    this.keeper?.[Symbol.dispose]()
     await this.#supervisor.leave()
     this.loads[Symbol.dispose]()
     this.#listeners.clear()
@@ -274,6 +282,7 @@ export class Pool implements Disposable {
 
   [Symbol.dispose](): void {
     this.#whileIdle?.abort()
+    this.keeper?.[Symbol.dispose]()
     this.#supervisor[Symbol.dispose]()
     this.loads[Symbol.dispose]()
     this.#listeners.clear()
@@ -289,6 +298,7 @@ export class Pool implements Disposable {
 
   #slotsChanged(): void {
     if (this.slots.active > 0) this.#whileIdle?.abort()
+    this.keeper?.slotsChanged()
     this.#onSnapshotChange('soon')
   }
 
@@ -322,7 +332,8 @@ export class Pool implements Disposable {
       this.#servingId = state.instanceId
       this.#onServing?.(this)
     }
-    this.loads.changed()
+    // A daemon of many models starts without one: what it loads, its keeper tells.
+    if (!this.keeper?.ownsModel) this.loads.changed()
     for (const listener of [...this.#listeners]) listener()
   }
 

@@ -3,6 +3,7 @@ import { PoolSchema, Residency, type Operation, type Pool as PoolMessage } from 
 import { maskFacts, resolveMask, type FoundDevice } from '@berth/devices'
 import type { Clock } from '@berth/kernel'
 import { serviceStateOf, type PoolStateKind } from '@berth/supervision'
+import { modelResidencies } from '../models-in-engine/model-residencies.ts'
 import type { Check } from '../pool/ask-all.ts'
 import type { Pool } from '../pool/pool.ts'
 import { routesOf } from '../pool/routes-of.ts'
@@ -62,7 +63,8 @@ export const poolMessage = (pool: Pool, context: PoolMessageContext): PoolMessag
     slotsFree: slots.free,
     activeLeases: slots.active,
     leaseIds: slots.leases.map(({ leaseId }) => leaseId),
-    models: modelsOf(pool),
+    models: [...modelsOf(pool), ...(pool.keeper ? modelResidencies(pool.keeper, state.kind) : [])],
+    isMultiModel: pool.keeper?.ownsModel ?? false,
     supports: supportsOf(pool),
     restartCount: supervised.history.total,
     ...(pool.lastCheck ? { lastCheck: checkMessage(pool.lastCheck) } : {}),
@@ -76,9 +78,14 @@ export const poolMessage = (pool: Pool, context: PoolMessageContext): PoolMessag
       to: POOL_STATE[to],
       reason,
     })),
-    ...(pool.loads.current ? { loading: loadMessage(pool.loads.current) } : {}),
+    ...loadingOf(pool),
     ...(context.operation ? { currentOperation: context.operation } : {}),
   })
+}
+
+const loadingOf = ({ loads, keeper }: Pool) => {
+  const progress = loads.current ?? keeper?.loading?.progress
+  return progress ? { loading: loadMessage(progress) } : {}
 }
 
 const measured = ({ performance, spec }: Pool) => {
@@ -101,7 +108,8 @@ const maskMessage = (
 }
 
 /** While a reload goes on, both models: it is not known yet which of them the pool will serve. */
-const modelsOf = ({ spec, supervised, slots, modelDigest = '' }: Pool) => {
+const modelsOf = ({ spec, supervised, slots, modelDigest = '', keeper }: Pool) => {
+  if (keeper?.ownsModel) return []
   const { state, reload } = supervised
   const { modelId } = spec.engine
   const requestsOf = (id: string | undefined) =>

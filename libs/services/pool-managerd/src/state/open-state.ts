@@ -5,6 +5,7 @@ import { openLoadTimes } from './load-times.ts'
 import { openPerformanceStore } from './performance-store.ts'
 import { openPoolIntents } from './pool-intents.ts'
 import { openPoolModels } from './pool-models.ts'
+import { openWantedModels } from './wanted-models.ts'
 
 /** Everything that earlier lives of the agent have left for this one, but its engines. */
 export const openState = async (
@@ -13,6 +14,7 @@ export const openState = async (
 ) => ({
   models: await openPoolModels(stateDir, log),
   intents: await openPoolIntents(stateDir, log),
+  wantedModels: await openWantedModels(stateDir, log),
   digests: await openModelDigests(stateDir, log),
   loadTimes: scope.use(await openLoadTimes(stateDir, { clock, log })),
   performance: scope.use(await openPerformanceStore(stateDir, { clock, log })),

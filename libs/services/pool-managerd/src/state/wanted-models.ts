@@ -17,15 +17,13 @@ const entrySchema = z.object({
   models: z.array(modelSchema),
   /** The pool's own model, where it was unloaded by command: it stays away. */
   dismissed: z.string().exactOptional(),
-  /** How long the last load of each took, in milliseconds. */
-  loadMs: z.record(z.string(), z.number()),
 })
 
-/** What was commanded of the models of one pool, and what was learned of them. */
+/** What was commanded of the models of one pool. */
 export type WantedEntry = Readonly<z.infer<typeof entrySchema>>
 
 /** Where nothing was commanded. */
-export const NOTHING_WANTED: WantedEntry = { models: [], loadMs: {} }
+export const NOTHING_WANTED: WantedEntry = { models: [] }
 
 /** The models that commands put into the engines of this host, on disk. */
 export interface WantedModels {
