@@ -1,16 +1,10 @@
 import { cacheBytes, cacheCells } from './cache-cells.ts'
-import { computeBytes, outputBytes } from './compute-buffer.ts'
+import { type ComputeFacts, computeBytes, outputBytes } from './compute-buffer.ts'
 import { gib, inWords } from './in-words.ts'
 import type { EstimateDevice, EstimateTerm, MemoryEstimate } from './memory-estimate.ts'
 import type { AllocatedPlan } from './memory-plan.ts'
-import type { BlockCache, ModelFacts, ModelWidths } from './model-facts.ts'
+import type { ModelFacts } from './model-facts.ts'
 import { type BlockPlaces, placeBlocks } from './place-blocks.ts'
-
-/** Facts that an engine of this kind can be estimated by. */
-type KnownFacts = ModelFacts & {
-  readonly caches: readonly BlockCache[]
-  readonly widths: ModelWidths
-}
 
 /** llama.cpp and its kin: each buffer, on the device that holds its blocks. */
 export const estimateAllocated = (
@@ -55,7 +49,7 @@ interface Part {
 }
 
 const partsOf = (
-  facts: KnownFacts,
+  facts: ComputeFacts,
   plan: AllocatedPlan,
   { places, gpus }: { readonly places: BlockPlaces; readonly gpus: number },
 ): Part[] => {
@@ -77,7 +71,7 @@ const partsOf = (
   ]
 }
 
-const weightParts = (facts: KnownFacts, plan: AllocatedPlan, places: BlockPlaces): Part[] => {
+const weightParts = (facts: ComputeFacts, plan: AllocatedPlan, places: BlockPlaces): Part[] => {
   const { blockBytes, inputBytes = 0, outputBytes: headBytes = 0, weightBytes } = facts
   const name = 'weights'
   const outside = inputBytes + headBytes
@@ -101,7 +95,7 @@ const weightParts = (facts: KnownFacts, plan: AllocatedPlan, places: BlockPlaces
   ]
 }
 
-const cacheParts = (facts: KnownFacts, plan: AllocatedPlan, places: BlockPlaces): Part[] => {
+const cacheParts = (facts: ComputeFacts, plan: AllocatedPlan, places: BlockPlaces): Part[] => {
   const bytes = cacheBytes(facts.caches, plan)
   return facts.caches.flatMap(({ stateBytes }, at): Part[] => {
     const place = plan.isCacheOnHost ? 'host' : places.blocks[at]!
@@ -129,7 +123,7 @@ const addUp = (parts: readonly Part[], gpus: number) => {
 }
 
 const termsOf = (
-  facts: KnownFacts,
+  facts: ComputeFacts,
   plan: AllocatedPlan,
   parts: readonly Part[],
 ): EstimateTerm[] => {

@@ -18,6 +18,8 @@ export interface AllocatedPlan {
   readonly valueBytes: number
   /** Tokens computed at once: the compute buffer grows with it, windowed layers keep them. */
   readonly batchTokens: number
+  /** Tokens logits are computed of at once. Absent: one of each sequence, as servers do. */
+  readonly outputTokens?: number
   /** Windowed layers keep everything all the same (`--swa-full`). */
   readonly isWindowIgnored: boolean
   /** Absent is true. Without it scores of all heads are held at once. */

@@ -65,4 +65,7 @@ export interface ModelWidths {
   /** Experts a token goes through, and the feed forward of one; 0 where there are none. */
   readonly expertsUsed: number
   readonly expertFeedForward: number
+  /** Of blocks with a state: numbers that go into its convolution, and that come out of it. */
+  readonly stateWidth?: number
+  readonly stateInner?: number
 }

@@ -130,5 +130,14 @@ const widthsOf = (shape: AttentionShape, values: GgufValues, blocks: number): Mo
     feedForward: largest('feed_forward_length'),
     expertsUsed: largest('expert_used_count'),
     expertFeedForward: largest('expert_feed_forward_length'),
+    ...stateWidths(values),
   }
+}
+
+const stateWidths = (values: GgufValues): Partial<ModelWidths> => {
+  const inner = values.number('ssm.inner_size')
+  const state = values.number('ssm.state_size')
+  if (!inner || !state) return {}
+  const groups = values.number('ssm.group_count') ?? 0
+  return { stateWidth: inner + 2 * groups * state, stateInner: inner }
 }

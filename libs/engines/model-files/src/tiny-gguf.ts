@@ -1,6 +1,7 @@
 import { seededRng, type Rng } from '@berth/kernel'
 import { ggufImage, type GgufImage, type GgufTensor, type GgufValue } from './gguf-image.ts'
-import { TURN_END, TURN_START, tinyVocabulary, type TinyToken } from './tiny-vocabulary.ts'
+import { tokenizerMetadata } from './tokenizer-metadata.ts'
+import { tinyVocabulary, type TinyToken } from './tiny-vocabulary.ts'
 
 /** The shape of the model. Every field has a default; the same options give the same bytes. */
 export interface TinyGgufOptions {
@@ -150,15 +151,7 @@ const toHalf = (value: number): number => {
   return sign | (((exponent + 15) << 10) + mantissa)
 }
 
-const CHAT_TEMPLATE =
-  `{% for message in messages %}{{ '${TURN_START}' + message['role'] + '\\n' + ` +
-  `message['content'] + '${TURN_END}' + '\\n' }}{% endfor %}` +
-  `{% if add_generation_prompt %}{{ '${TURN_START}assistant\\n' }}{% endif %}`
-
-const TOKEN_TYPE = { normal: 1, unknown: 2, control: 3, byte: 6 } as const
-
 const metadataOf = (model: Model, tokens: readonly TinyToken[]): Record<string, GgufValue> => {
-  const endId = tokens.findIndex(({ text }) => text === TURN_END)
   return {
     'general.architecture': { kind: 'string', value: 'llama' },
     'general.type': { kind: 'string', value: 'model' },
@@ -176,17 +169,7 @@ const metadataOf = (model: Model, tokens: readonly TinyToken[]): Record<string, 
     'llama.attention.layer_norm_rms_epsilon': { kind: 'f32', value: 1e-5 },
     'llama.rope.dimension_count': u32(model.dim / model.heads),
     'llama.rope.freq_base': { kind: 'f32', value: 10_000 },
-    'tokenizer.ggml.model': { kind: 'string', value: 'llama' },
-    'tokenizer.ggml.tokens': { kind: 'strings', value: tokens.map(({ text }) => text) },
-    'tokenizer.ggml.scores': { kind: 'f32s', value: tokens.map((_, id) => -id) },
-    'tokenizer.ggml.token_type': { kind: 'i32s', value: tokens.map((t) => TOKEN_TYPE[t.kind]) },
-    'tokenizer.ggml.unknown_token_id': u32(0),
-    'tokenizer.ggml.bos_token_id': u32(1),
-    'tokenizer.ggml.eos_token_id': u32(endId),
-    'tokenizer.ggml.padding_token_id': u32(endId),
-    'tokenizer.ggml.add_bos_token': { kind: 'bool', value: true },
-    'tokenizer.ggml.add_eos_token': { kind: 'bool', value: false },
-    'tokenizer.chat_template': { kind: 'string', value: CHAT_TEMPLATE },
+    ...tokenizerMetadata(tokens),
   }
 }
 
