@@ -27,6 +27,7 @@ const showState = (engine: Engine, { url, response }: Call): void => {
     orphan_pid: engine.orphanPid ?? null,
     device_mask: engine.host.deviceMask,
     identity: identityOf(engine),
+    ...(engine.host.told ? { told: engine.host.told } : {}),
     knobs: shown(engine.knobs),
     counters: {
       requests: counters.requests,

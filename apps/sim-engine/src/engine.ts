@@ -22,6 +22,10 @@ export interface Host {
   readonly pid: number
   /** The devices this process may see, by the variables that say so. */
   readonly deviceMask: Readonly<Record<string, string>>
+  /** Its version, where it plays a certain one. */
+  readonly version?: string
+  /** What it was told at its start, for `/__sim/state`. */
+  readonly told?: Readonly<Record<string, unknown>>
   /** What the system says this process may do, read anew each time. */
   identity(): Identity
   out(line: string): void

@@ -1,35 +1,14 @@
 import { knobsFromFlags } from '@berth/sim-text'
 import type { EngineDialect } from './dialect.ts'
-import { createEngine, type Engine, type Host } from './engine.ts'
+import { createEngine, type Engine } from './engine.ts'
 import { spawnOrphan } from './failures.ts'
 import { createHttp } from './http-server.ts'
 import { live } from './life.ts'
 import { llamacppDialect } from './llamacpp-dialect.ts'
 import { ollamaDialect } from './ollama-dialect.ts'
-import { readIdentity } from './identity.ts'
-import { createRequestLog } from './request-log.ts'
+import { processHost } from './process-host.ts'
+import { createRequestLog, LOG_CAPACITY } from './request-log.ts'
 import { vllmDialect } from './vllm-dialect.ts'
-
-const LOG_CAPACITY = 10_000
-
-const MASK = /^(?:CUDA|HIP|ROCR)_VISIBLE_DEVICES$|^CUDA_DEVICE_ORDER$/
-
-const host: Host = {
-  pid: process.pid,
-  deviceMask: Object.fromEntries(
-    Object.entries(process.env).flatMap(([name, value = '']) =>
-      MASK.test(name) ? [[name, value]] : [],
-    ),
-  ),
-  identity: readIdentity,
-  out: (line) => void process.stdout.write(`${line}\n`),
-  err: (line) => void process.stderr.write(`${line}\n`),
-  exit: (code) => process.exit(code),
-  onTerminate: (handler) => {
-    process.on('SIGTERM', handler)
-    process.on('SIGINT', handler)
-  },
-}
 
 const DIALECT_OF: Record<string, (engine: Engine) => EngineDialect> = {
   vllm: vllmDialect,
@@ -37,6 +16,7 @@ const DIALECT_OF: Record<string, (engine: Engine) => EngineDialect> = {
   ollama: ollamaDialect,
 }
 
+const host = processHost()
 const read = knobsFromFlags(process.argv.slice(2))
 if (!read.ok) {
   for (const problem of read.problems) host.err(`error: ${problem}`)

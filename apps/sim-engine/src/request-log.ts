@@ -37,3 +37,6 @@ export const createRequestLog = (capacity: number): RequestLog => {
     },
   }
 }
+
+/** Requests that one process remembers. */
+export const LOG_CAPACITY = 10_000

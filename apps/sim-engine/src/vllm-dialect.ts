@@ -6,8 +6,10 @@ import type { Engine } from './engine.ts'
 import { chatFormat, completionFormat, type OpenAiManners } from './openai-wire.ts'
 import { askOf, chatPromptOf, completionPromptOf, embeddingInputsOf } from './read-ask.ts'
 import { serveGeneration, type WireFormat } from './serve-generation.ts'
-import { VLLM_VERSION, vllmLines } from './vllm-lines.ts'
+import { adapterRoutes, type Adapters } from './vllm-adapters.ts'
+import { vllmLines, vllmVersionOf } from './vllm-lines.ts'
 import { vllmMetrics } from './vllm-metrics.ts'
+import { sleepRoutes } from './vllm-sleep.ts'
 
 const KEYED = ['/v1', '/v2', '/inference', '/cohere']
 
@@ -46,18 +48,25 @@ export const vllmDialect = (engine: Engine): EngineDialect => {
     },
   }
   const routes = dialect.routes as Map<string, Handler>
+  const adapters: Adapters = new Map()
+  for (const [route, handler] of adapterRoutes(engine, adapters)) routes.set(route, handler)
+  for (const [route, handler] of sleepRoutes(engine)) routes.set(route, handler)
   const health: Handler = ({ response }) => void response.writeHead(200).end()
   routes.set('GET /health', health).set('GET /ping', health).set('POST /ping', health)
-  routes.set('GET /version', ({ response }) => answerJson(response, 200, { version: VLLM_VERSION }))
+  routes.set('GET /version', ({ response }) =>
+    answerJson(response, 200, { version: vllmVersionOf(engine) }),
+  )
   routes.set('GET /load', ({ response }) => answerJson(response, 200, { server_load: 0 }))
-  routes.set('GET /v1/models', ({ response }) => answerJson(response, 200, modelsBody(engine)))
+  routes.set('GET /v1/models', ({ response }) =>
+    answerJson(response, 200, modelsBody(engine, adapters)),
+  )
   routes.set('GET /metrics', ({ response }) => {
     if (!engine.knobs.hasMetrics) return answerJson(response, 404, { detail: 'Not Found' })
     response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' })
     response.end(vllmMetrics(engine))
   })
   const generation = (promptOf: PromptOf, format: WireFormat) => (call: Call) =>
-    generateFor(engine, dialect, call, { promptOf, format })
+    generateFor(engine, dialect, call, { promptOf, format, adapters })
   routes.set('POST /v1/chat/completions', generation(chatPromptOf, chatFormat(MANNERS)))
   routes.set('POST /v1/completions', generation(completionPromptOf, completionFormat(MANNERS)))
   routes.set('POST /v1/embeddings', (call) => embeddings(engine, call))
@@ -82,14 +91,14 @@ const generateFor = async (
   engine: Engine,
   dialect: EngineDialect,
   call: Call,
-  { promptOf, format }: { promptOf: PromptOf; format: WireFormat },
+  { promptOf, format, adapters }: { promptOf: PromptOf; format: WireFormat; adapters: Adapters },
 ): Promise<void> => {
   const { body, response } = call
   const refuse = (status: number, message: string, param: string | null) => {
     engine.counters.rejected += 1
     answerJson(response, status, errorBody(status, message, param))
   }
-  if (!isServed(engine, body.model)) {
+  if (!isServed(engine, body.model) && !adapters.has(String(body.model))) {
     return refuse(404, `The model \`${String(body.model)}\` does not exist.`, 'model')
   }
   const prompt = promptOf(body)
@@ -141,21 +150,20 @@ const errorBody = (status: number, message: string, param: string | null): Json 
   error: { message, type: TYPES[status] ?? 'InternalServerError', param, code: status },
 })
 
-const modelsBody = (engine: Engine): Json => ({
-  object: 'list',
-  data: [
-    {
-      id: engine.knobs.model,
-      object: 'model',
-      created: Math.floor(engine.startedAtMs / 1000),
-      owned_by: 'vllm',
-      root: engine.knobs.model,
-      parent: null,
-      max_model_len: engine.knobs.ctx,
-      permission: [],
-    },
-  ],
-})
+const modelsBody = (engine: Engine, adapters: Adapters): Json => {
+  const { model, ctx } = engine.knobs
+  const card = (id: string, root: string, parent: string | null) => ({
+    ...{ id, object: 'model', created: Math.floor(engine.startedAtMs / 1000), owned_by: 'vllm' },
+    ...{ root, parent, permission: [] },
+  })
+  return {
+    object: 'list',
+    data: [
+      { ...card(model, model, null), max_model_len: ctx },
+      ...[...adapters].map(([name, path]) => card(name, path, model)),
+    ],
+  }
+}
 
 /** Running requests get `graceMs`, then they are aborted. */
 const drain = async (engine: Engine, graceMs: number): Promise<void> => {

@@ -1,7 +1,11 @@
 import type { DialectLines } from './dialect.ts'
 import type { Engine } from './engine.ts'
 
-export const VLLM_VERSION = '0.13.0'
+const VLLM_VERSION = '0.13.0'
+
+/** The version it says it has. */
+export const vllmVersionOf = ({ host }: Pick<Engine, 'host'>): string =>
+  host.version ?? VLLM_VERSION
 
 const GIB = 1024 ** 3
 const gib = (bytes: number): string => (bytes / GIB).toFixed(2)
@@ -12,7 +16,7 @@ const info = (engine: Engine, text: string): string =>
 export const vllmLines: DialectLines = {
   stream: 'out',
   starting: (engine) => [
-    info(engine, `[api_server.py:1351] vLLM API server version ${VLLM_VERSION}`),
+    info(engine, `[api_server.py:1351] vLLM API server version ${vllmVersionOf(engine)}`),
     info(engine, `[utils.py:253] non-default args: {'model': '${engine.knobs.model}'}`),
     info(engine, '[__init__.py:216] Automatically detected platform cuda.'),
     'Loading safetensors checkpoint shards:   0% Completed | 0/1',

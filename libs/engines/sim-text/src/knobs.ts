@@ -28,6 +28,10 @@ export interface Knobs {
   apiKey: string
   hasMetrics: boolean
   hasEmbeddings: boolean
+  /** vLLM: adapters come and go by `/v1/load_lora_adapter`. */
+  hasLora: boolean
+  /** vLLM: `/sleep`, `/wake_up` and `/is_sleeping` are there. */
+  hasSleep: boolean
   /** vLLM: `--shutdown-timeout`, how long SIGTERM lets running requests finish. */
   shutdownTimeoutS: number
   /** llama.cpp: how often it looks whether the client of a silent request is gone. */
@@ -40,6 +44,16 @@ export interface Knobs {
   pullMs: number
   /** ollama: size of each model on disk. */
   modelBytes: number
+  /** ollama: what of a model in memory is on the CPU, beside `vramBytes`. */
+  cpuBytes: number
+  /** ollama: `OLLAMA_KEEP_ALIVE`, of models that were loaded without one; 1e15 and more: for ever. */
+  keepAliveMs: number
+  /** ollama: the connection is cut where a pull gets past so much of the model; 0 = off. */
+  pullCutPercent: number
+  /** ollama: a pull ends half way in this error, after its 200. Empty: it does not. */
+  pullError: string
+  /** ollama: names that no registry has. */
+  absentModels: readonly string[]
   /** -1 = off; else the process exits so, at start or after `exitAfterMs`. */
   exitCode: number
   exitAfterMs: number
@@ -96,12 +110,19 @@ export const DEFAULT_KNOBS: Readonly<Knobs> = {
   apiKey: '',
   hasMetrics: true,
   hasEmbeddings: true,
+  hasLora: false,
+  hasSleep: false,
   shutdownTimeoutS: 0,
   cancelPollMs: 1000,
   maxQueue: 512,
   maxLoadedModels: 0,
   pullMs: 0,
   modelBytes: GIB,
+  cpuBytes: 0,
+  keepAliveMs: 300_000,
+  pullCutPercent: 0,
+  pullError: '',
+  absentModels: [],
   exitCode: -1,
   exitAfterMs: 0,
   crashAfterRequests: 0,
@@ -124,6 +145,8 @@ export const DEFAULT_KNOBS: Readonly<Knobs> = {
 const OPTION_OF: Partial<Record<KnobName, string>> = {
   hasMetrics: 'metrics',
   hasEmbeddings: 'embeddings',
+  hasLora: 'lora',
+  hasSleep: 'sleep',
   shutdownTimeoutS: 'shutdown_timeout',
   isHung: 'hang',
   ignoresSigterm: 'ignore_sigterm',
