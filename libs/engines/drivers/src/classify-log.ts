@@ -44,7 +44,7 @@ const SIGNS: readonly Sign[] = [
   },
   {
     kind: 'gated',
-    pattern: /gated repo|GatedRepoError|not in the authorized list/,
+    pattern: /access (?:a )?gated repo|GatedRepoError|not in the authorized list/,
     cause: 'The model is gated, and its owner has not let this account in',
     advice:
       'Accept its terms on its page at huggingface.co, then give the agent HF_TOKEN of that account.',

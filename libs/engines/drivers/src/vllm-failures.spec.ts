@@ -53,6 +53,7 @@ describe('a vLLM that ended', () => {
       [
         'huggingface_hub.errors.RepositoryNotFoundError: 404 Client Error. (Request ID: Root=1)',
         'Repository Not Found for url: https://huggingface.co/api/models/acme/no-such/tree/main.',
+        'If you are trying to access a private or gated repo, make sure you are authenticated.',
         "OSError: acme/no-such is not a local folder and is not a valid model identifier listed on 'https://huggingface.co/models'",
       ],
       ['model_not_found', false, 'acme/no-such', 'https://huggingface.co/acme/no-such,'],

@@ -99,7 +99,7 @@ const SIGNS: readonly Sign[] = [
   {
     kind: 'gated',
     pattern:
-      /gated repo|GatedRepoError|not in the authorized list|Access to model .* is restricted/,
+      /access (?:a )?gated repo|GatedRepoError|not in the authorized list|Access to model .* is restricted/,
     cause: 'The model is gated, and its owner has not let this account in',
     advice: (fact, lines) => {
       const id = idIn(fact, lines)

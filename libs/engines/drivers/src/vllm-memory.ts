@@ -22,14 +22,26 @@ type Given = Pick<LaunchGrant, 'devices' | 'gpus' | 'vramBudgetBytes'>
  * not tell and nobody asked for a share. Throws `INSUFFICIENT_VRAM` when hardly anything is left.
  */
 export const memoryShare = (spec: EngineSpec, grant: Given): number | undefined => {
-  const gpus = (grant.gpus ?? []).slice(0, worldOf(spec))
-  const asked = spec.options.gpu_memory_utilization
-  const roofs = gpus.map((gpu) => roofOf(gpu, grant.vramBudgetBytes))
-  const known = roofs.filter((roof) => roof !== undefined)
-  if (known.length === 0 && asked === undefined) return undefined
-  const share = floor(Math.min(Number(asked ?? DEFAULT_SHARE), ...known))
-  if (known.length > 0 && share < LEAST_SHARE) throw tooFull(gpus)
+  const roofs = roofsOf(spec, grant)
+  if (roofs.length === 0 && spec.options.gpu_memory_utilization === undefined) return undefined
+  const share = cappedShare(spec, roofs)
+  if (share < LEAST_SHARE && roofs.length > 0) throw tooFull(takenGpus(spec, grant))
   return share
+}
+
+const takenGpus = (spec: EngineSpec, { gpus = [] }: Given): readonly GrantedGpu[] =>
+  gpus.slice(0, worldOf(spec))
+
+/** What each GPU has to give at most, where that is known. */
+const roofsOf = (spec: EngineSpec, grant: Given): readonly number[] =>
+  takenGpus(spec, grant)
+    .map((gpu) => roofOf(gpu, grant.vramBudgetBytes))
+    .filter((roof) => roof !== undefined)
+
+/** Down, so that it never asks for more than there is. */
+const cappedShare = ({ options }: EngineSpec, roofs: readonly number[]): number => {
+  const share = Math.min(Number(options.gpu_memory_utilization ?? DEFAULT_SHARE), ...roofs)
+  return Math.floor(share * 1_000 + 1e-9) / 1_000
 }
 
 const roofOf = (
@@ -40,9 +52,6 @@ const roofOf = (
   const room = free === undefined ? budget : Math.min(budget, free - HEADROOM_BYTES)
   return room === Infinity ? undefined : Math.max(0, room / total)
 }
-
-/** Down, so that it never asks for more than there is. */
-const floor = (share: number): number => Math.floor(share * 1_000 + 1e-9) / 1_000
 
 const tooFull = (gpus: readonly GrantedGpu[]) => {
   const facts = gpus.map(
@@ -63,10 +72,12 @@ export const vllmMemoryPlan = (
 ): MemoryPlan => {
   const { kv_cache_memory_bytes: kvCacheBytes, kv_cache_dtype: kvType } = spec.options
   if (!grant.gpus?.length) return { kind: 'unknown' }
-  const wanted = spec.options.gpu_memory_utilization
+  // A GPU that is full is waited for with what is wanted of it.
+  const share = cappedShare(spec, roofsOf(spec, grant))
+  const wanted = cappedShare(spec, [])
   return {
     kind: 'reserved',
-    share: Number(wanted ?? DEFAULT_SHARE),
+    share: share < LEAST_SHARE ? wanted : share,
     parallel: worldOf(spec),
     ...(typeof kvCacheBytes === 'number' ? { kvCacheBytes } : {}),
     maxTokens: spec.contextLength,
