@@ -196,6 +196,7 @@ describe('a hostile file', () => {
         ggufBytes()
           .head(1, 0)
           .tensor('a', [2 ** 31, 2 ** 31], 0, 0)
+          .raw(PADDING)
           .bytes(),
       'cut off or damaged',
     ],
