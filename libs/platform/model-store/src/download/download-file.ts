@@ -54,9 +54,10 @@ export const downloadFile = async (
 ): Promise<DownloadedFile> => {
   await mkdir(dirname(request.target), { recursive: true, mode: 0o755 })
   let failures = 0
-  let bytesBefore = 0
+  // The most that was ever there: a source that always begins anew does not advance for ever.
+  let mostBytes = 0
   for (;;) {
-    let bytes = bytesBefore
+    let bytes = 0
     const onBytes = (count: number) => {
       bytes = count
       request.onBytes(count)
@@ -67,8 +68,8 @@ export const downloadFile = async (
       request.signal.throwIfAborted()
       if (isDiskFull(error)) throw await fullDisk(request, bytes, error)
       if (!(error instanceof SourceFailure)) throw error
-      failures = bytes - bytesBefore >= ADVANCED_BYTES ? 1 : failures + 1
-      bytesBefore = bytes
+      failures = bytes - mostBytes >= ADVANCED_BYTES ? 1 : failures + 1
+      mostBytes = Math.max(mostBytes, bytes)
       if (failures > deps.retry.maxFailures) throw gaveUp(request.file, bytes, error)
       const delayMs = error.retryAfterMs ?? deps.retry.firstDelayMs * 2 ** (failures - 1)
       await sleep(deps.clock, Math.min(delayMs, DELAY_MAX_MS), request.signal)

@@ -20,7 +20,7 @@ export const parseModelRef = (ref: string): ModelSourceRef => {
     throw refuseRef(ref, 'holds a control or invisible character', 'Write it in plain text.')
   if (ref.startsWith('-'))
     throw refuseRef(ref, 'begins with "-" and could be read as a flag', SCHEMES)
-  const [, scheme = '', rest = ''] = /^([a-z]+):(.*)$/s.exec(ref) ?? []
+  const [, scheme = '', rest = ''] = /^([a-z][a-z0-9]*):(.*)$/s.exec(ref) ?? []
   switch (scheme) {
     case 'file':
       return parseFileRef(ref, rest)
