@@ -5,6 +5,7 @@ import { loadOf, type Engine } from './engine.ts'
 import { ollamaLines } from './ollama-lines.ts'
 import { createOllamaModels, keepAliveMsOf, type OllamaModels } from './ollama-models.ts'
 import { createOllamaLibrary, OLLAMA_VERSION } from './ollama-library.ts'
+import type { OllamaStore } from './ollama-store.ts'
 import { nativeFormat } from './ollama-wire.ts'
 import { chatFormat, completionFormat, type OpenAiManners } from './openai-wire.ts'
 import {
@@ -21,10 +22,11 @@ import { serveGeneration, type WireFormat } from './serve-generation.ts'
 const BUSY = 'server busy, please try again.  maximum pending requests exceeded'
 
 /** Ollama: up at once, many models, a request loads its model and waits for it. */
-export const ollamaDialect = (engine: Engine): EngineDialect => {
-  const models = createOllamaModels(engine)
+export const ollamaDialect = (engine: Engine, store?: OllamaStore): EngineDialect => {
+  const models = createOllamaModels(engine, store)
   const { knobs } = engine
-  for (const name of knobs.models.length > 0 ? knobs.models : [knobs.model]) models.add(name)
+  for (const name of knobs.models.length > 0 || store ? knobs.models : [knobs.model])
+    models.add(name)
   const routes = new Map<string, Handler>(createOllamaLibrary(engine, models))
   const dialect: EngineDialect = {
     routes,
@@ -142,12 +144,21 @@ const generateFor = async (
     models.unload(model)
     return answerJson(response, 200, loadBody(body.model, 'unload', body))
   }
-  const used = await models.use(model, keepAliveMs, async () => {
+  const used = await models.use(model, { keepAliveMs, left: leftOf(response) }, async () => {
     if (isEmpty) return answerJson(response, 200, loadBody(String(body.model), 'load', body))
     const ask = kind.askOf(body, String(body.model), prompt)
     await serveGeneration(engine, dialect, call, { ask, format: kind.format })
   })
   if (!used.ok) refuse(500, used.message)
+}
+
+/** Aborted when the client is gone before its answer. */
+const leftOf = (response: Call['response']): AbortSignal => {
+  const left = new AbortController()
+  response.once('close', () => {
+    if (!response.writableFinished) left.abort()
+  })
+  return left.signal
 }
 
 const loadBody = (model: string, reason: 'load' | 'unload', body: Json): Json => ({
@@ -175,7 +186,8 @@ const embeddings = async (
   }
   if (inputs === undefined) return answerJson(response, 400, errorOf(400, 'invalid input type'))
   const { seed } = engine.knobs
-  const used = await models.use(model, keepAliveMsOf(body.keep_alive), async () =>
+  const how = { keepAliveMs: keepAliveMsOf(body.keep_alive), left: leftOf(response) }
+  const used = await models.use(model, how, async () =>
     answerJson(
       response,
       200,

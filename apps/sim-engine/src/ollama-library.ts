@@ -8,6 +8,7 @@ export const OLLAMA_VERSION = '0.13.5'
 
 const FAR_FUTURE_MS = Date.UTC(2318, 0, 1)
 const PULL_STEPS = 10
+const NO_MANIFEST = 'pull model manifest: file does not exist'
 
 /** The routes about what is on disk and what is in memory. */
 export const createOllamaLibrary = (engine: Engine, models: OllamaModels): [string, Handler][] => [
@@ -71,11 +72,12 @@ const tagBody = (engine: Engine, { name, digest, modifiedAt }: OllamaModel): Jso
 const resident = (engine: Engine, models: OllamaModels): Json[] =>
   models
     .all()
-    .filter((model) => model.residency === 'resident')
+    // Also those that are being loaded: the daemon lists every runner it has.
+    .filter((model) => model.residency !== 'on_disk')
     .map(({ name, digest, expiresAtMs }) => ({
       name,
       model: name,
-      size: engine.knobs.vramBytes,
+      size: engine.knobs.vramBytes + engine.knobs.cpuBytes,
       digest,
       details: DETAILS,
       expires_at: new Date(Math.min(expiresAtMs, FAR_FUTURE_MS)).toISOString(),
@@ -97,7 +99,10 @@ const show = (engine: Engine, models: OllamaModels, { body, response }: Call): v
   })
 }
 
-/** NDJSON frames up to `success`; a client that leaves cancels, and nothing is on disk then. */
+/**
+ * NDJSON frames up to `success`, or an error after the 200. What was pulled stays, and the next
+ * pull goes on from there; the model is on disk only once all of it is.
+ */
 const pull = async (engine: Engine, models: OllamaModels, call: Call): Promise<void> => {
   const { body, response } = call
   const name = nameOf(body)
@@ -105,30 +110,59 @@ const pull = async (engine: Engine, models: OllamaModels, call: Call): Promise<v
   const isStream = body.stream !== false
   const left = new AbortController()
   response.once('close', () => left.abort())
-  if (isStream) response.writeHead(200, { 'content-type': 'application/x-ndjson' })
-  for (const frame of pullFrames(engine, name)) {
-    if (frame.completed !== undefined) await pause(engine.knobs.pullMs / PULL_STEPS, left.signal)
-    if (left.signal.aborted) return
+  const write = (frame: Json) => {
     if (isStream) response.write(`${JSON.stringify(frame)}\n`)
   }
+  const end = (frame: Json) => {
+    if (isStream) response.end(`${JSON.stringify(frame)}\n`)
+    else answerJson(response, 'error' in frame ? 500 : 200, frame)
+  }
+  if (isStream) response.writeHead(200, { 'content-type': 'application/x-ndjson' })
+  write({ status: 'pulling manifest' })
+  if (engine.knobs.absentModels.includes(name)) return end({ error: NO_MANIFEST })
+  const error = await pullLayer(engine, models, { name, write, response, signal: left.signal })
+  if (left.signal.aborted) return
+  if (error !== undefined) return end({ error })
+  write({ status: 'verifying sha256 digest' })
+  write({ status: 'writing manifest' })
   models.add(name)
-  if (!isStream) return answerJson(response, 200, { status: 'success' })
-  response.end(`${JSON.stringify({ status: 'success' })}\n`)
+  end({ status: 'success' })
 }
 
-const pullFrames = (engine: Engine, name: string): Json[] => {
+interface Pulling {
+  readonly name: string
+  readonly write: (frame: Json) => void
+  readonly response: Call['response']
+  readonly signal: AbortSignal
+}
+
+/** The bytes of the one layer of a model; the error that the knobs want, or nothing. */
+const pullLayer = async (
+  engine: Engine,
+  models: OllamaModels,
+  { name, write, response, signal }: Pulling,
+): Promise<string | undefined> => {
   const hex = Buffer.from(tagged(name)).toString('hex').padEnd(64, '0').slice(0, 64)
-  const total = engine.knobs.modelBytes
+  const { modelBytes: total } = engine.knobs
   const layer = { status: `pulling ${hex.slice(0, 12)}`, digest: `sha256:${hex}`, total }
-  const parts = Array.from({ length: PULL_STEPS }, (_, i) => ({
-    ...layer,
-    completed: Math.round((total * (i + 1)) / PULL_STEPS),
-  }))
-  return [
-    { status: 'pulling manifest' },
-    layer,
-    ...parts,
-    { status: 'verifying sha256 digest' },
-    { status: 'writing manifest' },
-  ]
+  write(layer)
+  const before = models.partOf(name)
+  const from = Math.floor((PULL_STEPS * before) / total)
+  for (let step = from + 1; step <= PULL_STEPS; step += 1) {
+    await pause(engine.knobs.pullMs / PULL_STEPS, signal)
+    if (signal.aborted) return undefined
+    const { pullError, pullCutPercent } = engine.knobs
+    if (pullError !== '' && 2 * step > PULL_STEPS) return pullError
+    const completed = Math.round((total * step) / PULL_STEPS)
+    models.keepPart(name, completed)
+    write({ ...layer, completed })
+    const cutAt = (total * pullCutPercent) / 100
+    if (pullCutPercent > 0 && before < cutAt && completed >= cutAt) {
+      // What was written is to arrive before the cut.
+      await new Promise((flushed) => setImmediate(flushed))
+      response.destroy()
+      return undefined
+    }
+  }
+  return undefined
 }

@@ -1,6 +1,7 @@
 import type { DialectLines } from './dialect.ts'
 
 export const OLLAMA_OOM = 'llama-server process has terminated: cudaMalloc failed: out of memory'
+export const OLLAMA_BROKEN = 'llama-server process has terminated: error loading model'
 
 const GIB = 1024 ** 3
 const line = (level: string, source: string, text: string): string =>

@@ -1,6 +1,7 @@
 import { promptHash } from '@berth/sim-text'
 import type { Engine } from './engine.ts'
-import { OLLAMA_OOM } from './ollama-lines.ts'
+import { OLLAMA_BROKEN, OLLAMA_OOM } from './ollama-lines.ts'
+import { forgetful, type OllamaStore } from './ollama-store.ts'
 import { pause } from './pause.ts'
 
 /** A model of the daemon: always on disk, in memory or not. */
@@ -10,6 +11,8 @@ export interface OllamaModel {
   readonly modifiedAt: string
   residency: 'on_disk' | 'loading' | 'resident'
   loaded: Promise<string | undefined> | undefined
+  /** Ends the load that goes on. */
+  cancelLoad: (() => void) | undefined
   users: number
   keepAliveMs: number
   lastUsedMs: number
@@ -23,78 +26,76 @@ export interface OllamaModels {
   find(name: string): OllamaModel | undefined
   add(name: string): void
   remove(name: string): boolean
-  /** Runs `work` with the model in memory; the message of a failed load instead. */
+  /** Bytes that are here of a model that is not: a pull goes on from there. */
+  partOf(name: string): number
+  keepPart(name: string, bytes: number): void
+  /**
+   * Runs `work` with the model in memory; the message of a failed load instead. A load that nobody
+   * waits for any more is given up.
+   */
   use<T>(
     model: OllamaModel,
-    keepAliveMs: number | undefined,
+    how: { readonly keepAliveMs: number | undefined; readonly left: AbortSignal },
     work: () => Promise<T>,
   ): Promise<{ ok: true; value: T } | { ok: false; message: string }>
   /** Unloads when its last user is done. */
   unload(model: OllamaModel): void
 }
 
-const DEFAULT_KEEP_ALIVE_MS = 5 * 60_000
-const NEVER = new AbortController().signal
+/** Longer is for ever; a timer could not count it. */
+const TIMER_MAX_MS = 2 ** 31 - 1
 
 /** `name` with the tag that ollama adds. */
 export const tagged = (name: string): string => (name.includes(':') ? name : `${name}:latest`)
 
-export const createOllamaModels = (engine: Engine): OllamaModels => {
+export const createOllamaModels = (
+  engine: Engine,
+  store: OllamaStore = forgetful(),
+): OllamaModels => {
   const models = new Map<string, OllamaModel>()
-  const evict = (model: OllamaModel) => {
-    clearTimeout(model.timer)
-    model.timer = undefined
-    model.residency = 'on_disk'
-    model.loaded = undefined
-  }
-  const settle = (model: OllamaModel) => {
-    clearTimeout(model.timer)
-    model.expiresAtMs = Date.now() + model.keepAliveMs
-    if (model.users > 0 || model.residency !== 'resident') return
-    if (model.keepAliveMs === 0) return evict(model)
-    if (model.keepAliveMs === Infinity) return
-    model.timer = setTimeout(() => evict(model), model.keepAliveMs).unref()
-  }
-  const makeRoom = () => {
-    const { maxLoadedModels } = engine.knobs
-    const inMemory = [...models.values()].filter((model) => model.residency !== 'on_disk')
-    if (maxLoadedModels === 0 || inMemory.length < maxLoadedModels) return
-    const idle = inMemory.filter((model) => model.users === 0)
-    const oldest = idle.sort((a, b) => a.lastUsedMs - b.lastUsedMs)[0]
-    if (oldest !== undefined) evict(oldest)
-  }
-  const load = async (model: OllamaModel): Promise<string | undefined> => {
-    makeRoom()
-    model.residency = 'loading'
-    await pause(engine.knobs.loadMs, NEVER)
-    while (engine.knobs.isNeverReady) await engine.untilChange(NEVER)
-    if (engine.knobs.isOom) {
-      evict(model)
-      return OLLAMA_OOM
-    }
-    model.residency = 'resident'
-    return undefined
-  }
+  const { parts } = store
+  for (const name of store.names) models.set(name, newModel(name))
+  const save = () => store.save([...models.keys()], parts)
+  const { load, settle } = createMemory(engine, models)
   return {
     all: () => [...models.values()],
     find: (name) => models.get(tagged(name)),
     add: (name) => {
       const full = tagged(name)
       if (!models.has(full)) models.set(full, newModel(full))
+      parts.delete(full)
+      save()
     },
-    remove: (name) => models.delete(tagged(name)),
-    use: async (model, keepAliveMs, work) => {
+    remove: (name) => {
+      const isRemoved = models.delete(tagged(name))
+      save()
+      return isRemoved
+    },
+    partOf: (name) => parts.get(tagged(name)) ?? 0,
+    keepPart: (name, bytes) => {
+      parts.set(tagged(name), bytes)
+      save()
+    },
+    use: async (model, { keepAliveMs, left }, work) => {
       model.users += 1
-      model.keepAliveMs = keepAliveMs ?? DEFAULT_KEEP_ALIVE_MS
+      // A request that does not say keeps what the one that loaded it said.
+      const isThere = model.loaded !== undefined
+      model.keepAliveMs = keepAliveMs ?? (isThere ? model.keepAliveMs : engine.knobs.keepAliveMs)
+      const onLeft = () => {
+        if (model.users === 1) model.cancelLoad?.()
+      }
+      left.addEventListener('abort', onLeft, { once: true })
       try {
         model.loaded ??= load(model)
         const message = await model.loaded
         if (message !== undefined) return { ok: false, message }
         return { ok: true, value: await work() }
       } finally {
+        left.removeEventListener('abort', onLeft)
         model.users -= 1
         model.lastUsedMs = performance.now()
         settle(model)
+        engine.changed()
       }
     },
     unload: (model) => {
@@ -104,14 +105,68 @@ export const createOllamaModels = (engine: Engine): OllamaModels => {
   }
 }
 
+/** What of the models is in memory, and how it comes and goes. */
+const createMemory = (engine: Engine, models: ReadonlyMap<string, OllamaModel>) => {
+  const evict = (model: OllamaModel) => {
+    clearTimeout(model.timer)
+    model.timer = undefined
+    model.residency = 'on_disk'
+    model.loaded = undefined
+    engine.changed()
+  }
+  const settle = (model: OllamaModel) => {
+    clearTimeout(model.timer)
+    model.expiresAtMs = Date.now() + model.keepAliveMs
+    if (model.users > 0 || model.residency !== 'resident') return
+    if (model.keepAliveMs === 0) return evict(model)
+    if (model.keepAliveMs > TIMER_MAX_MS) return
+    model.timer = setTimeout(() => evict(model), model.keepAliveMs).unref()
+  }
+  /** For one more than it may hold it lets go of an idle one, and waits for one that is not. */
+  const makeRoom = async (signal: AbortSignal) => {
+    for (;;) {
+      const { maxLoadedModels } = engine.knobs
+      const inMemory = [...models.values()].filter((model) => model.residency !== 'on_disk')
+      if (signal.aborted || maxLoadedModels === 0 || inMemory.length < maxLoadedModels) return
+      const idle = inMemory.filter((model) => model.users === 0)
+      // Those that would go soonest first.
+      const first = idle.sort(
+        (a, b) => a.keepAliveMs - b.keepAliveMs || a.lastUsedMs - b.lastUsedMs,
+      )
+      if (first[0]) evict(first[0])
+      else await engine.untilChange(signal)
+    }
+  }
+  const load = async (model: OllamaModel): Promise<string | undefined> => {
+    const abort = new AbortController()
+    const { signal } = abort
+    model.cancelLoad = () => abort.abort()
+    await makeRoom(signal)
+    model.residency = 'loading'
+    await pause(engine.knobs.loadMs, signal)
+    while (engine.knobs.isNeverReady && !signal.aborted) await engine.untilChange(signal)
+    model.cancelLoad = undefined
+    const { isOom, brokenModel } = engine.knobs
+    const isBroken = brokenModel !== '' && tagged(brokenModel) === model.name
+    if (signal.aborted || isOom || isBroken) {
+      evict(model)
+      return signal.aborted ? 'load was cancelled' : isOom ? OLLAMA_OOM : OLLAMA_BROKEN
+    }
+    model.residency = 'resident'
+    return undefined
+  }
+  return { load, settle }
+}
+
 const newModel = (name: string): OllamaModel => ({
   name,
   digest: [0, 1, 2, 3].map((part) => promptHash(`${name} ${part}`)).join(''),
   modifiedAt: new Date().toISOString(),
   residency: 'on_disk',
   loaded: undefined,
+  cancelLoad: undefined,
   users: 0,
-  keepAliveMs: DEFAULT_KEEP_ALIVE_MS,
+  keepAliveMs: 0,
   lastUsedMs: 0,
   expiresAtMs: 0,
   timer: undefined,
