@@ -29,6 +29,7 @@ describe('the gRPC reflection of a running fleet', () => {
   it('lists the services of core', async () => {
     using core = explore(grpcAddressOf(fleet.core.ports))
     expect(await core.listServices()).toEqual([
+      'berth.v1.CatalogService',
       'berth.v1.FleetService',
       'berth.v1.SchedulerService',
       ...GRPC_OWN,

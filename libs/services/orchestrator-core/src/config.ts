@@ -1,5 +1,5 @@
 import { natsConfigShape } from '@berth/bus'
-import { logConfigShape } from '@berth/runtime'
+import { logConfigShape, settingGroup } from '@berth/runtime'
 import { z } from 'zod'
 import { policyConfigShape } from './policy-config.ts'
 
@@ -32,6 +32,15 @@ export const coreConfigSchema = z
         'The static key file of the gateways: tenants and budgets. Followed as it changes.',
       ),
     ...policyConfigShape,
+    catalog: settingGroup({
+      allowedSources: z
+        .array(z.string().min(1).max(1_024))
+        .max(256)
+        .default([])
+        .describe(
+          'What references in the catalog may begin with, such as `hf:Qwen/`. Empty: anything.',
+        ),
+    }),
     drainTimeoutMs: z
       .number()
       .int()

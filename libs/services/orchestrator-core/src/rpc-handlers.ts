@@ -1,6 +1,9 @@
-import { FleetService, SchedulerService } from '@berth/contract'
+import { CatalogService, CatalogState, FleetService, SchedulerService } from '@berth/contract'
 import { BerthError, type PoolId } from '@berth/kernel'
 import { implement, type RpcService } from '@berth/rpc'
+import type { CatalogGate } from './catalog-gate.ts'
+import { verifyCatalogModel } from './catalog-verify.ts'
+import type { Catalog } from './catalog.ts'
 import type { Coordinator } from './coordinator.ts'
 import type { Core } from './core-state.ts'
 import { DECISIONS_MAX } from './decision-log.ts'
@@ -17,6 +20,8 @@ export interface RpcHandlerOptions {
   readonly sessions: SessionServer
   readonly pools: PoolCommands
   readonly models: HostModels
+  readonly catalog: Catalog
+  readonly gate: CatalogGate
   readonly version: string
   /** Where gateways reach this core. Known once it listens. */
   address(): string
@@ -27,6 +32,7 @@ export interface RpcHandlerOptions {
 export const createRpcServices = (options: RpcHandlerOptions): RpcService[] => [
   schedulerService(options),
   fleetService(options),
+  catalogService(options),
 ]
 
 const schedulerService = ({ coordinator, sessions }: RpcHandlerOptions) =>
@@ -74,7 +80,7 @@ const notRemembered = (id: string) =>
 
 const fleetService = (options: RpcHandlerOptions) => {
   const { core } = options.coordinator
-  const { pools, models } = options
+  const { pools, models, gate } = options
   return implement(FleetService, {
     listPools: async () => ({
       pools: [...core.view.pools.values()].sort(byPoolId).map((pool) => reportPool(core, pool)),
@@ -98,6 +104,7 @@ const fleetService = (options: RpcHandlerOptions) => {
       }),
     commandPool: async (request, context) => {
       assertLeading(core)
+      await gate.admitToPool(request)
       return { operation: await pools.command(request, context) }
     },
     listPoolOperations: ({ poolId }, context) => pools.list(poolId, context),
@@ -113,9 +120,38 @@ const fleetService = (options: RpcHandlerOptions) => {
     listModelFiles: ({ hostId }, context) => models.list(hostId, context),
     commandHost: async (request, context) => {
       assertLeading(core)
-      return models.command(request, context)
+      return models.command(await gate.admitToHost(request), context)
     },
     fitModel: (request, context) => models.fit(request, context),
+  })
+}
+
+const catalogService = (options: RpcHandlerOptions) => {
+  const { catalog } = options
+  const { core } = options.coordinator
+  return implement(CatalogService, {
+    putCatalogModel: async (draft) => {
+      assertLeading(core)
+      return { model: await catalog.put(draft) }
+    },
+    listCatalogModels: async ({ modelId }) => ({
+      models: modelId === '' ? await catalog.list() : [await catalog.get(modelId)],
+    }),
+    removeCatalogModel: async ({ modelId }) => {
+      assertLeading(core)
+      await catalog.remove(modelId)
+      return {}
+    },
+    verifyCatalogModel: async ({ modelId }, context) => {
+      assertLeading(core)
+      return { model: await verifyCatalogModel(options, modelId, context) }
+    },
+    setCatalogModelState: async ({ modelId, state }) => {
+      assertLeading(core)
+      if (state !== CatalogState.ACTIVE && state !== CatalogState.RETIRED)
+        throw new BerthError('INVALID_PARAMS', 'state: expected active or retired.')
+      return { model: await catalog.setState(modelId, state) }
+    },
   })
 }
 

@@ -4,6 +4,8 @@ import { EventSchema } from '@berth/contract'
 import { every, randomUuid, sleep, type Clock, type Rng } from '@berth/kernel'
 import type { RpcLog, RpcService } from '@berth/rpc'
 import type { Metrics, Readiness } from '@berth/runtime'
+import { createCatalogGate } from './catalog-gate.ts'
+import { createCatalog } from './catalog.ts'
 import type { CoreConfig } from './config.ts'
 import { createCoordinator, type Coordinator } from './coordinator.ts'
 import type { CorePolicy } from './core-state.ts'
@@ -117,7 +119,7 @@ export const createOrchestratorCore = (deps: OrchestratorCoreDeps): Orchestrator
   registerGauges(metrics, coordinator.core)
   const services = createRpcServices({
     ...{ coordinator, sessions, version: deps.version },
-    ...commandsOf(coordinator, ends.use(createAgentClients())),
+    ...commandsOf(deps, coordinator, ends.use(createAgentClients())),
     address: () => address,
     isBusConnected: () => bus.isConnected,
   })
@@ -142,10 +144,20 @@ export const createOrchestratorCore = (deps: OrchestratorCoreDeps): Orchestrator
   }
 }
 
-const commandsOf = ({ core }: Coordinator, agents: AgentClients) => ({
-  pools: createPoolCommands(core, agents),
-  models: createHostModels(core, agents),
-})
+const commandsOf = (
+  { bus, clock, log, config }: OrchestratorCoreDeps,
+  { core }: Coordinator,
+  agents: AgentClients,
+) => {
+  const { allowedSources } = config.catalog
+  const catalog = createCatalog({ bus, clock, log, allowedSources })
+  return {
+    pools: createPoolCommands(core, agents),
+    models: createHostModels(core, agents),
+    catalog,
+    gate: createCatalogGate(catalog),
+  }
+}
 
 const openContest = async (
   { bus, clock, log }: OrchestratorCoreDeps,

@@ -1,7 +1,9 @@
 import { setImmediate } from 'node:timers'
 import { BerthError, randomUuid, sleep, type Clock, type Rng } from '@berth/kernel'
 import { createMetrics, type Logger, type Scope } from '@berth/runtime'
+import { createCatalogClient } from './catalog-client.ts'
 import type { GatewayConfig } from './config.ts'
+import type { CoreAddresses } from './core-clients.ts'
 import { createFleetClient } from './fleet-client.ts'
 import { createGatewayMetrics } from './gateway-metrics.ts'
 import { openGrpcLink } from './grpc-link.ts'
@@ -59,21 +61,13 @@ export const startOrchestratord = async (
     }),
   )
   const leader = () => (session.state.kind === 'up' ? session.state.address : undefined)
-  const fleet = scope.use(createFleetClient({ addresses, leader }))
-  const sessions = scope.use(createSessionsClient({ addresses, leader }))
-  const placement = scope.use(createPlacementClient({ addresses, leader }))
-  const pools = scope.use(createPoolCommandsClient({ addresses, leader }))
-  const modelFiles = scope.use(createModelFilesClient({ addresses, leader }))
+  const clients = openClients(scope, { addresses, leader })
   const callers = new Set<HttpCaller>()
   scope.defer(() => whenNone(callers, clock))
   const app = createApp({
     session,
     ingress: ingress.send,
-    fleet,
-    sessions,
-    placement,
-    pools,
-    modelFiles,
+    ...clients,
     keys,
     metricsNeed,
     clock,
@@ -103,6 +97,16 @@ export const startOrchestratord = async (
   )
   return { httpPort: server.port }
 }
+
+/** Everything beside the session is asked of core on connections of its own. */
+const openClients = (scope: Scope, cores: CoreAddresses) => ({
+  fleet: scope.use(createFleetClient(cores)),
+  sessions: scope.use(createSessionsClient(cores)),
+  placement: scope.use(createPlacementClient(cores)),
+  pools: scope.use(createPoolCommandsClient(cores)),
+  modelFiles: scope.use(createModelFilesClient(cores)),
+  catalog: scope.use(createCatalogClient(cores)),
+})
 
 /** What was cut off still releases its lease; the session must be there for that. */
 const whenNone = async (callers: ReadonlySet<HttpCaller>, clock: Clock) => {

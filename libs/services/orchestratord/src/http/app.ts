@@ -5,6 +5,7 @@ import type { Placement } from '../placement-client.ts'
 import type { Sessions } from '../sessions-client.ts'
 import type { Need } from './access.ts'
 import { authorize } from './authorize.ts'
+import { catalogHandlers, type CatalogDeps } from './catalog.ts'
 import { correlate } from './correlate.ts'
 import { inference, type InferenceDeps } from './inference.ts'
 import { modelFileHandlers, type ModelFileDeps } from './model-files.ts'
@@ -27,6 +28,7 @@ export interface AppDeps extends InferenceDeps {
   readonly placement: Placement
   readonly pools: PoolCommandDeps['pools']
   readonly modelFiles: ModelFileDeps['modelFiles']
+  readonly catalog: CatalogDeps['catalog']
   /** Aborted when this gateway stops. */
   readonly stopping: AbortSignal
   readonly metricsNeed: Need
@@ -44,6 +46,7 @@ export const createApp = (deps: AppDeps): Express => {
   const { pools } = deps
   const command = poolCommandHandlers(deps)
   const files = modelFileHandlers(deps)
+  const catalog = catalogHandlers(deps)
   const routes: readonly Route[] = [
     ['post', '/v1/chat/completions', 'inference', relayed],
     ['post', '/v1/completions', 'inference', relayed],
@@ -76,6 +79,12 @@ export const createApp = (deps: AppDeps): Express => {
     ['post', '/v1/hosts/:id/models/pull', 'operator', files.pull],
     ['get', '/v1/model-files', 'operator', files.ofHosts],
     ['post', '/v1/models/fit', 'operator', files.fit],
+    ['get', '/v1/catalog/models', 'operator', catalog.list],
+    ['post', '/v1/catalog/models', 'operator', catalog.put],
+    ['post', '/v1/catalog/models/*id/verify', 'operator', catalog.verify],
+    ['post', '/v1/catalog/models/*id/state', 'operator', catalog.setState],
+    ['get', '/v1/catalog/models/*id', 'operator', catalog.get],
+    ['delete', '/v1/catalog/models/*id', 'operator', catalog.remove],
     ['post', '/v1/placement/explain', 'operator', explainPlacement(deps)],
     ['get', '/v1/placement/decisions/:id', 'operator', getDecision(deps)],
     ['get', '/v1/version', 'any', version],

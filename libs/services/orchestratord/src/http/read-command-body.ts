@@ -33,6 +33,13 @@ export const commandSchemas = {
     deadline_ms: deadline_ms.optional(),
   }),
   pull: z.strictObject({ model_ref, digest: digest.optional() }),
+  catalogModel: z.strictObject({
+    model_id: z.string().min(1).max(256),
+    model_ref,
+    digest: digest.optional(),
+    memory_bytes: z.int().min(1).optional(),
+  }),
+  catalogState: z.strictObject({ state: z.enum(['Active', 'Retired']) }),
   fit: z.strictObject({
     model_ref: model_ref.optional(),
     pool_id: z.string().min(1).max(128).optional(),

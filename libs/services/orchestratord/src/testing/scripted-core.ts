@@ -1,5 +1,6 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import {
+  CatalogService,
   FleetService,
   SchedulerService,
   ServerFrameSchema,
@@ -64,6 +65,8 @@ export interface CoreScript {
   onFitModel?(
     request: FleetServiceFitModelRequest,
   ): MessageInitShape<typeof FleetServiceFitModelResponseSchema>
+  /** Throws what core would for those that are missing. */
+  readonly catalog?: Partial<Handlers<typeof CatalogService>>
   readonly operations?: readonly MessageInitShape<typeof PoolOperationSchema>[]
   onTailLog?(
     request: TailPoolLogRequest,
@@ -150,7 +153,7 @@ const serve = (scheduler: RpcService, script: CoreScript) =>
   serveRpc({
     host: '127.0.0.1',
     port: script.port ?? 0,
-    services: [scheduler, fleetOf(script)],
+    services: [scheduler, fleetOf(script), catalogOf(script)],
     log: createSilentLogger(),
     drainTimeoutMs: 0,
   })
@@ -207,6 +210,20 @@ const told = (messages: readonly SessionRequest[]) => {
     cancels: () => of('cancel'),
     hellos: (): Hello[] => of('hello'),
   }
+}
+
+const catalogOf = ({ catalog }: CoreScript) => {
+  const refuse = async () => {
+    throw new BerthError('MODEL_NOT_FOUND', 'The catalog has no such model.')
+  }
+  return implement(CatalogService, {
+    putCatalogModel: refuse,
+    listCatalogModels: async () => ({}),
+    removeCatalogModel: refuse,
+    verifyCatalogModel: refuse,
+    setCatalogModelState: refuse,
+    ...catalog,
+  })
 }
 
 async function* noLines() {}
