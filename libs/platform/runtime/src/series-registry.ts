@@ -40,6 +40,7 @@ export const LABEL_BUDGETS = {
   from: 16,
   to: 16,
   cause: 16,
+  state: 4,
   direction: 2,
   route: 64,
   code: 64,
@@ -187,6 +188,19 @@ const agent = {
   berth_device_memory_free_bytes: gauge('Free memory of a device. Absent as its total is.', [
     'device',
   ]),
+  berth_device_memory_available_bytes: gauge(
+    'What a new model may count on: free memory, less what is booked and not used yet.',
+    ['device'],
+  ),
+  berth_ledger_bytes: gauge(
+    'Memory of a device that engines hold by state: reserved, observed, releasing.',
+    ['device', 'state'],
+    { isAdditive: true },
+  ),
+  berth_vram_estimate_error_ratio: gauge(
+    'How far the estimate of the last load of a pool was from what it took; 0.1 is a tenth.',
+    ['pool_id'],
+  ),
   berth_device_utilization_percent: gauge(
     'Utilization of a GPU. Absent where the host cannot tell, as under MIG.',
     ['device'],

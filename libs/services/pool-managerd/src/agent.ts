@@ -20,6 +20,8 @@ import { findConfinement } from './engine/find-confinement.ts'
 import { createStartTurns } from './engine/start-turns.ts'
 import { createHost } from './host.ts'
 import { createAgentMetrics } from './metrics.ts'
+import { openMemoryBook } from './memory/open-memory-book.ts'
+import { watchLedger } from './memory/watch-ledger.ts'
 import { openDoors, type OpenPorts } from './open-doors.ts'
 import { openPoolsFile } from './pools-file/open-pools-file.ts'
 import { runPools } from './run-pools.ts'
@@ -96,11 +98,12 @@ export const startAgent = async (
     { engineUser, uid, gid, env: agentEnv, specs, agentId, kept: adoptable.values() },
     log,
   )
+  const memory = await openMemoryBook({ stateDir, settings }, { devices, clock, log, scope })
   const env = {
     ...stock,
     ...confinement,
     ...{ ...kept, clock, rng, stateDir, devices },
-    ...{ turns: createStartTurns(), programs: createEnginePrograms() },
+    ...{ turns: createStartTurns(), programs: createEnginePrograms(), memory },
     spawn: spawnChild,
     adopt: adoptProcess,
     nodePath: surroundings.nodePath,
@@ -117,6 +120,8 @@ export const startAgent = async (
     }),
   )
   watchDevices(series, () => devices.found)
+  watchLedger(series, memory)
+  scope.defer(memory.onChange(() => host.publisher.changed('soon')))
   watchPools(series, { ...host, devices: () => devices.found })
   const doors = await openDoors(settings, { scope, host, bus, clock, log, metrics, series })
   scope.defer(() =>

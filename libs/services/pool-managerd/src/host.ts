@@ -82,7 +82,7 @@ export const createHost = (options: HostOptions): Host => {
   )
   const describe = (pool: Pool) =>
     poolMessage(pool, {
-      ...{ clock, isDraining, devices: options.devices() },
+      ...{ clock, isDraining, devices: options.devices(), memory: env.memory },
       operation: operations.current(pool.spec.poolId),
     })
   const publisher = createPublisher({
@@ -146,6 +146,7 @@ const factsOf = (
   ...options,
   ...now,
   devices: options.devices(),
+  memory: options.env.memory,
   takenAtMs: options.env.clock.wall(),
   agentVersion: options.version,
   grpcAddress: now.addresses.grpc,
@@ -185,7 +186,10 @@ const makePool = (
     ...{ spec, driver, log, env, askProbe, reporter, onSnapshotChange },
     keeperOf: (of) => keeperOf(of, keeping),
     performance: from.performance,
-    onServing: () => void getAcquainted(pool, acquaintance),
+    onServing: () => {
+      if (pool.instance) env.memory?.serving(pool.instance.instanceId, pool.instance.pid)
+      void getAcquainted(pool, acquaintance)
+    },
   })
   return pool
 }

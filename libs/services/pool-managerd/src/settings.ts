@@ -83,6 +83,21 @@ export const settingsSchema = z.object({
     .describe(
       'When the pools file changes or removes a pool: how long its requests may take to end.',
     ),
+  vramHeadroomRatio: z
+    .number()
+    .min(0)
+    .max(0.9)
+    .default(0.2)
+    .describe(
+      'Share of each GPU that stays free of engines which allocate what a model needs, 0 to 0.9.',
+    ),
+  vramReleaseTimeoutMs: z
+    .number()
+    .int()
+    .min(0)
+    .max(3_600_000)
+    .default(60_000)
+    .describe('How long a start waits for memory that an engine which ended has not given back.'),
   warmUpTokens: z
     .number()
     .int()

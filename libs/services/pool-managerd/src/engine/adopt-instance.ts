@@ -1,4 +1,5 @@
 import { BerthError } from '@berth/kernel'
+import { loadOf } from '../memory/book-launch.ts'
 import type { AdoptableEntry } from '../state/adoptable.ts'
 import { followLog } from './follow-log.ts'
 import type { Instance } from './instance.ts'
@@ -34,6 +35,7 @@ export const adoptInstance = async (
   })
   if (plan.kind !== 'process' || !env.adopt)
     throw new BerthError('ENGINE_FAILED', `Pool ${spec.poolId} runs no process to take over.`)
+  env.memory?.adopt(loadOf(request))
   let isHistory = true
   const { cwd, logPath: path } = roomOf(env.stateDir, spec.poolId, request.instanceId)
   const mask = createMask({ ...env.agentEnv, BERTH_ENGINE_API_KEY: apiKey })

@@ -15,7 +15,7 @@ export interface FollowedLog extends LogTail {
 
 /** `mask` hides secrets before anybody sees a line. `onLines`: it printed something. */
 export const followLog = (
-  { ring, log, driver }: LaunchRequest,
+  { ring, log, driver, instanceId }: LaunchRequest,
   of: {
     readonly path: string
     readonly mask: (line: string) => string
@@ -34,7 +34,10 @@ export const followLog = (
       last = [...last, ...lines.slice(-LAST_WORDS)].slice(-LAST_WORDS)
       ring.push(lines)
       of.onLines()
-      for (const sign of readSigns(driver, lines)) of.onSign(sign)
+      for (const sign of readSigns(driver, lines)) {
+        env.memory?.hear(instanceId, sign)
+        of.onSign(sign)
+      }
     },
   })
   return {

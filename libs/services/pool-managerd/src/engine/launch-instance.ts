@@ -10,6 +10,8 @@ import type {
   LogSign,
 } from '@berth/supervision'
 import type { Devices } from '../device/devices.ts'
+import { bookLaunch } from '../memory/book-launch.ts'
+import type { MemoryBook } from '../memory/memory-book.ts'
 import type { ModelFiles } from '../model-files/model-files.ts'
 import type { PoolSpec } from '../pools-file/pool-spec.ts'
 import type { Journal } from '../state/journal.ts'
@@ -48,6 +50,8 @@ export interface LaunchEnv {
   /** Absent: masks are neither looked up nor exported. */
   readonly devices?: Pick<Devices, 'resolve' | 'faultOf' | 'processes'> &
     Partial<Pick<Devices, 'look'>>
+  /** Absent: nothing is booked, and devices are as full as engines make them. */
+  readonly memory?: MemoryBook
   /** Absent: digests of models are neither known nor verified. */
   readonly digests?: ModelDigests
   /** Absent: models are files that are here, or names. */
@@ -87,6 +91,10 @@ export interface LaunchRequest {
   readonly model?: StagedModel
   readonly ring: LogRing
   readonly log: Logger
+  /** Aborted once nobody wants the start any more. */
+  readonly signal?: AbortSignal
+  /** What the start waits for, in words. */
+  onStep?(step: string): void
   onOutput(): void
   /** A line of its log told something. */
   onSign(sign: LogSign): void
@@ -111,6 +119,8 @@ export const launchInstance = async (
     const found: FoundProgram = (await env.programs?.find(request, env)) ?? { kind: 'found' }
     if (found.kind === 'refused') return found
     const { kind: _, ...program } = found
+    const short = await bookLaunch(request, program.programVersion, env)
+    if (short) return { kind: 'refused', report: short }
     const grant = { ...(await makeGrant(request, env)), ...program }
     const plan = planOf(request, grant)
     if (plan.kind === 'attach')
@@ -118,8 +128,11 @@ export const launchInstance = async (
         kind: 'launched',
         instance: attach(request.instanceId, plan.access, grant, env.clock),
       }
-    return await startProcess(request, plan, grant, env)
+    const result = await startProcess(request, plan, grant, env)
+    if (result.kind === 'refused') env.memory?.cancel(request.instanceId)
+    return result
   } catch (error) {
+    env.memory?.cancel(request.instanceId)
     return { kind: 'refused', report: reportOf(error) }
   }
 }

@@ -50,7 +50,9 @@ export const instanceOfProcess = (
       if (isReleased) return
       const lastWords = log.lastWords()
       const seen = running.container ? exitOfContainer(exit) : exit
-      request.onExit(tellExit(request, { exit: seen, lastWords, pid, port }, env), seen)
+      const report = tellExit(request, { exit: seen, lastWords, pid, port }, env)
+      if (report.kind === 'out_of_vram') env.memory?.fellShort(instanceId)
+      request.onExit(report, seen)
     })
   })
   return {
@@ -65,6 +67,7 @@ export const instanceOfProcess = (
     },
     gone: async (signal) => {
       await untilGone(instanceId, running, env, signal)
+      env.memory?.release(instanceId)
       await memory.untilFree(signal)
       await cgroup?.remove()
       await machineOf(env).clearRoom(running.cwd)

@@ -256,7 +256,7 @@ export class Supervisor implements Disposable {
       if (signal.aborted) return NOT_STARTED
       if (report) return { kind: 'refused', report }
       onStep('starting the engine')
-      return await launchInstance(request, env)
+      return await launchInstance({ ...request, signal, onStep }, env)
     } catch {
       // Nobody wants the start any more: its launch is answered, and nothing was made.
       return NOT_STARTED

@@ -1,6 +1,8 @@
 import { create } from '@bufbuild/protobuf'
 import { HostSnapshotSchema, type HostSnapshot, type Pool as PoolMessage } from '@berth/contract'
 import type { FoundDevice } from '@berth/devices'
+import { ledgerMessage } from '../memory/ledger-message.ts'
+import type { MemoryBook } from '../memory/memory-book.ts'
 import type { Authority } from '../ingress/authority.ts'
 import { DEVICE_KIND } from './wire.ts'
 
@@ -15,6 +17,8 @@ export interface HostFacts {
   readonly grpcAddress: string
   readonly ingressAddress: string
   readonly devices: readonly FoundDevice[]
+  /** Absent: nothing is booked. */
+  readonly memory?: Pick<MemoryBook, 'ledger'> | undefined
   readonly authority: Authority
   readonly isDraining: boolean
   /** Why the pools file as it is now is not followed; none while it is. */
@@ -32,6 +36,7 @@ export const hostMessage = (facts: HostFacts, pools: PoolMessage[]): HostSnapsho
     grpcAddress: facts.grpcAddress,
     ingressAddress: facts.ingressAddress,
     devices: facts.devices.map(deviceMessage),
+    ledger: facts.memory ? ledgerMessage(facts.devices, facts.memory) : [],
     pools,
     term: BigInt(facts.authority.term),
     leaseKeyIds: facts.authority.keys.map(({ keyId }) => keyId),

@@ -3,6 +3,8 @@ import { PoolSchema, Residency, type Operation, type Pool as PoolMessage } from 
 import { maskFacts, resolveMask, type FoundDevice } from '@berth/devices'
 import type { Clock } from '@berth/kernel'
 import { serviceStateOf, type PoolStateKind } from '@berth/supervision'
+import { cacheMessage, residencyMemory } from '../memory/ledger-message.ts'
+import type { MemoryBook } from '../memory/memory-book.ts'
 import { modelResidencies } from '../models-in-engine/model-residencies.ts'
 import type { Check } from '../pool/ask-all.ts'
 import type { Pool } from '../pool/pool.ts'
@@ -30,6 +32,8 @@ export interface PoolMessageContext {
   /** The agent is stopping: no pool takes anything new. */
   readonly isDraining: boolean
   readonly devices: readonly FoundDevice[]
+  /** Absent: nothing is booked. */
+  readonly memory?: MemoryBook | undefined
   readonly operation: Operation | undefined
 }
 
@@ -59,11 +63,15 @@ export const poolMessage = (pool: Pool, context: PoolMessageContext): PoolMessag
     upSinceMs: BigInt(instance?.upSinceMs ?? 0),
     deviceMask: [...spec.devices],
     ...maskMessage(spec, context.devices),
+    ...cacheMessage(pool, context.memory),
     slotsTotal: slots.total,
     slotsFree: slots.free,
     activeLeases: slots.active,
     leaseIds: slots.leases.map(({ leaseId }) => leaseId),
-    models: [...modelsOf(pool), ...(pool.keeper ? modelResidencies(pool.keeper, state.kind) : [])],
+    models: [
+      ...modelsOf(pool, context.memory),
+      ...(pool.keeper ? modelResidencies(pool.keeper, state.kind) : []),
+    ],
     isMultiModel: pool.keeper?.ownsModel ?? false,
     supports: supportsOf(pool),
     restartCount: supervised.history.total,
@@ -108,7 +116,8 @@ const maskMessage = (
 }
 
 /** While a reload goes on, both models: it is not known yet which of them the pool will serve. */
-const modelsOf = ({ spec, supervised, slots, modelDigest = '', keeper }: Pool) => {
+const modelsOf = (pool: Pool, memory: MemoryBook | undefined) => {
+  const { spec, supervised, slots, modelDigest = '', keeper } = pool
   if (keeper?.ownsModel) return []
   const { state, reload } = supervised
   const { modelId } = spec.engine
@@ -119,6 +128,7 @@ const modelsOf = ({ spec, supervised, slots, modelDigest = '', keeper }: Pool) =
     residency: RESIDENCY[state.kind],
     activeRequests: requestsOf(modelId),
     digest: modelDigest,
+    ...residencyMemory(pool, memory),
   }
   const otherRef = reload && (reload.from === spec.modelRef ? reload.to : reload.from)
   const other = otherRef === undefined ? undefined : withModel(spec, otherRef).engine.modelId
