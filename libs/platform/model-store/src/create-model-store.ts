@@ -5,7 +5,14 @@ import { findStored } from './disk/find-stored.ts'
 import { toStoredModel, type ModelManifest } from './disk/manifest.ts'
 import { manifestKey } from './disk/manifest-folder.ts'
 import { removeModel } from './disk/remove-model.ts'
-import { checkDigest, checkDigestText, inUse, notHere, offline } from './disk/store-refusals.ts'
+import {
+  checkDigest,
+  checkDigestText,
+  inUse,
+  notHere,
+  notOurs,
+  offline,
+} from './disk/store-refusals.ts'
 import { fetchModel } from './download/fetch-model.ts'
 import { isClaimed } from './download/file-claim.ts'
 import { createFlights } from './download/flights.ts'
@@ -115,6 +122,7 @@ const createUpkeep = ({
     list: async () => Promise.all((await manifests.all()).map(([, each]) => toStored(parts, each))),
 
     remove: async (ref) => {
+      if (parseModelRef(ref).scheme === 'file') throw notOurs(ref)
       const found = await manifestsOf(ref)
       if (found.length === 0) throw notHere(ref)
       for (const [key, manifest] of found) {

@@ -1,5 +1,14 @@
 import { randomBytes } from 'node:crypto'
-import { lstat, readFile, readlink } from 'node:fs/promises'
+import {
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  realpath,
+  rm,
+  writeFile,
+} from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import type { FetchProgress } from './model-store.ts'
@@ -96,4 +105,189 @@ describe('a repository of the Hub', () => {
       message: expect.stringContaining('tiny-IQ4_K_M.gguf'),
     })
   })
+})
+
+describe('what the Hub refuses', () => {
+  it('[001-LDR-7] [003-FR-025] is told as a failed login, with what to set, on a 401', async () => {
+    hub.repositories['acme/tiny']!.token = 'hf_right'
+    const refusal = store.ensurePresent('hf:acme/tiny', { want: 'snapshot' })
+    await expect(refusal).rejects.toMatchObject({
+      reason: 'UNAUTHENTICATED',
+      message: expect.stringMatching(/401.*HF_TOKEN/),
+    })
+  })
+
+  it('[003-FR-025] is told with the page where its terms are accepted, on a 403', async () => {
+    hub.repositories['acme/tiny']!.isGated = true
+    const refusal = store.ensurePresent('hf:acme/tiny', { want: 'snapshot' })
+    await expect(refusal).rejects.toMatchObject({
+      reason: 'FORBIDDEN',
+      message: expect.stringContaining(`Accept its terms at ${hub.origin}/acme/tiny`),
+    })
+  })
+
+  it.each([
+    ['hf:acme/none', 'there is no acme/none'],
+    ['hf:acme/tiny@v9', 'has no revision v9'],
+    ['hf:acme/tiny:none.safetensors', 'holds no file that fits "none.safetensors"'],
+  ])('[001-LDR-8] [003-FR-025] is told as a model that is not there: %s', async (ref, fact) => {
+    const mine = await open({ env: { HF_ENDPOINT: hub.origin, HF_TOKEN: 'hf_any' } })
+    const refusal = mine.ensurePresent(ref, { want: 'snapshot' })
+    await expect(refusal).rejects.toMatchObject({
+      reason: 'MODEL_NOT_FOUND',
+      message: expect.stringContaining(fact),
+    })
+    await mine.dispose()
+  })
+
+  it('[001-LDR-5] is passed by a token of the environment or of a file, which goes to the Hub alone', async () => {
+    hub.repositories['acme/tiny']!.token = 'hf_right'
+    const file = join(store.root, 'token')
+    await writeFile(file, 'hf_right\n')
+    for (const variable of [{ HF_TOKEN: 'hf_right' }, { HF_TOKEN_PATH: file }]) {
+      const mine = await open({ env: { HF_ENDPOINT: hub.origin, ...variable } })
+      const model = await mine.ensurePresent('hf:acme/tiny', { want: 'snapshot' })
+      expect(model.isComplete).toBe(true)
+      await mine.dispose()
+    }
+    expect(hub.storage.requests).toHaveLength(2)
+    for (const { headers } of hub.storage.requests)
+      expect(headers).not.toHaveProperty('authorization')
+  })
+
+  it('[001-LDR-5] is found before the Hub is asked where the token cannot be one', async () => {
+    const secret = 'hf_right\nX-Injected: 1'
+    const mine = await open({ env: { HF_ENDPOINT: hub.origin, HF_TOKEN: secret } })
+    const refusal = await mine
+      .ensurePresent('hf:acme/tiny', { want: 'snapshot' })
+      .catch((error: unknown) => error as Error)
+    expect(refusal).toMatchObject({ reason: 'UNAUTHENTICATED' })
+    expect((refusal as Error).message).not.toContain('hf_right')
+    expect(hub.requests).toHaveLength(0)
+    await mine.dispose()
+  })
+})
+
+describe('files of the Hub', () => {
+  it('are refused when their content is not what the list says', async () => {
+    const { files } = hub.repositories['acme/tiny']!
+    files['model.safetensors'] = { ...large(weights), claimedSha256: 'a'.repeat(64) }
+    const refusal = store.ensurePresent('hf:acme/tiny', { want: 'snapshot' })
+    await expect(refusal).rejects.toMatchObject({ reason: 'UNTRUSTED_ARTIFACT' })
+    expect(await store.find('hf:acme/tiny', { want: 'snapshot' })).toBeUndefined()
+  })
+
+  it('are fetched again while they are shorter than the list says, then given up', async () => {
+    hub.repositories['acme/tiny']!.files['model.safetensors']!.endsAfterBytes = 200_000
+    const refusal = store.ensurePresent('hf:acme/tiny', { want: 'snapshot' })
+    await expect(refusal).rejects.toMatchObject({
+      reason: 'MODEL_LOAD_FAILED',
+      message: expect.stringContaining('200000 of 300000 bytes are here'),
+      facts: { bytes_done: 200_000, bytes_total: 300_000 },
+    })
+  })
+
+  it.each(['../../../escape', '/etc/cron.d/x', 'a/../../../b', 'C:/x', 'a\\..\\b'])(
+    'are refused when a name would lead elsewhere: %s',
+    async (path) => {
+      hub.repositories['acme/tiny']!.files[path] = small('evil')
+      const refusal = store.ensurePresent('hf:acme/tiny', { want: 'snapshot' })
+      await expect(refusal).rejects.toMatchObject({ reason: 'UNTRUSTED_ARTIFACT' })
+    },
+  )
+
+  it('are chosen by patterns', async () => {
+    const model = await store.ensurePresent('hf:acme/tiny', {
+      want: 'snapshot',
+      allow: ['*.json', '*.pth'],
+      ignore: ['tokenizer*'],
+    })
+    const names = await readdir(model.path, { recursive: true })
+    expect(names.sort()).toEqual(['config.json', 'original', 'original/consolidated.pth'])
+  })
+
+  it('change with their branch when that is asked for, and the old ones stay', async () => {
+    const before = await store.ensurePresent('hf:acme/tiny', { want: 'snapshot' })
+    const changed = randomBytes(1000)
+    Object.assign(hub.repositories['acme/tiny']!, { commit: 'f'.repeat(40) })
+    hub.repositories['acme/tiny']!.files['model.safetensors'] = large(changed)
+    const kept = await store.ensurePresent('hf:acme/tiny', { want: 'snapshot' })
+    expect(kept.revision).toBe(COMMIT)
+    const after = await store.ensurePresent('hf:acme/tiny', { want: 'snapshot', isRefresh: true })
+    expect(after.revision).toBe('f'.repeat(40))
+    expect(await readFile(join(after.path, 'model.safetensors'))).toEqual(changed)
+    expect(await readFile(join(before.path, 'model.safetensors'))).toEqual(weights)
+    expect((await store.list()).map(({ ref }) => ref).sort()).toEqual([
+      'hf:acme/tiny',
+      `hf:acme/tiny@${COMMIT}`,
+    ])
+  })
+})
+
+describe('without network', () => {
+  const offline = (root: string) => open({ root, isOffline: () => true })
+
+  it('[001-LDR-6] [003-FR-024] gives a complete snapshot and asks nobody', async () => {
+    await store.ensurePresent('hf:acme/tiny', { want: 'snapshot' })
+    const asked = hub.requests.length
+    const mine = await offline(store.root)
+    const model = await mine.ensurePresent('hf:acme/tiny', { want: 'snapshot', isRefresh: true })
+    expect(model).toMatchObject({ isComplete: true, revision: COMMIT })
+    expect(hub.requests).toHaveLength(asked)
+    await mine.dispose()
+  })
+
+  it('[001-LDR-6] [003-FR-024] [003-UT-010] refuses what is not there, and asks nobody', async () => {
+    const mine = await offline(store.root)
+    const refusal = mine.ensurePresent('hf:acme/tiny', { want: 'snapshot' })
+    await expect(refusal).rejects.toMatchObject({
+      reason: 'MODEL_NOT_FOUND',
+      message: expect.stringMatching(/airgapped.*not complete in the store/),
+    })
+    expect(hub.requests).toHaveLength(0)
+    await mine.dispose()
+  })
+
+  it('[003-FR-024] refuses a snapshot of which a file is gone', async () => {
+    const model = await store.ensurePresent('hf:acme/tiny', { want: 'snapshot' })
+    await rm(await realpath(join(model.path, 'model.safetensors')))
+    const mine = await offline(store.root)
+    const refusal = mine.ensurePresent('hf:acme/tiny', { want: 'snapshot' })
+    await expect(refusal).rejects.toMatchObject({ reason: 'MODEL_NOT_FOUND' })
+    await mine.dispose()
+  })
+
+  const carry = async (files: Record<string, string>) => {
+    const repository = join(store.hubDir, 'models--acme--carried')
+    const snapshot = join(repository, 'snapshots', COMMIT)
+    await mkdir(join(repository, 'refs'), { recursive: true })
+    await mkdir(snapshot, { recursive: true })
+    await writeFile(join(repository, 'refs/main'), COMMIT)
+    for (const [name, text] of Object.entries(files)) await writeFile(join(snapshot, name), text)
+  }
+  const index = JSON.stringify({ weight_map: { a: 'm-1.safetensors', b: 'm-2.safetensors' } })
+  const carried = {
+    ...{ 'config.json': '{}', 'tokenizer.json': '{}', 'model.safetensors.index.json': index },
+    ...{ 'm-1.safetensors': 'one', 'm-2.safetensors': 'two' },
+  }
+
+  it('takes a complete snapshot that was carried there, and never collects it', async () => {
+    await carry(carried)
+    const mine = await offline(store.root)
+    const model = await mine.ensurePresent('hf:acme/carried', { want: 'snapshot' })
+    expect(model).toMatchObject({ isComplete: true, isPinned: true, revision: COMMIT })
+    expect(await mine.collect({ needBytes: 1 })).toEqual({ freedBytes: 0, removed: [] })
+    await mine.dispose()
+  })
+
+  it.each(['config.json', 'tokenizer.json', 'm-2.safetensors'])(
+    '[003-FR-024] takes no snapshot that was carried there without %s',
+    async (lost) => {
+      await carry(Object.fromEntries(Object.entries(carried).filter(([name]) => name !== lost)))
+      const mine = await offline(store.root)
+      const refusal = mine.ensurePresent('hf:acme/carried', { want: 'snapshot' })
+      await expect(refusal).rejects.toMatchObject({ reason: 'MODEL_NOT_FOUND' })
+      await mine.dispose()
+    },
+  )
 })

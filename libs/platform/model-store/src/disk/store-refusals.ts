@@ -50,3 +50,10 @@ export const inUse = (ref: string, isFetched: boolean) =>
     'ACTIVE_REQUESTS',
     `${ref} is ${isFetched ? 'being fetched' : 'in use'} and was not removed. ${isFetched ? 'Wait for its end or cancel it' : 'Unload it'}, then try again.`,
   )
+
+/** The refusal to remove a file that the store did not bring here. */
+export const notOurs = (ref: string) =>
+  new BerthError(
+    'UNSUPPORTED_OPERATION',
+    `${ref} is a file of yours, which Berth never removes. Remove it yourself when nothing uses it.`,
+  )

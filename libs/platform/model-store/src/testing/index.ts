@@ -2,3 +2,5 @@ export { startFakeHub, type FakeHub, type HubFixture, type HubFixtureFile } from
 export { serveBytes, type Served } from './serve-bytes.ts'
 export { startServer, type SeenRequest, type TestServer } from './start-server.ts'
 export { createTestStore, type TestStore } from './test-store.ts'
+export { startFakeRegistry, type FakeRegistry, type LayerFixture } from './fake-registry.ts'
+export { until } from './until.ts'

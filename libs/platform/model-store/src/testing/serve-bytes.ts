@@ -9,8 +9,8 @@ export interface Served {
   ignoresRange?: boolean
   /** One number is taken for each answer: the connection is cut after so many bytes of it. */
   cutAfterBytes?: number[]
-  /** Says that there is more than it sends, and ends as if that were all. */
-  announcedBytes?: number
+  /** Names no length, and ends after so many bytes as if that were all. */
+  endsAfterBytes?: number
   /** The rest is sent when this resolves; before it, `pauseAfterBytes` of the answer. */
   pause?: Promise<unknown>
   pauseAfterBytes?: number
@@ -32,10 +32,10 @@ export const serveBytes = async (
   const from = rangeStart(request, served)
   if (from > total || (from === total && from > 0))
     return void response.writeHead(416, { 'content-range': `bytes */${total}` }).end()
-  const rest = served.body.subarray(from)
+  const rest = served.body.subarray(from, served.endsAfterBytes)
   response.writeHead(from > 0 ? 206 : 200, {
     'content-type': served.contentType ?? 'application/octet-stream',
-    ...(served.announcedBytes === undefined ? { 'content-length': rest.length } : {}),
+    ...(served.endsAfterBytes === undefined ? { 'content-length': rest.length } : {}),
     ...(from > 0 ? { 'content-range': `bytes ${from}-${total - 1}/${total}` } : {}),
     ...(served.etag === undefined ? {} : { etag: served.etag }),
   })
