@@ -16,6 +16,7 @@ import { createHostPools, type HostPools } from './pool/host-pools.ts'
 import type { ModelFiles } from './model-files/model-files.ts'
 import { createPulls, type Pulls } from './model-files/pull-models.ts'
 import { keeperOf } from './models-in-engine/keeper-of-pool.ts'
+import { sleepOf } from './sleep/pool-sleep.ts'
 import { createPoolReporter } from './pool/pool-reporter.ts'
 import { Pool, type PoolOptions } from './pool/pool.ts'
 import type { PoolSpec } from './pools-file/pool-spec.ts'
@@ -185,6 +186,7 @@ const makePool = (
   const pool: Pool = new Pool({
     ...{ spec, driver, log, env, askProbe, reporter, onSnapshotChange },
     keeperOf: (of) => keeperOf(of, keeping),
+    sleepOf: (of) => sleepOf(of, { ...keeping, onChange: () => onSnapshotChange('urgent') }),
     performance: from.performance,
     onServing: () => {
       if (pool.instance) env.memory?.serving(pool.instance.instanceId, pool.instance.pid)

@@ -21,7 +21,7 @@ import { fitHandlers } from '../memory/fit-handlers.ts'
 import { modelFileHandlers, type ModelFileCommands } from '../model-files/model-file-handlers.ts'
 import { modelHandlers } from '../models-in-engine/model-handlers.ts'
 import type { Pool } from '../pool/pool.ts'
-import { sleepHandlers } from '../sleep/sleep-handlers.ts'
+import { refuseAsleep, sleepHandlers } from '../sleep/sleep-handlers.ts'
 import { checkNewModel, writtenModel } from '../pools-file/with-model.ts'
 import { refuseBench, runBench, type BenchOptions } from './bench-pool.ts'
 import { ensureHealthy } from './ensure-healthy.ts'
@@ -92,14 +92,17 @@ export const poolManagerService = (options: PoolManagerOptions): RpcService => {
       const eventFor = () => ({ kind: 'drain', ...drainOf(request) }) as const
       return change(OperationType.DRAIN, eventFor)(request, context)
     },
-    undrain: now(OperationType.UNDRAIN, { kind: 'undrain' }),
+    undrain: async (request, context) => {
+      refuseAsleep(commands.find(request.poolId))
+      return now(OperationType.UNDRAIN, { kind: 'undrain' })(request, context)
+    },
     reload,
     bench: (request, { correlationId }) =>
       commands.carryOut({ ...benching(request, { operations, clock }), correlationId }),
     ...watching(commands, operations),
     ...modelFileHandlers(options),
     ...modelHandlers(commands, { operations, reload }),
-    ...sleepHandlers(commands),
+    ...sleepHandlers(commands, operations),
     ...fitHandlers(commands),
     installLeaseKey: async (request) => {
       installLeaseKey(request, options)

@@ -20,6 +20,7 @@ import {
 import type { PoolReporter } from './pool-reporter.ts'
 import type { Urgency } from '../publish/publisher.ts'
 import type { ModelKeeper } from '../models-in-engine/model-keeper.ts'
+import type { PoolSleep } from '../sleep/pool-sleep.ts'
 import { createLoadFollower, type LoadFollower } from './follow-load.ts'
 import { createSlots, type Slots } from './slots.ts'
 import { Supervisor } from './supervisor.ts'
@@ -38,6 +39,8 @@ export interface PoolOptions {
   readonly performance?: PerformanceStore | undefined
   /** Who keeps the models of an engine that holds several. Absent: nobody. */
   readonly keeperOf?: ((pool: Pool) => ModelKeeper | undefined) | undefined
+  /** Who puts an engine to sleep that can. Absent: nobody. */
+  readonly sleepOf?: ((pool: Pool) => PoolSleep | undefined) | undefined
   /** An engine that was not up before takes requests. */
   readonly onServing?: ((pool: Pool) => void) | undefined
 }
@@ -50,6 +53,8 @@ export class Pool implements Disposable {
   readonly loads: LoadFollower
   /** Of an engine that holds several models. */
   readonly keeper: ModelKeeper | undefined
+  /** Of an engine that can put its weights aside. */
+  readonly sleep: PoolSleep | undefined
   lastCheck: Check | undefined
   readonly performance: PerformanceBook
   readonly #supervisor: Supervisor
@@ -127,6 +132,7 @@ export class Pool implements Disposable {
       },
     })
     this.keeper = options.keeperOf?.(this)
+    this.sleep = options.sleepOf?.(this)
   }
 
   /** As the pools file wants it, with the model it has now. */
@@ -214,6 +220,7 @@ export class Pool implements Disposable {
     this.#whileIdle?.abort()
     this.abortRequests()
     this.keeper?.[Symbol.dispose]()
+    this.sleep?.[Symbol.dispose]()
     await this.#supervisor.leave()
     this.loads[Symbol.dispose]()
     this.#listeners.clear()
@@ -283,6 +290,7 @@ export class Pool implements Disposable {
   [Symbol.dispose](): void {
     this.#whileIdle?.abort()
     this.keeper?.[Symbol.dispose]()
+    this.sleep?.[Symbol.dispose]()
     this.#supervisor[Symbol.dispose]()
     this.loads[Symbol.dispose]()
     this.#listeners.clear()

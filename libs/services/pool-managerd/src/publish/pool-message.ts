@@ -73,6 +73,7 @@ export const poolMessage = (pool: Pool, context: PoolMessageContext): PoolMessag
       ...(pool.keeper ? modelResidencies(pool.keeper, state.kind) : []),
     ],
     isMultiModel: pool.keeper?.ownsModel ?? false,
+    isAsleep: pool.sleep?.isAsleep ?? false,
     supports: supportsOf(pool),
     restartCount: supervised.history.total,
     ...(pool.lastCheck ? { lastCheck: checkMessage(pool.lastCheck) } : {}),
