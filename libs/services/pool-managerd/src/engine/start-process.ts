@@ -51,7 +51,7 @@ export const startProcess = async (
   }
   const instance = instanceOfProcess(request, running, env)
   try {
-    const argvHash = await settledHash(pid, prepared, { machine, clock })
+    const argvHash = await settledHash(child, prepared, { machine, clock })
     await journal.record(instanceId, { pid, startTime, argvHash, port, apiKey, upSinceMs })
   } catch (error) {
     // Nobody would find it again.
