@@ -16,7 +16,8 @@ describe('the memory of llama-server', () => {
   it('is allocated: the context of every slot, of two bytes a number, nothing on a GPU', () => {
     expect(memory()).toEqual({
       ...{ kind: 'allocated', kvTokens: 8192, sequences: 2, keyBytes: 2, valueBytes: 2 },
-      ...{ batchTokens: 512, isWindowIgnored: false, gpuBlocks: 0, overheadBytes: 0 },
+      ...{ batchTokens: 512, isUnified: false, isWindowIgnored: false, hasFlashAttention: true },
+      ...{ gpuBlocks: 0, overheadBytes: 0 },
     })
   })
 
@@ -37,9 +38,11 @@ describe('the memory of llama-server', () => {
   it('follows the options that change it', () => {
     const options = {
       ...{ cache_type_k: 'q8_0', cache_type_v: 'q4_0', batch_size: 128, swa_full: true },
+      n_cpu_moe: 3,
     }
     expect(memory({ options })).toMatchObject({
       ...{ keyBytes: 34 / 32, valueBytes: 18 / 32, batchTokens: 128, isWindowIgnored: true },
+      hostExpertBlocks: 3,
     })
   })
 
