@@ -293,6 +293,8 @@ export interface CrashReport {
     | 'gated'
     | 'bad_option'
     | 'missing_runtime'
+    | 'disk_full'
+    | 'fetch_failed'
     | 'hang'
     | 'unhealthy'
     | 'start_timeout'

@@ -20,6 +20,7 @@ import { findConfinement } from './engine/find-confinement.ts'
 import { createStartTurns } from './engine/start-turns.ts'
 import { createHost } from './host.ts'
 import { createAgentMetrics } from './metrics.ts'
+import { withHubToken } from './model-files/hub-env.ts'
 import { openMemoryBook } from './memory/open-memory-book.ts'
 import { watchLedger } from './memory/watch-ledger.ts'
 import { openDoors, type OpenPorts } from './open-doors.ts'
@@ -74,13 +75,16 @@ export const startAgent = async (
   const clock = systemClock()
   const stateDir = resolve(settings.stateDir)
   const devices = await findDevices(surroundings, { scope, clock, log })
-  const source = openPoolsFile(settings, devices)
+  const agentEnv = await withHubToken(surroundings.env, settings.hfTokenFile)
+  const source = openPoolsFile(settings, devices, agentEnv)
   const hostId = settings.hostId ?? source.first.hostId
 
   await mkdir(stateDir, { recursive: true })
   await claimStateDir(stateDir, surroundings.pid)
+  const { uid, gid = uid, nodePath, version, onHangup } = surroundings
   const rng = systemRng()
-  const { performance, ...kept } = await openState(stateDir, { scope, clock, log })
+  const means = { settings, env: agentEnv, nodePath, scope, clock, log }
+  const { performance, ...kept } = await openState(stateDir, means)
   const specs = source.first.pools.map((spec) => kept.models.restore(spec))
   const { adoptable, ...stock } = await takeStock({ stateDir, specs, rng, clock, log })
   const epoch = await nextEpoch(stateDir, clock.wall())
@@ -91,27 +95,23 @@ export const startAgent = async (
     await connectBus({ ...natsAccess(settings), name: `pool-managerd ${hostId}`, log }),
   )
   if (bus.isConnected) await refuseTwin({ access: natsAccess(settings), hostId, clock, log })
-  const { uid, gid = uid, env: agentEnv } = surroundings
-  const { engineUser } = settings
   const { agentId } = stock
-  const confinement = await findConfinement(
-    { engineUser, uid, gid, env: agentEnv, specs, agentId, kept: adoptable.values() },
-    log,
-  )
+  const self = { uid, gid, engineUser: settings.engineUser, env: agentEnv, agentId }
+  const confinement = await findConfinement({ ...self, specs, kept: adoptable.values() }, log)
   const memory = await openMemoryBook({ stateDir, settings }, { devices, clock, log, scope })
   const env = {
     ...stock,
     ...confinement,
     ...{ ...kept, clock, rng, stateDir, devices },
-    ...{ turns: createStartTurns(), programs: createEnginePrograms(), memory },
+    ...{ turns: createStartTurns(), programs: createEnginePrograms() },
+    ...{ memory, isOffline: settings.offline },
     spawn: spawnChild,
     adopt: adoptProcess,
-    nodePath: surroundings.nodePath,
+    nodePath,
     enginesDir: resolve(settings.enginesDir ?? surroundings.bundleDir),
     embeddedRuntimeDir: settings.embeddedRuntimeDir && resolve(settings.embeddedRuntimeDir),
     agentEnv,
   }
-  const { version } = surroundings
   const host = scope.use(
     createHost({
       ...{ hostId, epoch, version, specs, bus, env, metrics, log, performance },
@@ -128,7 +128,6 @@ export const startAgent = async (
     shutDown(host, doors.ingress, { clock, log, drainTimeoutMs: settings.drainTimeoutMs }),
   )
   scope.defer(tellPools(devices, { ...host, log }))
-  const { onHangup } = surroundings
   await runPools({ ...{ settings, source, host, env, adoptable, series, scope, log }, onHangup })
   await kept.intents.written()
   host.publisher.flush()

@@ -49,6 +49,52 @@ export const settingsSchema = z.object({
     .describe(
       'Who engines run as when the agent is root: a name, a uid or `uid:gid`. Default: 10002.',
     ),
+  model: z
+    .string()
+    .min(1)
+    .max(4_096)
+    .optional()
+    .describe('The model of the one vllm pool of this host, in the place of that of its entry.'),
+  modelsDir: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Where models that were fetched are kept. Default: `models` in `stateDir`.'),
+  offline: z
+    .boolean()
+    .default(false)
+    .describe('Airgapped: no model is fetched, and engines are told so. What is here serves.'),
+  hfTokenFile: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('File with the token of the Huggingface Hub, in the place of `HF_TOKEN`.'),
+  egressAllow: z
+    .array(z.string().min(1).max(255))
+    .max(64)
+    .default([])
+    .describe(
+      'Hosts that models may come from beside the Hub and the registry of Ollama: ' +
+        '`HOST`, `HOST:PORT`, `*.HOST` or `http://HOST`.',
+    ),
+  egressPrivate: z
+    .array(z.string().min(1).max(255))
+    .max(64)
+    .default([])
+    .describe('The same for hosts that may have private or loopback addresses.'),
+  maxDownloads: z
+    .number()
+    .int()
+    .min(1)
+    .max(32)
+    .default(3)
+    .describe('Files of models that are fetched at once.'),
+  diskHeadroomBytes: z
+    .number()
+    .int()
+    .min(0)
+    .default(1_073_741_824)
+    .describe('Bytes of the disk of models that stay free when one is fetched.'),
   maxBodyBytes: z
     .number()
     .int()

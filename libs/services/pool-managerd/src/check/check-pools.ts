@@ -6,6 +6,7 @@ import type { LaunchGrant } from '@berth/supervision'
 import { LOOPBACK } from '../engine/loopback-port.ts'
 import { findProgram, type Privileges } from '../engine/privileges.ts'
 import { firstClosed } from '../engine/reach.ts'
+import { stagedRefOf } from '../model-files/staged-ref.ts'
 import { loadPoolsFile, type KnownDevices } from '../pools-file/load-pools-file.ts'
 import { lacksModel } from '../pools-file/model-source.ts'
 import type { PoolSpec, PoolsFile } from '../pools-file/pool-spec.ts'
@@ -80,8 +81,14 @@ const grantOf = (spec: PoolSpec, places: EnginePlaces): LaunchGrant => ({
   ...{ host: LOOPBACK, port: spec.port || 1, devices: spec.devices, gpus: [], apiKey: 'check' },
   ...{ nodePath: places.nodePath, enginesDir: places.enginesDir },
   embeddedRuntimeDir: places.embeddedRuntimeDir,
-  ...(spec.modelPath === undefined ? {} : { modelPath: spec.modelPath }),
+  ...modelOf(spec),
 })
+
+/** What would be fetched first is somewhere then. */
+const modelOf = (spec: PoolSpec): Pick<LaunchGrant, 'modelPath'> => {
+  const path = spec.modelPath ?? (stagedRefOf(spec, false) && '/fetched')
+  return path === undefined ? {} : { modelPath: path }
+}
 
 const lacksProgram = async (check: string, argv: readonly string[], { path }: EnginePlaces) => {
   const [program = '', script = ''] = argv

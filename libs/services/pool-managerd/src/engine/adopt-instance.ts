@@ -3,7 +3,7 @@ import { loadOf } from '../memory/book-launch.ts'
 import type { AdoptableEntry } from '../state/adoptable.ts'
 import { followLog } from './follow-log.ts'
 import type { Instance } from './instance.ts'
-import { planOf, type LaunchEnv, type LaunchRequest } from './launch-instance.ts'
+import { grantedModel, planOf, type LaunchEnv, type LaunchRequest } from './launch-instance.ts'
 import { LOOPBACK } from './loopback-port.ts'
 import { createMask } from './mask-secrets.ts'
 import { adoptedContainer } from './prepare-container.ts'
@@ -31,7 +31,7 @@ export const adoptInstance = async (
     nodePath: env.nodePath,
     enginesDir: env.enginesDir,
     embeddedRuntimeDir: env.embeddedRuntimeDir,
-    ...(spec.modelPath === undefined ? {} : { modelPath: spec.modelPath }),
+    ...grantedModel(request.model, env),
   })
   if (plan.kind !== 'process' || !env.adopt)
     throw new BerthError('ENGINE_FAILED', `Pool ${spec.poolId} runs no process to take over.`)

@@ -12,6 +12,8 @@ import { tailLog, type LogTail, type TailOptions } from './tail-log.ts'
 export interface Machine {
   /** True for a file that is there and no folder. */
   hasFile(path: string): Promise<boolean>
+  /** True for a folder. Absent: there are none. */
+  hasFolder?(path: string): Promise<boolean>
   /** Makes the folders of an instance and puts the log of the last one aside. */
   makeRoom(room: Room & RoomOwner): Promise<void>
   /** Removes the work folder of an instance that is no more. */
@@ -39,6 +41,11 @@ export const thisMachine: Machine = {
   hasFile: (path) =>
     stat(path).then(
       (entry) => entry.isFile(),
+      () => false,
+    ),
+  hasFolder: (path) =>
+    stat(path).then(
+      (entry) => entry.isDirectory(),
       () => false,
     ),
   makeRoom,

@@ -14,6 +14,7 @@ import { maskedEnv } from './grant-devices.ts'
 import type { LaunchEnv, LaunchRequest } from './launch-instance.ts'
 import { agentMark, type Preparation, type ProcessPlan } from './prepare-process.ts'
 import { DEFAULT_USER, type EngineUser } from './privileges.ts'
+import type { StagedModel } from './stage-model.ts'
 import type { Room } from './room.ts'
 
 /** What an engine inside may know of the agent's environment; paths of the host mean nothing. */
@@ -45,7 +46,7 @@ export const prepareContainer = async (
   }
   const user = userOf(env)
   const groups = env.privileges?.deviceGroups ?? []
-  const modelFolder = modelFolderOf(spec)
+  const modelFolder = modelFolderOf(spec, request.model)
   const argv = containerArgv({
     ...{ runtime, image: of.image, argv: plan.argv, user, groups },
     name: containerName(instanceId),
@@ -101,9 +102,18 @@ const userOf = ({ privileges, self }: LaunchEnv): EngineUser => {
   return self === undefined || self.uid === 0 ? DEFAULT_USER : self
 }
 
-/** The folder of all models when the file is in it, else that of the file alone. */
-const modelFolderOf = ({ modelPath, modelRoot }: PoolSpec): string | undefined => {
-  if (modelPath === undefined) return undefined
+/**
+ * The folder of all models when the file is in it, else that of the file alone. A snapshot of the
+ * store is links to files beside it.
+ */
+const modelFolderOf = (
+  { modelRoot }: PoolSpec,
+  model: StagedModel | undefined,
+): string | undefined => {
+  if (model === undefined) return undefined
+  const { path: modelPath } = model
+  const [, repository] = /^(.*)\/snapshots\//.exec(modelPath) ?? []
+  if (repository !== undefined) return repository
   const isBelow = modelRoot !== undefined && modelPath.startsWith(`${modelRoot}/`)
   return isBelow ? modelRoot : dirname(modelPath)
 }

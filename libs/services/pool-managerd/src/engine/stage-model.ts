@@ -1,6 +1,12 @@
 import { basename } from 'node:path'
 import { messageOf, type Clock } from '@berth/kernel'
-import type { CrashReport } from '@berth/supervision'
+import type { ModelFacts } from '@berth/memory'
+import type { CrashReport, LoadSign } from '@berth/supervision'
+import { fetchFailure } from '../model-files/fetch-failure.ts'
+import { fetchModel } from '../model-files/fetch-model.ts'
+import type { ModelFiles } from '../model-files/model-files.ts'
+import { readModelFacts } from '../model-files/read-model-facts.ts'
+import { stagedRefOf } from '../model-files/staged-ref.ts'
 import { lacksModel } from '../pools-file/model-source.ts'
 import type { PoolSpec } from '../pools-file/pool-spec.ts'
 import { wantedDigest } from '../pools-file/with-model.ts'
@@ -13,6 +19,12 @@ export interface StageEnv {
   readonly clock: Clock
   /** Absent: digests are neither known nor verified. */
   readonly digests?: ModelDigests
+  /** Absent: nothing is fetched, and no header is read. */
+  readonly modelFiles?: ModelFiles
+  /** Nothing may be fetched. Absent is false. */
+  readonly isOffline?: boolean
+  /** Only what is here counts, this once. Absent is false. */
+  readonly isOnlyHere?: boolean
 }
 
 /** Who follows the staging of a model. */
@@ -20,9 +32,26 @@ export interface StageWatcher {
   readonly signal?: AbortSignal
   /** What it is doing, in words; at most twice a second. */
   onStep?(step: string): void
+  /** How far its files have come; at most twice a second. */
+  onSign?(sign: LoadSign): void
   /** What the model file is, once that is known. */
   onDigest?(digest: string): void
 }
+
+/** A model whose files are on this host. */
+export interface StagedModel {
+  /** A file, or the folder of a snapshot. Absolute. */
+  readonly path: string
+  /** The commit of a model that comes from a repository. */
+  readonly revision?: string
+  /** What its files say of it; absent when they do not tell. */
+  readonly facts?: ModelFacts
+}
+
+/** `model` is absent where the engine reads no files of ours. */
+export type Staging =
+  | { readonly kind: 'staged'; readonly model?: StagedModel }
+  | { readonly kind: 'refused'; readonly report: CrashReport }
 
 const STEP_MS = 500
 
@@ -34,14 +63,40 @@ export const stageModel = async (
   spec: PoolSpec,
   env: StageEnv,
   watcher: StageWatcher = {},
-): Promise<CrashReport | undefined> => {
-  const { modelPath: path, poolId } = spec
+): Promise<Staging> => {
+  const { modelPath: path, poolId, engine } = spec
   if (lacksModel(spec)) return refuse('model_not_found', withoutModel(poolId))
-  if (path === undefined || spec.engine.mode !== 'managed') return undefined
-  if (!(await machineOf(env).hasFile(path)))
-    return refuse(
+  const { modelFiles } = env
+  const fetched = stagedRefOf(spec, env.isOffline === true)
+  if (fetched && modelFiles) {
+    try {
+      const wanted = { ...fetched, digest: wantedDigest(spec) }
+      const model = await fetchModel(wanted, { ...env, modelFiles }, watcher)
+      return await readModelFacts(spec, model, modelFiles, watcher.signal)
+    } catch (error) {
+      return { kind: 'refused', report: fetchFailure(error) }
+    }
+  }
+  if (path === undefined || engine.mode !== 'managed') return { kind: 'staged' }
+  const report = await checkFile(spec, path, env, watcher)
+  if (report) return { kind: 'refused', report }
+  return readModelFacts(spec, { path }, env.modelFiles, watcher.signal)
+}
+
+/** A file that the operator put here: it is there, and has the digest that is wanted. */
+const checkFile = async (
+  spec: PoolSpec,
+  path: string,
+  env: StageEnv,
+  watcher: StageWatcher,
+): Promise<CrashReport | undefined> => {
+  const machine = machineOf(env)
+  const isFolder = spec.engine.engine === 'vllm' && (await machine.hasFolder?.(path)) === true
+  if (isFolder) return undefined
+  if (!(await machine.hasFile(path)))
+    return reportOf(
       'model_not_found',
-      `There is no model file ${path}. Put it there, or change model of pool ${poolId}.`,
+      `There is no model file ${path}. Put it there, or change model of pool ${spec.poolId}.`,
     )
   const wanted = wantedDigest(spec)
   if (!env.digests) return undefined
@@ -52,7 +107,7 @@ export const stageModel = async (
         : await env.digests.read(path, toldSeldom(path, env.clock, watcher))
     if (digest !== undefined) watcher.onDigest?.(digest)
     if (wanted === undefined || digest === wanted) return undefined
-    return refuse('model_invalid', mismatch(path, digest ?? '', wanted))
+    return reportOf('model_invalid', mismatch(path, digest ?? '', wanted))
   } catch (error) {
     const message = `The model file ${path} could not be read to verify its digest: ${messageOf(error)}`
     return { kind: 'model_not_found', message, isRetriable: true }
@@ -71,10 +126,15 @@ const toldSeldom = (path: string, clock: Clock, { signal, onStep }: StageWatcher
   }
 }
 
-const refuse = (kind: CrashReport['kind'], message: string): CrashReport => ({
+const reportOf = (kind: CrashReport['kind'], message: string): CrashReport => ({
   kind,
   message,
   isRetriable: false,
+})
+
+const refuse = (kind: CrashReport['kind'], message: string): Staging => ({
+  kind: 'refused',
+  report: reportOf(kind, message),
 })
 
 const withoutModel = (poolId: string) =>

@@ -85,10 +85,11 @@ export const diskMessage = async (
 
 const fileMessage = async (
   model: StoredModel,
-  { factsOf }: ModelFiles,
+  { readFacts }: ModelFiles,
   pools: ReadonlyMap<string, Pool>,
 ): Promise<MessageInitShape<typeof ModelFilesSchema>> => {
-  const facts = model.isComplete ? await factsOf(model.path) : undefined
+  // One whose header cannot be read is listed all the same.
+  const facts = model.isComplete ? await readFacts(model.path).catch(() => undefined) : undefined
   return {
     modelRef: model.ref,
     path: model.path,

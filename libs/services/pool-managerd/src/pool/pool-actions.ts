@@ -56,7 +56,7 @@ export const createPoolActions = (
   return {
     begin,
     change: async (pool, spec, isWanted) => {
-      const isSameFile = spec.modelPath === pool.spec.modelPath
+      const isSameFile = hasSameFile(spec, pool)
       const report = await stageBehind(pool, spec, { ...options, signal })
       if (!report && keepsEngine(pool, spec)) pool.adjust(spec)
       else if (report && !isSameFile) {
@@ -87,15 +87,18 @@ const stageBehind = async (
   { stage, signal }: PoolActionsOptions & { readonly signal: AbortSignal },
 ) => {
   if (pool.instance === undefined || lacksModel(spec)) return undefined
-  const report = await stageModel(spec, stage, {
+  const staging = await stageModel(spec, stage, {
     signal,
     onDigest: (digest) => {
-      if (spec.modelPath === pool.spec.modelPath) pool.learnDigest(digest)
+      if (hasSameFile(spec, pool)) pool.learnDigest(digest)
     },
   })
   signal.throwIfAborted()
-  return report
+  return staging.kind === 'refused' ? staging.report : undefined
 }
+
+const hasSameFile = ({ modelPath, modelRef }: PoolSpec, { spec }: Pool): boolean =>
+  modelPath === spec.modelPath && (modelPath !== undefined || modelRef === spec.modelRef)
 
 const cancelOperation = ({ operations }: Host, { spec }: Pool, how: string) => {
   const operation = operations.current(spec.poolId)

@@ -48,9 +48,9 @@ const isAdopted = async (pool: Pool, entry: AdoptableEntry, env: StartEnv): Prom
   try {
     // Its file may have changed, or the digest that it has to have.
     const onDigest = (digest: string) => pool.learnDigest(digest)
-    const report = await stageModel(pool.spec, env.stage, { onDigest })
-    if (report) throw new Error(report.message)
-    await pool.adopt(entry)
+    const staging = await stageModel(pool.spec, { ...env.stage, isOnlyHere: true }, { onDigest })
+    if (staging.kind === 'refused') throw new Error(staging.report.message)
+    await pool.adopt(entry, staging.model)
     log.info(facts, 'engine of an earlier life is taken over')
     // The agent ended before its engine did, and has been told to stop it.
     if (pool.isHeldStopped) pool.end(0)

@@ -8,6 +8,7 @@ import {
   type EngineAccess,
   type EngineDriver,
   type EngineMetrics,
+  type LoadSign,
   type LogSign,
   type PoolState,
   type ProbeResponse,
@@ -28,7 +29,7 @@ import {
 import type { LogRing } from '../engine/log-ring.ts'
 import type { PreloadPlaces } from '../engine/preload-places.ts'
 import { withProbing } from '../engine/probing.ts'
-import { stageModel } from '../engine/stage-model.ts'
+import { stageModel, type StagedModel } from '../engine/stage-model.ts'
 import { createStartPermit, type StartPermit } from '../engine/start-permit.ts'
 import type { PoolSpec } from '../pools-file/pool-spec.ts'
 import { withModel } from '../pools-file/with-model.ts'
@@ -96,6 +97,8 @@ export class Supervisor implements Disposable {
   readonly #permit: StartPermit
   /** Aborted once nobody wants what is being prepared any more. */
   #preparing: AbortController | undefined
+  /** The same of the model that a reload leads to. */
+  #staging: AbortController | undefined
   /** Where the next start takes a place; only a preload does. */
   #places: PreloadPlaces | undefined
   /** What is asked when the supervision ends is not waited for. */
@@ -138,10 +141,11 @@ export class Supervisor implements Disposable {
   }
 
   /** Takes over an engine of an earlier life. Throws when that cannot be done. */
-  async adopt(entry: AdoptableEntry): Promise<void> {
+  async adopt(entry: AdoptableEntry, model?: StagedModel): Promise<void> {
     const adopting = Promise.withResolvers<undefined>()
     const request = this.#request(entry.instanceId, adopting.promise)
-    this.#instance = await adoptInstance(request, entry, this.#options.env)
+    const whole = model ? { ...request, model } : request
+    this.#instance = await adoptInstance(whole, entry, this.#options.env)
     this.#permit.hold(this.#spec)
     this.dispatch({ kind: 'adopt', adopted: entry })
     adopting.resolve(undefined)
@@ -167,6 +171,7 @@ export class Supervisor implements Disposable {
     this.#cancelTimers()
     this.#ended.abort()
     this.#preparing?.abort()
+    this.#staging?.abort()
     this.#permit.release()
   }
 
@@ -181,6 +186,7 @@ export class Supervisor implements Disposable {
     for (const effect of effects) this.#perform(effect)
     if (this.#instance?.instanceId !== instanceOf(pool.state)) this.#instance = undefined
     this.#settlePermit(pool.state)
+    if (pool.reload?.phase !== 'stage') this.#staging?.abort()
     if (before !== pool) hooks.onChange()
   }
 
@@ -219,8 +225,17 @@ export class Supervisor implements Disposable {
   }
 
   async #stage(model: string): Promise<void> {
-    const report = await stageModel(withModel(this.#options.spec, model), this.#options.env)
-    this.dispatch(report ? { kind: 'stage_failed', model, report } : { kind: 'staged', model })
+    const { signal } = (this.#staging = new AbortController())
+    const staging = await stageModel(withModel(this.#options.spec, model), this.#options.env, {
+      signal,
+      onStep: this.#options.hooks.onStep,
+      onSign: (sign) => this.dispatch({ kind: 'stage_sign', model, ...sign }),
+    })
+    this.dispatch(
+      staging.kind === 'refused'
+        ? { kind: 'stage_failed', model, report: staging.report }
+        : { kind: 'staged', model },
+    )
   }
 
   async #launch(instanceId: string): Promise<void> {
@@ -252,11 +267,15 @@ export class Supervisor implements Disposable {
       if (hasProcess && places) await this.#permit.takePlace(places, signal)
       hooks.onDigest(undefined)
       const { onStep, onDigest } = hooks
-      const report = await stageModel(spec, env, { signal, onStep, onDigest })
+      const onSign = (sign: LoadSign) =>
+        this.dispatch({ kind: 'load_sign', instanceId: request.instanceId, ...sign })
+      const staging = await stageModel(spec, env, { signal, onStep, onSign, onDigest })
       if (signal.aborted) return NOT_STARTED
-      if (report) return { kind: 'refused', report }
+      if (staging.kind === 'refused') return staging
       onStep('starting the engine')
-      return await launchInstance({ ...request, signal, onStep }, env)
+      const { model } = staging
+      const wanted = { ...request, signal, onStep }
+      return await launchInstance(model ? { ...wanted, model } : wanted, env)
     } catch {
       // Nobody wants the start any more: its launch is answered, and nothing was made.
       return NOT_STARTED

@@ -1,7 +1,8 @@
 import { statSync } from 'node:fs'
 import { BerthError, parseModelId } from '@berth/kernel'
 import type { EngineDriver, EngineName } from '@berth/supervision'
-import { schemeOf } from './model-source.ts'
+import { stagedRefOf } from '../model-files/staged-ref.ts'
+import { checkModelRef } from './check-model-ref.ts'
 import type { PoolSpec } from './pool-spec.ts'
 
 /** What is wrong with a pool by itself, each with its path. */
@@ -29,19 +30,16 @@ export const checkPool = (
 }
 
 const checkModel = (spec: PoolSpec, where: string): string[] => {
-  const { modelPath, modelDigest, modelRef, engine } = spec
+  const { modelPath, modelDigest, engine } = spec
   const isManaged = engine.mode === 'managed'
   const problems: string[] = []
-  const scheme = schemeOf(modelRef)
-  if (isManaged && engine.engine !== 'sim' && scheme !== '' && scheme !== 'file')
-    problems.push(
-      `${where}.model: this version fetches no models: put the file here and name it file:PATH`,
-    )
-  else if (modelPath !== undefined && isManaged && !isFile(modelPath))
+  const badRef = checkModelRef(spec)
+  if (badRef !== undefined) problems.push(`${where}.model: ${badRef}`)
+  else if (modelPath !== undefined && isManaged && !isModel(modelPath, engine.engine))
     problems.push(`${where}.model: there is no file ${modelPath}`)
-  if (modelDigest !== undefined && (modelPath === undefined || !isManaged))
+  if (modelDigest !== undefined && !isOneFile(spec))
     problems.push(
-      `${where}.digest: only the model file of a managed pool has one (model: file:...)`,
+      `${where}.digest: only the one model file of a managed pool has one (model: file:...)`,
     )
   if (engine.modelId !== undefined) {
     try {
@@ -53,5 +51,12 @@ const checkModel = (spec: PoolSpec, where: string): string[] => {
   return problems
 }
 
-const isFile = (path: string): boolean =>
-  statSync(path, { throwIfNoEntry: false })?.isFile() ?? false
+const isOneFile = (spec: PoolSpec): boolean =>
+  spec.engine.mode === 'managed' &&
+  (spec.modelPath !== undefined || stagedRefOf(spec, false)?.want === 'gguf')
+
+/** vLLM reads a folder as well. */
+const isModel = (path: string, engine: EngineName): boolean => {
+  const entry = statSync(path, { throwIfNoEntry: false })
+  return entry?.isFile() === true || (engine === 'vllm' && entry?.isDirectory() === true)
+}

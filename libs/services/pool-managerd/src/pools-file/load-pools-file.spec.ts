@@ -80,8 +80,6 @@ describe('the pools file', () => {
       problemsOf(
         pools(
           sim({ load: 'on_demand', ttl_s: 1_800 }),
-          { id: 'b', engine: 'embedded', model: 'hf:Qwen/Qwen3-8B@main' },
-          { id: 'c', engine: 'vllm', model: 'hf:Qwen/Qwen3-8B' },
           { id: 'd', engine: 'embedded', model: 'file:m.gguf', digest: 'md5:1' },
           sim({ id: 'e', digest: `sha256:${'0'.repeat(64)}` }),
         ),
@@ -89,12 +87,27 @@ describe('the pools file', () => {
     ).toEqual([
       'pools[0].load: only manual: pools are loaded when the agent starts, or by command. Remove the key',
       'pools[0].ttl_s: idle pools are not unloaded by this version. Remove the key, or stop the pool by command',
-      'pools[1].model: this version fetches no models: put the file here and name it file:PATH',
-      expect.stringMatching(/^pools\[2\]\.engine: this version has no driver for vllm/),
-      'pools[2].model: this version fetches no models: put the file here and name it file:PATH',
-      'pools[3].digest: expected "sha256:" and 64 of 0-9 and a-f',
-      'pools[4].digest: only the model file of a managed pool has one (model: file:...)',
+      'pools[1].digest: expected "sha256:" and 64 of 0-9 and a-f',
+      'pools[2].digest: only the one model file of a managed pool has one (model: file:...)',
     ])
+  })
+
+  it('takes any reference its engine can read, with a digest where it comes to one file', () => {
+    const digest = `sha256:${'0'.repeat(64)}`
+    const file = pools(
+      { id: 'a', engine: 'embedded', model: 'hf:org/name-GGUF@main:Q4_K_M', digest },
+      { id: 'b', engine: 'embedded', model: 'https://example.org/m.gguf' },
+      { id: 'c', engine: 'embedded', model: 'oci:localhost:5000/models/m:1' },
+      { id: 'd', engine: 'embedded', model: 'ollama:qwen3:0.6b' },
+    )
+    expect(load(file).pools.map(({ engine }) => engine.modelId)).toEqual([
+      ...['org/name-GGUF', 'm', 'localhost:5000/models/m:1', 'qwen3:0.6b'],
+    ])
+  })
+
+  it('says of a reference that nobody can read what is wrong with it', () => {
+    const [first] = problemsOf(pools({ id: 'a', engine: 'embedded', model: 'hf:--help' }))
+    expect(first).toMatch(/^pools\[0\]\.model: .*hf:/)
   })
 
   it('may have no pools, and pools without a model', () => {

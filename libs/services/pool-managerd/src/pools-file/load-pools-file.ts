@@ -11,12 +11,15 @@ import { fileSchema, type PoolDocument } from './pool-schema.ts'
 import type { PoolSpec, PoolsFile } from './pool-spec.ts'
 import { readEntry } from './read-entry.ts'
 import { toPoolSpec } from './to-pool-spec.ts'
+import { withVllmModel, type VllmModel } from './with-vllm-model.ts'
 
 export interface LoadPoolsOptions {
   readonly path: string
   readonly drivers: Readonly<Partial<Record<EngineName, EngineDriver>>>
   /** The devices this host has. */
   readonly devices: KnownDevices
+  /** The model of the one vllm pool, whatever the file says. */
+  readonly vllmModel?: VllmModel
 }
 
 /** What a mask is checked against. */
@@ -36,7 +39,8 @@ export const loadPoolsFile = (options: LoadPoolsOptions): PoolsFile => {
   const file = fileSchema.safeParse(content ?? {})
   const problems = file.success ? [] : listProblems(file.error)
   const root = resolve(dirname(path), (file.success ? file.data.model_root : undefined) ?? '.')
-  const entries = entriesOf(content)
+  const { entries, problem } = withVllmModel(entriesOf(content), options.vllmModel)
+  if (problem !== undefined) problems.push(problem)
   const pools: PoolSpec[] = []
   const claims: BudgetClaim[] = []
   for (const [index, entry] of entries.entries()) {

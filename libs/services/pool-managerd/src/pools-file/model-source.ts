@@ -5,6 +5,9 @@ import type { PoolSpec } from './pool-spec.ts'
 /** Engines that read a model file of this machine: a plain `model` is a path to them. */
 const FILE_ENGINES: ReadonlySet<EngineName> = new Set(['embedded', 'llamacpp'])
 
+/** True for engines that are given a model file of this machine. */
+export const readsFiles = (engine: EngineName): boolean => FILE_ENGINES.has(engine)
+
 /** Engines that cannot be started without a model; the others begin empty. */
 const ONE_MODEL_ENGINES: ReadonlySet<EngineName> = new Set(['embedded', 'llamacpp', 'vllm'])
 

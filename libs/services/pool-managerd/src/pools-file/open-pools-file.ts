@@ -3,7 +3,7 @@ import { drivers } from '@berth/drivers'
 import { BerthError } from '@berth/kernel'
 import { fileStamp } from '@berth/runtime'
 import type { Settings } from '../settings.ts'
-import { loadPoolsFile, type KnownDevices } from './load-pools-file.ts'
+import { loadPoolsFile, type KnownDevices, type LoadPoolsOptions } from './load-pools-file.ts'
 import type { PoolSpec, PoolsFile } from './pool-spec.ts'
 
 /** The pools file of an agent. */
@@ -18,12 +18,13 @@ export interface PoolsFileSource {
 
 /** Reads the pools file with what the settings say of all pools. Throws `CONFIG_INVALID`. */
 export const openPoolsFile = (
-  settings: Pick<Settings, 'poolsFile' | 'hostId' | 'stopEnginesOnExit'>,
+  settings: Pick<Settings, 'poolsFile' | 'hostId' | 'stopEnginesOnExit' | 'model'>,
   devices: KnownDevices,
+  env: Readonly<Record<string, string | undefined>> = {},
 ): PoolsFileSource => {
   const path = resolve(settings.poolsFile)
   const read = () => {
-    const file = loadPoolsFile({ path, drivers, devices })
+    const file = loadPoolsFile({ path, drivers, devices, ...vllmModelOf(settings, env) })
     return { ...file, pools: file.pools.map((spec) => withExit(spec, settings.stopEnginesOnExit)) }
   }
   // Before the content: what is written meanwhile is read again.
@@ -43,6 +44,15 @@ export const openPoolsFile = (
       return file
     },
   }
+}
+
+/** `--model`, else the variable that vLLM's own users know, for a host of one vllm pool. */
+const vllmModelOf = (
+  { model }: Pick<Settings, 'model'>,
+  { VLLM_MODEL: variable }: Readonly<Record<string, string | undefined>>,
+): Pick<LoadPoolsOptions, 'vllmModel'> => {
+  if (model !== undefined) return { vllmModel: { model, isDemanded: true } }
+  return variable ? { vllmModel: { model: variable, isDemanded: false } } : {}
 }
 
 /** What the settings say of all engines wins over what a pool says of its own. */

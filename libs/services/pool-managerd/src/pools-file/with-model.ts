@@ -1,6 +1,7 @@
 import { relative } from 'node:path'
 import { BerthError, parseModelId } from '@berth/kernel'
 import type { EngineDriver } from '@berth/supervision'
+import { checkModelRef } from './check-model-ref.ts'
 import { readModelSource } from './model-source.ts'
 import type { PoolSpec } from './pool-spec.ts'
 
@@ -42,6 +43,8 @@ export const checkNewModel = (spec: PoolSpec, ref: string, driver: EngineDriver)
     throw invalid(
       `${ref.slice(0, 200)} is not below model_root, ${modelRoot ?? 'which is not set'}`,
     )
+  const badRef = checkModelRef(next)
+  if (badRef !== undefined) throw invalid(badRef)
   const { modelId = '' } = next.engine
   try {
     parseModelId(modelId)
