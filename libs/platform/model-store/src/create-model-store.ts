@@ -13,10 +13,11 @@ import {
   notOurs,
   offline,
 } from './disk/store-refusals.ts'
+import { toStoreError } from './disk/to-store-error.ts'
 import { fetchModel } from './download/fetch-model.ts'
 import { isClaimed } from './download/file-claim.ts'
 import { createFlights } from './download/flights.ts'
-import type { ModelStore, StoredModel } from './model-store.ts'
+import type { EnsureOptions, ModelStore, StoredModel } from './model-store.ts'
 import { parseModelRef } from './ref/parse-model-ref.ts'
 import { checkFileDigest } from './source/check-file-digest.ts'
 import { locateFile } from './source/file-source.ts'
@@ -74,25 +75,34 @@ const createPresence = ({
     return toStored(parts, next)
   }
 
+  const ensure = async (ref: string, how: EnsureOptions): Promise<StoredModel> => {
+    const parsed = parseModelRef(ref)
+    checkDigestText(how.digest)
+    if (parsed.scheme === 'file')
+      return checkFileDigest(parts, await locateFile(roots, ref, parsed, how), how)
+    const asked: Asked = { ref, parsed, key: manifestKey(parsed.canonical, how), options: how }
+    const isOffline = how.isOffline === true || options.isOffline?.() === true
+    const isAsking = how.isRefresh === true && !isOffline
+    const found = isAsking ? undefined : await findStored(parts, asked)
+    if (found) return used(asked, found)
+    if (isOffline) throw await offline(parts, asked)
+    const fetched = await flights.join(
+      asked.key,
+      (signal, emit) => fetchModel(parts, asked, { signal, emit }),
+      how,
+    )
+    return used(asked, fetched)
+  }
+
   return {
     ensurePresent: async (ref, how) => {
       how.signal?.throwIfAborted()
-      const parsed = parseModelRef(ref)
-      checkDigestText(how.digest)
-      if (parsed.scheme === 'file')
-        return checkFileDigest(parts, await locateFile(roots, ref, parsed, how), how)
-      const asked: Asked = { ref, parsed, key: manifestKey(parsed.canonical, how), options: how }
-      const isOffline = how.isOffline === true || options.isOffline?.() === true
-      const isAsking = how.isRefresh === true && !isOffline
-      const found = isAsking ? undefined : await findStored(parts, asked)
-      if (found) return used(asked, found)
-      if (isOffline) throw await offline(parts, asked)
-      const fetched = await flights.join(
-        asked.key,
-        (signal, emit) => fetchModel(parts, asked, { signal, emit }),
-        how,
-      )
-      return used(asked, fetched)
+      try {
+        return await ensure(ref, how)
+      } catch (error) {
+        how.signal?.throwIfAborted()
+        throw await toStoreError(options.root, error)
+      }
     },
 
     find: async (ref, how) => {

@@ -1,0 +1,96 @@
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { systemClock } from '@berth/runtime'
+import { createSimClock } from '@berth/kernel/testing'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { claimFile, isClaimed } from './file-claim.ts'
+
+const clock = systemClock()
+const signal = new AbortController().signal
+let folder: string
+let path: string
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'berth-claim-'))
+  path = join(folder, 'claim')
+})
+afterEach(() => rm(folder, { recursive: true, force: true }))
+
+/** The claim of a process that is no more: no pid is so large. */
+const leaveDeadClaim = async (change: object = {}) => {
+  const endClaim = await claimFile(path, { clock, signal })
+  const { readFile } = await import('node:fs/promises')
+  const owner = JSON.parse(await readFile(path, 'utf8')) as object
+  endClaim()
+  await writeFile(path, JSON.stringify({ ...owner, token: 'dead', pid: 2 ** 22 + 1, ...change }))
+}
+
+describe('a claim', () => {
+  it('is of one at a time, and leaves nothing behind', async () => {
+    let holders = 0
+    let most = 0
+    const work = async () => {
+      const endClaim = await claimFile(path, { clock, signal })
+      most = Math.max(most, ++holders)
+      await new Promise((resolve) => setImmediate(resolve))
+      holders--
+      endClaim()
+    }
+    await Promise.all([work(), work(), work()])
+    expect(most).toBe(1)
+    expect(await readdir(folder)).toEqual([])
+  })
+
+  it('of a process that was killed is taken over by one of many', async () => {
+    await leaveDeadClaim()
+    expect(isClaimed(path, clock)).toBe(false)
+    let holders = 0
+    let most = 0
+    const work = async () => {
+      const endClaim = await claimFile(path, { clock, signal })
+      most = Math.max(most, ++holders)
+      await new Promise((resolve) => setImmediate(resolve))
+      holders--
+      endClaim()
+    }
+    await Promise.all([work(), work(), work(), work()])
+    expect(most).toBe(1)
+    expect(await readdir(folder)).toEqual([])
+  })
+
+  it('that was being taken over by a process that was killed too is taken over', async () => {
+    await leaveDeadClaim()
+    const { copyFile } = await import('node:fs/promises')
+    await copyFile(path, `${path}.next-dead`)
+    const endClaim = await claimFile(path, { clock, signal })
+    expect(isClaimed(path, clock)).toBe(true)
+    endClaim()
+  })
+
+  it('of another machine is taken over when its owner gave no sign for 30 s', async () => {
+    await leaveDeadClaim({ space: 'another boot' })
+    const sim = createSimClock()
+    let isMine = false
+    const claimed = claimFile(path, { clock: sim, signal }).then((endClaim) => {
+      isMine = true
+      return endClaim
+    })
+    await sim.advance(29_000)
+    expect(isMine).toBe(false)
+    await sim.advance(2_000)
+    expect(isMine).toBe(true)
+    const endClaim = await claimed
+    endClaim()
+  })
+
+  it('that is waited for is left at a signal', async () => {
+    const endClaim = await claimFile(path, { clock, signal })
+    const leaving = new AbortController()
+    const waiting = claimFile(path, { clock, signal: leaving.signal })
+    leaving.abort(new Error('left'))
+    await expect(waiting).rejects.toThrow('left')
+    endClaim()
+    expect(await readdir(folder)).toEqual([])
+  })
+})
