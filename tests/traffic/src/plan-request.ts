@@ -1,7 +1,7 @@
 import { randomInt, seededRng, type Rng } from '@berth/kernel'
 import { chatPrompt, countTokens, expectedAnswer, type Answer } from '@berth/sim-text'
 
-/** A model and how its simulated engines were started: their answers follow from it. */
+/** A model, and how its engines were started: what simulated ones answer follows from it. */
 export interface TrafficModel {
   readonly id: string
   /** `seed` of the engines. Default 1. */
@@ -9,6 +9,11 @@ export interface TrafficModel {
   /** Pace of one answer in tokens per second; 0 or absent: as fast as possible. */
   readonly tokensPerS?: number
   readonly firstTokenMs?: number
+  /**
+   * A real engine serves it: its words are not known, so that an answer is judged by its form, its
+   * end and the usage it tells.
+   */
+  readonly isReal?: boolean
 }
 
 /**
@@ -61,10 +66,11 @@ export const planRequest = (options: PlanOptions, index: number): RequestPlan =>
   const { min, max } = options.tokens
   const maxTokens = min + randomInt(rng, max - min + 1)
   const isStream = kind !== 'whole' && (kind !== 'leave' || rng.float() < 0.6)
-  const includesUsage = isStream && rng.float() < 0.3
+  const { isReal = false } = model
+  const includesUsage = isStream && (rng.float() < 0.3 || isReal)
   const isChat = rng.float() < 0.75
   // A natural stop may come first, so that both finish reasons occur.
-  const ignoresEos = rng.float() < 0.8
+  const ignoresEos = rng.float() < 0.8 || isReal
   const requestSeed = randomInt(rng, 1_000)
   const text = `request ${index} of run ${options.seed}: ${randomInt(rng, 1e6)} ⚓ "quoted"`
   const messages = [{ role: 'user', content: text }]
