@@ -121,7 +121,7 @@ const pull = async (engine: Engine, models: OllamaModels, call: Call): Promise<v
   write({ status: 'pulling manifest' })
   if (engine.knobs.absentModels.includes(name)) return end({ error: NO_MANIFEST })
   const error = await pullLayer(engine, models, { name, write, response, signal: left.signal })
-  if (left.signal.aborted) return
+  if (left.signal.aborted || response.destroyed) return
   if (error !== undefined) return end({ error })
   write({ status: 'verifying sha256 digest' })
   write({ status: 'writing manifest' })

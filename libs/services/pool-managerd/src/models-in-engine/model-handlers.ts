@@ -13,7 +13,7 @@ import type { Operations } from '../commands/operations.ts'
 import type { PoolCommands } from '../commands/pool-commands.ts'
 import type { Pool } from '../pool/pool.ts'
 import { followJob } from './follow-job.ts'
-import { refuseLoad, refuseUnload, refuseUnloadByStop } from './refuse-change.ts'
+import { refuseActive, refuseLoad, refuseUnload, refuseUnloadByStop } from './refuse-change.ts'
 import { unloadByStop } from './unload-by-stop.ts'
 import { goesBeside, refToLoad, wantedBy } from './wanted-by.ts'
 
@@ -73,6 +73,8 @@ const loadByRestart = async (
     const eventFor = () => ({ kind: 'start' }) as const
     return commands.operate({ type: OperationType.START, request, correlationId, eventFor })
   }
+  const { modelId = '' } = pool.spec.engine
+  refuseActive(poolId, { deadlineMs, isForced: false, modelId }, pool.slots.active)
   const asReload = create(ReloadRequestSchema, { poolId, newModelRef, deadlineMs })
   if (header) asReload.header = header
   return reload(asReload, context)

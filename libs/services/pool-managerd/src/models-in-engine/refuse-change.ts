@@ -52,9 +52,13 @@ const unknown = (poolId: string, modelId: string) =>
   )
 
 /** Nobody's request is ended by a command that did not ask for it. */
-const refuseActive = (
+export const refuseActive = (
   poolId: string,
-  { deadlineMs, isForced, modelId }: UnloadModelRequest,
+  {
+    deadlineMs,
+    isForced,
+    modelId,
+  }: Pick<UnloadModelRequest, 'deadlineMs' | 'isForced' | 'modelId'>,
   active: number,
 ): void => {
   if (active === 0 || deadlineMs > 0 || isForced) return

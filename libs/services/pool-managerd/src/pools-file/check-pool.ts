@@ -2,6 +2,7 @@ import { statSync } from 'node:fs'
 import { BerthError, parseModelId } from '@berth/kernel'
 import type { EngineDriver, EngineName } from '@berth/supervision'
 import { stagedRefOf } from '../model-files/staged-ref.ts'
+import { problemOfModelId, problemOfSource } from '../models-in-engine/engine-store.ts'
 import { checkModelRef } from './check-model-ref.ts'
 import type { PoolSpec } from './pool-spec.ts'
 
@@ -20,6 +21,7 @@ export const checkPool = (
   return [
     ...problems,
     ...checkModel(spec, where),
+    ...(driver ? checkNames(spec, where, driver) : []),
     ...(spec.container?.image === ''
       ? [`${where}.image: runtime ${spec.container.runtime} needs one, such as name@sha256:...`]
       : []),
@@ -49,6 +51,16 @@ const checkModel = (spec: PoolSpec, where: string): string[] => {
     }
   }
   return problems
+}
+
+/** Of an engine that has a store, or many models, of its own. */
+const checkNames = (spec: PoolSpec, where: string, driver: EngineDriver): string[] => {
+  const source = problemOfSource(spec.modelRef, spec, driver)
+  const name = problemOfModelId(spec, driver)
+  return [
+    ...(source === undefined ? [] : [`${where}.model: ${source}`]),
+    ...(name === undefined ? [] : [`${where}.model_id: ${name}`]),
+  ]
 }
 
 const isOneFile = (spec: PoolSpec): boolean =>
