@@ -154,6 +154,11 @@ export class MemoryBook implements Disposable {
     )
   }
 
+  /** Observed over estimated in earlier loads like it; 1 when there was none. */
+  correctionOf({ claim }: WeighedLoad): number {
+    return claim.isReservation ? 1 : correctionFor(this.#ledger.corrections, claim.learnKey)
+  }
+
   /** An engine of an earlier life has what it has: it is booked as it is measured. */
   adopt(load: MemoryLoad): void {
     if (this.entryOf(load.entryId)) return
@@ -222,15 +227,15 @@ export class MemoryBook implements Disposable {
   }
 
   async #conclude(instanceId: string): Promise<void> {
-    const uses = await this.#usesOf(instanceId)
+    const uses = (await this.#usesOf(instanceId)) ?? []
     const before = this.entryOf(instanceId)
-    if (!before || !uses) return
+    if (!before) return
     this.#learn(concludeLoad(this.#ledger, instanceId, uses))
+    if (before.state !== 'reserved' || uses.length === 0) return
     const { shares, correction, poolId } = before
-    const estimated = sum(shares.map(({ estimateBytes }) => estimateBytes)) * correction
+    const estimated = Math.round(sum(shares.map((share) => share.estimateBytes)) * correction)
     const used = sum(uses.map(({ bytes }) => bytes))
-    if (before.state === 'reserved' && estimated > 0 && used > 0)
-      this.#errors.set(poolId, Math.abs(estimated / used - 1))
+    if (estimated > 0 && used > 0) this.#errors.set(poolId, Math.abs(estimated / used - 1))
     this.#options.log.info(
       { pool_id: poolId, instance_id: instanceId, estimated_bytes: estimated, used_bytes: used },
       'memory of an engine was measured',
@@ -329,11 +334,6 @@ export class MemoryBook implements Disposable {
 
   #changed(): void {
     for (const listener of [...this.#listeners]) listener()
-  }
-
-  /** Observed over estimated in earlier loads like it; 1 when there was none. */
-  correctionOf({ claim }: WeighedLoad): number {
-    return claim.isReservation ? 1 : correctionFor(this.#ledger.corrections, claim.learnKey)
   }
 }
 

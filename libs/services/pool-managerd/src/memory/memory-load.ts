@@ -25,6 +25,7 @@ export interface MemoryLoad {
 
 /** What a load asks of the devices of its pool. */
 export interface WeighedLoad {
+  readonly plan: MemoryPlan
   readonly estimate: MemoryEstimate
   /** Absent where nothing can be asked for in figures: the load is let in, and measured. */
   readonly claim: MemoryClaim
@@ -59,6 +60,7 @@ export const weighLoad = (load: MemoryLoad, devices: readonly FoundDevice[]): We
       : on.map(({ deviceId }) => ({ deviceId, bytes: budget ?? 0 }))
   const isReservation = estimate.kind !== 'known' || estimate.isReservation
   return {
+    plan,
     estimate,
     basis: basisOf(estimate, declared, budget),
     claim: {

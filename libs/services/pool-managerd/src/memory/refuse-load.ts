@@ -11,12 +11,16 @@ export const refuseWeighed = (
   ledger: Ledger,
   devices: readonly FoundDevice[],
 ): CrashReport | undefined => {
-  const { estimate, claim } = weighed
+  const { estimate, claim, plan } = weighed
   const { spec, facts } = load
   if (estimate.kind === 'refused') return outOfVram(`Pool ${spec.poolId}: ${estimate.reason}`)
+  const hasGpus = spec.devices.some((device) => device !== 'cpu')
+  const isStrange = estimate.kind === 'unknown' && plan.kind === 'allocated' && facts !== undefined
+  if (isStrange && hasGpus && spec.vramBudgetBytes === undefined)
+    return refuseUnknown(load, estimate.reason)
   const ram = devices.find(({ kind }) => kind === 'cpu')?.memoryTotalBytes ?? Infinity
-  const isOnCpu = spec.devices.every((device) => device === 'cpu')
-  const onHost = isOnCpu ? facts?.weightBytes : estimate.kind === 'known' ? estimate.hostBytes : 0
+  const offloaded = estimate.kind === 'known' ? estimate.hostBytes : 0
+  const onHost = hasGpus ? offloaded : facts?.weightBytes
   if (onHost !== undefined && onHost > ram) return refuseHost(load, onHost, ram)
   const { vramBudgetBytes: budget } = spec
   if (budget === undefined || estimate.kind !== 'known') return undefined
@@ -47,6 +51,15 @@ export const refuseShort = (
 
 export const refuseFull = (maxEntries: number): CrashReport =>
   outOfVram(`This host has ${maxEntries} loads booked, and takes no more of them.`)
+
+/** Files that can be read and say nothing that an estimate could begin with. */
+const refuseUnknown = ({ spec }: MemoryLoad, reason: string): CrashReport => ({
+  kind: 'model_invalid',
+  message:
+    `What ${spec.modelRef} takes of a GPU cannot be told: ${reason} Set vram_budget_bytes of pool ` +
+    `${spec.poolId} to let it in by your own figure.`,
+  isRetriable: false,
+})
 
 const refuseHost = ({ spec }: MemoryLoad, needed: number, ram: number): CrashReport => ({
   kind: 'out_of_memory',
