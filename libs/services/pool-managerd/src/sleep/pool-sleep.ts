@@ -19,7 +19,7 @@ export interface SleepSurroundings {
 /** Weights and cache are nine tenths of what an engine holds; the rest stays with its process. */
 const LEFT_RATIO_MAX = 0.5
 /** A driver takes a moment to show what came free. */
-const PROOF_MS = 15_000
+const PROOF_MS = 8_000
 const PROOF_POLL_MS = 250
 const ASK_TIMEOUT_MS = 5_000
 

@@ -798,7 +798,8 @@ export type LoadModelRequest = Message<"berth.v1.LoadModelRequest"> & {
   ttlS: number;
 
   /**
-   * How long requests in flight may go on where loading needs a restart. 0: 300 s.
+   * How long requests in flight may go on where loading needs a restart. 0: it is refused with
+   * ACTIVE_REQUESTS while there are any.
    *
    * @generated from field: uint32 deadline_ms = 6;
    */
