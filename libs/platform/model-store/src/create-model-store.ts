@@ -1,5 +1,6 @@
 import { BerthError } from '@berth/kernel'
 import { createStoreParts } from './create-store-parts.ts'
+import { adoptCarried } from './disk/adopt-carried.ts'
 import { collectModels } from './disk/collect-models.ts'
 import { findStored } from './disk/find-stored.ts'
 import { toStoredModel, type ModelManifest } from './disk/manifest.ts'
@@ -129,7 +130,10 @@ const createUpkeep = ({
   }
 
   return {
-    list: async () => Promise.all((await manifests.all()).map(([, each]) => toStored(parts, each))),
+    list: async () => {
+      await adoptCarried(parts)
+      return Promise.all((await manifests.all()).map(([, each]) => toStored(parts, each)))
+    },
 
     remove: async (ref) => {
       if (parseModelRef(ref).scheme === 'file') throw notOurs(ref)

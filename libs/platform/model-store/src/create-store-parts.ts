@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { chmodSync, mkdirSync } from 'node:fs'
 import { isAbsolute } from 'node:path'
 import { BerthError } from '@berth/kernel'
 import { createManifestFolder } from './disk/manifest-folder.ts'
@@ -29,8 +29,12 @@ export const createStoreParts = (
   if (!isAbsolute(root))
     throw new BerthError('CONFIG_INVALID', 'The folder of the model store has to be absolute.')
   const paths = createStorePaths(root)
-  for (const folder of [paths.hubDir, paths.manifestsDir, paths.claimsDir])
-    mkdirSync(folder, { recursive: true, mode: 0o755 })
+  for (const folder of [paths.hubDir, paths.manifestsDir, paths.claimsDir]) {
+    mkdirSync(folder, { recursive: true })
+    // Engines of other users read them, whatever the umask.
+    chmodSync(folder, 0o755)
+  }
+  chmodSync(root, 0o755)
   const silenceMs = options.silenceMs ?? DEFAULT_SILENCE_MS
   const hubEndpoint = readHubEndpoint(env)
   const { egress = {}, answerMs = DEFAULT_ANSWER_MS, resolve = resolveWithSystem } = options

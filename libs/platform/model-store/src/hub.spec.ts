@@ -206,6 +206,18 @@ describe('files of the Hub', () => {
     expect(names.sort()).toEqual(['config.json', 'original', 'original/consolidated.pth'])
   })
 
+  it('go with their repository, except what another revision has too', async () => {
+    await store.ensurePresent('hf:acme/tiny', { want: 'snapshot' })
+    Object.assign(hub.repositories['acme/tiny']!, { commit: 'f'.repeat(40) })
+    hub.repositories['acme/tiny']!.files['config.json'] = small('{"model_type":"other"}')
+    await store.ensurePresent('hf:acme/tiny', { want: 'snapshot', isRefresh: true })
+    expect(await store.remove(`hf:acme/tiny@${COMMIT}`)).toBe(22)
+    const after = await store.ensurePresent('hf:acme/tiny', { want: 'snapshot', isOffline: true })
+    expect(await readFile(join(after.path, 'model.safetensors'))).toEqual(weights)
+    expect(await store.remove('hf:acme/tiny')).toBe(after.sizeBytes)
+    expect(await readdir(store.hubDir)).toEqual([])
+  })
+
   it('change with their branch when that is asked for, and the old ones stay', async () => {
     const before = await store.ensurePresent('hf:acme/tiny', { want: 'snapshot' })
     const changed = randomBytes(1000)
@@ -278,6 +290,14 @@ describe('without network', () => {
     expect(model).toMatchObject({ isComplete: true, isPinned: true, revision: COMMIT })
     expect(await mine.collect({ needBytes: 1 })).toEqual({ freedBytes: 0, removed: [] })
     await mine.dispose()
+  })
+
+  it('lists a snapshot that was carried there, and removes it by name', async () => {
+    await carry(carried)
+    const [model] = await store.list()
+    expect(model).toMatchObject({ ref: `hf:acme/carried@${COMMIT}`, isComplete: true })
+    expect(await store.remove(model!.ref)).toBe(model!.sizeBytes)
+    expect(await readdir(store.hubDir)).toEqual([])
   })
 
   it.each(['config.json', 'tokenizer.json', 'm-2.safetensors'])(

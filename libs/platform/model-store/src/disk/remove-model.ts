@@ -29,6 +29,7 @@ export const removeModel = async (
     if (blob !== undefined && !kept.has(path)) freedBytes += await removeBlob(parts, blob, kept)
     await removeEmptyFolders(paths.root, dirname(full))
   }
+  await removeBareRepositories(parts, manifest)
   return freedBytes
 }
 
@@ -76,6 +77,22 @@ const sizeOnDisk = async (path: string): Promise<number> => {
   const link = await readlink(path).catch(() => undefined)
   if (link !== undefined) return 0
   return (await stat(path).catch(() => undefined))?.size ?? 0
+}
+
+/** A repository of the Hub without a snapshot keeps nothing but what its branches meant. */
+const removeBareRepositories = async (
+  { paths }: StoreParts,
+  { files }: ModelManifest,
+): Promise<void> => {
+  const repositories = files.map(({ path }) => /^hub\/models--[^/]+/.exec(path)?.[0])
+  for (const repository of new Set(repositories)) {
+    if (repository === undefined) continue
+    const folder = paths.at(repository)
+    const left = await readdir(folder).catch(() => undefined)
+    if (left?.every((name) => name === 'refs') !== true || !isReallyInside(paths.root, folder))
+      continue
+    await rm(folder, { recursive: true, force: true })
+  }
 }
 
 const removeEmptyFolders = async (root: string, folder: string): Promise<void> => {

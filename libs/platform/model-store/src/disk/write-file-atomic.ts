@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, open, rename, rm } from 'node:fs/promises'
+import { open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { makeFolder } from './make-folder.ts'
 
 /** Writes a file so that a reader, and a crash, find the old text or the new one. */
 export const writeFileAtomic = async (path: string, text: string): Promise<void> => {
-  await mkdir(dirname(path), { recursive: true, mode: 0o755 })
+  await makeFolder(dirname(path))
   const next = `${path}.${randomBytes(6).toString('hex')}.new`
   try {
     const handle = await open(next, 'w', 0o644)

@@ -1,6 +1,7 @@
-import { chmod, mkdir, open, rename } from 'node:fs/promises'
+import { chmod, open, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { BerthError, messageOf, sleep, type Clock } from '@berth/kernel'
+import { makeFolder } from '../disk/make-folder.ts'
 import { SourceFailure } from '../egress/source-failure.ts'
 import type { PlannedFile } from '../source/fetch-plan.ts'
 import { diskFull, readDiskSizes, type DiskRoom } from './disk-room.ts'
@@ -52,7 +53,7 @@ export const downloadFile = async (
   deps: DownloadDeps,
   request: DownloadRequest,
 ): Promise<DownloadedFile> => {
-  await mkdir(dirname(request.target), { recursive: true, mode: 0o755 })
+  await makeFolder(dirname(request.target))
   let failures = 0
   // The most that was ever there: a source that always begins anew does not advance for ever.
   let mostBytes = 0

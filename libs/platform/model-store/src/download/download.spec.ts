@@ -152,6 +152,19 @@ describe('a download', () => {
     expect(server.requests).toHaveLength(5)
   })
 
+  it('[001-LDR-9] tells a source that fell silent as what ran out of time', async () => {
+    served.pause = new Promise(() => undefined)
+    served.pauseAfterBytes = MIB
+    const hasty = await createTestStore([server], {
+      ...{ silenceMs: 60, retry: { maxFailures: 0, firstDelayMs: 1 } },
+    })
+    await expect(fetch({}, hasty)).rejects.toMatchObject({
+      reason: 'MODEL_LOAD_FAILED',
+      message: expect.stringContaining('nothing more arrived for 60 ms'),
+    })
+    await hasty.dispose()
+  })
+
   it('keeps what is here when a newer one cannot be fetched', async () => {
     await fetch()
     served.statuses = [404]

@@ -1,8 +1,10 @@
-import { mkdir, rename, stat, symlink } from 'node:fs/promises'
+import { statSync } from 'node:fs'
+import { rename, stat, symlink } from 'node:fs/promises'
 import { randomBytes } from 'node:crypto'
 import { dirname, relative } from 'node:path'
 import type { FetchProgress } from '../model-store.ts'
 import type { ManifestFile, ModelManifest } from '../disk/manifest.ts'
+import { makeFolder } from '../disk/make-folder.ts'
 import { manifestKey } from '../disk/manifest-folder.ts'
 import { writeFileAtomic } from '../disk/write-file-atomic.ts'
 import type { FetchPlan, PlannedFile } from '../source/fetch-plan.ts'
@@ -150,7 +152,10 @@ const fetchOne = async (
   const target = parts.paths.at(file.path)
   const endTurn = await parts.turns.take(signal)
   try {
-    const wait = () => meter.set(file.path, 0, `waiting for another process to fetch ${file.name}`)
+    const wait = () => {
+      const bytes = statSync(partPathOf(target), { throwIfNoEntry: false })?.size ?? 0
+      meter.set(file.path, bytes, `waiting for another process to fetch ${file.name}`)
+    }
     const claim = parts.paths.claimOf(file.path)
     const endClaim = await claimFile(claim, { clock: parts.clock, signal, onWait: wait })
     try {
@@ -190,7 +195,7 @@ const whatIsThere = async (
 
 const linkTo = async ({ paths }: StoreParts, path: string, link: string): Promise<void> => {
   const from = paths.at(link)
-  await mkdir(dirname(from), { recursive: true, mode: 0o755 })
+  await makeFolder(dirname(from))
   const next = `${from}.${randomBytes(6).toString('hex')}.new`
   await symlink(relative(dirname(from), paths.at(path)), next)
   await rename(next, from)

@@ -1,5 +1,6 @@
 import { messageOf } from '@berth/kernel'
 import type { GetAnswer } from '../egress/http-get.ts'
+import { passingFailure } from '../egress/passing-failure.ts'
 import { SourceFailure } from '../egress/source-failure.ts'
 import { watchFlow } from '../egress/watch-flow.ts'
 import type { DownloadDeps, DownloadRequest } from './download-file.ts'
@@ -8,7 +9,6 @@ import type { PartFile } from './part-file.ts'
 
 /** How often the disk is looked at while bytes arrive. */
 const CHECK_EVERY_BYTES = 64 * 1024 * 1024
-const RETRY_AFTER_MAX_MS = 60_000
 
 /** Asks for what the part lacks and appends it. Rejects with `SourceFailure` where it broke off. */
 export const streamIntoPart = async (
@@ -85,16 +85,11 @@ const validatorOf = ({ etag, 'last-modified': modified }: GetAnswer['headers']) 
   etag?.startsWith('"') ? etag : modified
 
 const refusalOf = (answer: GetAnswer, file: DownloadRequest['file']): Error => {
-  const { status, headers, url, isElsewhere } = answer
-  const isBusy = status === 408 || status === 425 || status === 429 || status >= 500
+  const { status, url, isElsewhere } = answer
   // Storage that a source sends us to refuses links that are too old: the next one is new.
-  const isOldLink = isElsewhere && [400, 401, 403].includes(status)
-  if (!isBusy && !isOldLink) return file.refuse(answer)
-  const seconds = Number(headers['retry-after'] ?? Number.NaN)
-  return new SourceFailure(
-    `${url.host} answers ${status}`,
-    seconds > 0 ? { retryAfterMs: Math.min(seconds * 1000, RETRY_AFTER_MAX_MS) } : {},
-  )
+  if (isElsewhere && [400, 401, 403].includes(status))
+    return new SourceFailure(`${url.host} answers ${status}`)
+  return passingFailure(answer) ?? file.refuse(answer)
 }
 
 const copy = async (

@@ -203,7 +203,7 @@ describe('a request to a source', () => {
 
   it('ends an answer that drips, and one that is too long', async () => {
     const server = await serve((request, response) => {
-      if (request.url === '/long') return response.end('x'.repeat(1_001))
+      if (request.url === '/long') return void response.end('x'.repeat(1_001))
       const drip = setInterval(() => response.write('x'), 5)
       response.on('close', () => clearInterval(drip))
     })

@@ -76,5 +76,5 @@ export const resolveWithSystem: Resolve = (host) =>
 const privateAddress = (host: string, address: string) =>
   new BerthError(
     'FORBIDDEN',
-    `${host} has the private address ${address}, which models may not come from. Add it to the private hosts in the settings of the agent if it is a mirror of yours.`,
+    `${host} has the private address ${address}, which models may not come from. Add it to egressPrivate in the settings of the agent if it is a mirror of yours.`,
   )

@@ -78,14 +78,14 @@ export const checkAddress = (
   if (reachable.length === 0)
     return refused(
       `${isRedirect ? 'A model source sends us to' : 'The model comes from'} ${url.host}, a host that models may not come from`,
-      'Add it to the hosts that models may come from in the settings of the agent, or use another source.',
+      'Add it to egressAllow in the settings of the agent, or use another source.',
     )
   const allowed = reachable.find((rule) => url.protocol === 'https:' || rule.isHttpAllowed)
   return (
     allowed ??
     refused(
       `${url.host} would be asked without TLS`,
-      `Use https, or add http://${url.host} to the hosts that models may come from.`,
+      `Use https, or add http://${url.host} to egressAllow in the settings of the agent.`,
     )
   )
 }

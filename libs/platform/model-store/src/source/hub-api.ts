@@ -15,9 +15,9 @@ const TreeSchema = z.array(
   z.object({
     type: z.string(),
     path: z.string(),
-    oid: hex40.optional(),
-    size: z.number().int().nonnegative(),
-    lfs: z.object({ oid: hex64, size: z.number().int().nonnegative() }).optional(),
+    oid: hex40.nullish(),
+    size: z.number().int().nonnegative().default(0),
+    lfs: z.object({ oid: hex64, size: z.number().int().nonnegative() }).nullish(),
   }),
 )
 
@@ -118,7 +118,7 @@ export const refuseHub = (
 
 const toHubFile = ({ path, size, oid, lfs }: z.infer<typeof TreeSchema>[number]): HubFile => {
   const contentId = lfs?.oid ?? oid
-  if (!isSafePath(path) || contentId === undefined)
+  if (!isSafePath(path) || typeof contentId !== 'string')
     throw new BerthError(
       'UNTRUSTED_ARTIFACT',
       `The repository holds a file that cannot be stored safely: ${JSON.stringify(path.slice(0, 120))}. Use another repository.`,

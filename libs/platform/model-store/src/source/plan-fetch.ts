@@ -7,6 +7,8 @@ import { planHub } from './hub-source.ts'
 import { planOci } from './oci-source.ts'
 import { planOllama } from './ollama-source.ts'
 
+const DELAY_MAX_MS = 30_000
+
 /** Asks the source of a model what has to be fetched, more than once where it does not answer. */
 export const planFetch = async (
   { source, clock, retry }: StoreParts,
@@ -41,7 +43,8 @@ export const planFetch = async (
           `The source of ${parsed.canonical} could not be asked: ${messageOf(error)}. Try again when it answers.`,
           { cause: error },
         )
-      await sleep(clock, retry.firstDelayMs * 2 ** (failures - 1), signal)
+      const delayMs = error.retryAfterMs ?? retry.firstDelayMs * 2 ** (failures - 1)
+      await sleep(clock, Math.min(delayMs, DELAY_MAX_MS), signal)
     }
   }
 }

@@ -2,8 +2,8 @@ import { BerthError } from '@berth/kernel'
 import type { z } from 'zod'
 import type { GetAnswer } from '../egress/http-get.ts'
 import { readBody } from '../egress/read-body.ts'
-import { SourceFailure } from '../egress/source-failure.ts'
-import { isPassing, type SourceDeps } from './source.ts'
+import { passingFailure } from '../egress/passing-failure.ts'
+import type { SourceDeps } from './source.ts'
 
 /** Longest list of files or manifest that is read. */
 const MAX_BYTES = 16 * 1024 * 1024
@@ -23,9 +23,7 @@ export const readJson = async <T>(
   const { status, url, body } = answer
   if (status !== 200) {
     body.destroy()
-    throw isPassing(answer)
-      ? new SourceFailure(`${url.host} answers ${status}`)
-      : how.refuse(answer)
+    throw passingFailure(answer) ?? how.refuse(answer)
   }
   const bytes = await readBody(answer, { maxBytes: MAX_BYTES, clock, silenceMs })
   const { data } = how.schema.safeParse(parse(bytes))

@@ -1,5 +1,5 @@
 import type { Clock } from '@berth/kernel'
-import type { GetAnswer, HttpGet } from '../egress/http-get.ts'
+import type { HttpGet } from '../egress/http-get.ts'
 import type { HostRule } from '../egress/host-rules.ts'
 import type { EnsureOptions } from '../model-store.ts'
 
@@ -24,7 +24,3 @@ export interface SourceDeps {
 
 /** How a model is wanted: the part of `EnsureOptions` that decides which files. */
 export type Wanted = Pick<EnsureOptions, 'want' | 'allow' | 'ignore'>
-
-/** True for answers that another attempt may mend. */
-export const isPassing = ({ status }: GetAnswer): boolean =>
-  status === 408 || status === 425 || status === 429 || status >= 500
