@@ -58,7 +58,9 @@ const whatOf = ({ architecture, parameters, quantization }: ModelFile): string =
 }
 
 const countText = (parameters: number): string =>
-  parameters >= 1e9 ? `${(parameters / 1e9).toFixed(1)}B` : `${Math.round(parameters / 1e6)}M`
+  parameters >= 1e9
+    ? `${(parameters / 1e9).toFixed(1)}B`
+    : `${(parameters / 1e6).toFixed(parameters >= 1e7 ? 0 : 1)}M`
 
 const oneFitText = (fit: Fit): string[] => [
   verdictOf(fit),

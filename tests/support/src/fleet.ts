@@ -22,6 +22,8 @@ export interface FleetOptions {
   readonly gatewayFlags?: Flags
   readonly coreFlags?: Flags
   readonly agentFlags?: Flags
+  /** Added to the environment of every agent. */
+  readonly agentEnv?: Readonly<Record<string, string>>
   /** Sent by `get` and `chat`, where the gateway asks for a key. */
   readonly key?: string
   /** How many of each; 1 when absent. */
@@ -77,7 +79,10 @@ export const startFleet = async (options: FleetOptions): Promise<Fleet> => {
   const agents = new Map<string, ServiceProcess>()
   for (const host of options.hosts) {
     const flags = { ...natsUrl, ...options.agentFlags }
-    agents.set(host.hostId, building.use(await startAgent(dir, host, flags)))
+    agents.set(
+      host.hostId,
+      building.use(await startAgent(dir, host, { ...options, agentFlags: flags })),
+    )
   }
   const coreAddresses = cores.map(({ ports }) => `127.0.0.1:${ports['grpcPort']}`).join(',')
   const gateways = await startSome(building, options.gateways ?? 1, (n) =>
@@ -140,7 +145,11 @@ interface PoolHealth {
   readonly ineligible_reason?: string | null
 }
 
-const startAgent = async (dir: string, { hostId, pools }: HostOptions, flags: Flags) => {
+const startAgent = async (
+  dir: string,
+  { hostId, pools }: HostOptions,
+  { agentFlags: flags, agentEnv: env }: Pick<FleetOptions, 'agentFlags' | 'agentEnv'>,
+) => {
   const poolsFile = join(dir, `${hostId}.pools.yaml`)
   const stateDir = join(dir, hostId)
   await mkdir(stateDir)
@@ -151,6 +160,7 @@ const startAgent = async (dir: string, { hostId, pools }: HostOptions, flags: Fl
   )
   return startService({
     app: 'pool-managerd',
+    ...(env === undefined ? {} : { env }),
     name: hostId,
     dir,
     portFlags: {

@@ -32,6 +32,8 @@ export interface ServiceOptions {
   /** Names its files, where several of one kind run. */
   readonly name: string
   readonly flags: Readonly<Record<string, string | number | undefined>>
+  /** Added to its environment, which else is PATH alone. */
+  readonly env?: Readonly<Record<string, string>>
   /** Flags that take over the ports of the first life: `{ grpcPort: '--grpc-port' }`. */
   readonly portFlags: Readonly<Record<string, string>>
 }
@@ -52,7 +54,7 @@ export const startService = async (options: ServiceOptions): Promise<ServiceProc
   const start = async (): Promise<Child> => {
     const child = await spawnChild({
       argv: [process.execPath, ...NODE_FLAGS, bundle, ...argsOf(options, ports)],
-      env: { PATH: process.env['PATH'] ?? '' },
+      env: { PATH: process.env['PATH'] ?? '', ...options.env },
       cwd: options.dir,
       stdoutPath: out,
       stderrPath: err,
