@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
@@ -110,13 +111,28 @@ export interface LlamaLibrary {
     maxThreads: number
     logLevel: 'warn'
     logger: (level: string, message: string) => void
-  }): Promise<{ loadModel(options: { modelPath: string }): Promise<LlamaModel> }>
+  }): Promise<{
+    loadModel(options: {
+      modelPath: string
+      /** 0 to 1. */
+      onLoadProgress(share: number): void
+    }): Promise<LlamaModel>
+  }>
   resolveChatWrapper(model: LlamaModel, options: { warningLogs: boolean }): ChatWrapper
   readonly TokenBias: { for(model: LlamaModel): TokenBias }
 }
 
 /** Loads node-llama-cpp from `runtimeDir`/node_modules. Throws when it is not there. */
 export const importLlama = async (runtimeDir: string): Promise<LlamaLibrary> => {
-  const entry = join(runtimeDir, 'node_modules', 'node-llama-cpp', 'dist', 'index.js')
+  const entry = join(packageIn(runtimeDir), 'dist', 'index.js')
   return (await import(pathToFileURL(entry).href)) as LlamaLibrary
 }
+
+/** Which node-llama-cpp is in `runtimeDir`. Throws when it is not there. */
+export const readLlamaVersion = async (runtimeDir: string): Promise<string> => {
+  const text = await readFile(join(packageIn(runtimeDir), 'package.json'), 'utf8')
+  const { version } = JSON.parse(text) as { readonly version: string }
+  return `node-llama-cpp ${version}`
+}
+
+const packageIn = (runtimeDir: string) => join(runtimeDir, 'node_modules', 'node-llama-cpp')

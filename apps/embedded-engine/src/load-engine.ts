@@ -3,7 +3,7 @@ import { basename } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { messageOf } from '@berth/kernel'
 import type { EngineOptions } from './flags.ts'
-import { importLlama } from './llama-runtime.ts'
+import { importLlama, readLlamaVersion } from './llama-runtime.ts'
 import type {
   ChatWrapper,
   LlamaEmbeddingContext,
@@ -20,6 +20,8 @@ export interface Engine {
   readonly chat: ChatWrapper
   readonly sequences: readonly LlamaSequence[]
   readonly embeddings: LlamaEmbeddingContext | undefined
+  /** Of the library that computes, such as `node-llama-cpp 3.22.1`. */
+  readonly version: string
   /** The id in `/v1/models`. */
   readonly alias: string
   readonly contextTokens: number
@@ -55,7 +57,7 @@ export const loadEngine = async (
     },
   })
   const model = await llama
-    .loadModel({ modelPath: options.modelPath })
+    .loadModel({ modelPath: options.modelPath, onLoadProgress: tellInSteps(log) })
     .catch(async (cause: unknown) => {
       // The library says only that it failed; why comes by its log, a moment before or after.
       const reason = await Promise.race([firstError.promise, setTimeout(LOG_DELAY_MS, '')])
@@ -79,6 +81,7 @@ export const loadEngine = async (
     chat: library.resolveChatWrapper(model, { warningLogs: false }),
     sequences: Array.from({ length: options.slots }, () => context.getSequence()),
     embeddings,
+    version: await readLlamaVersion(options.runtimeDir),
     alias: options.alias ?? basename(options.modelPath),
     contextTokens: context.contextSize,
     promptChunkTokens,
@@ -87,6 +90,18 @@ export const loadEngine = async (
 }
 
 const DEFAULT_CONTEXT = 4096
+const TOLD_PERCENT = 5
+
+/** A line for every few percent of the weights that are read. */
+const tellInSteps = (log: (line: string) => void) => {
+  let told = 0
+  return (share: number): void => {
+    const percent = Math.floor(share * 100)
+    if (percent < told + TOLD_PERCENT) return
+    told = percent
+    log(`loading weights: ${percent} %`)
+  }
+}
 const LOG_DELAY_MS = 500
 // A chunk cannot be cancelled, and one processor needs seconds for 512 tokens of a real model.
 const CPU_CHUNK = 64

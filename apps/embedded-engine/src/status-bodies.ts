@@ -41,6 +41,7 @@ export const propsBody = ({ engine, slots }: ReadyEngine, modelPath: string) => 
   endpoint_slots: true,
   endpoint_props: false,
   endpoint_metrics: true,
+  version: engine.version,
   build_info: `berth embedded engine, ${engine.chat.wrapperName} chat format`,
   is_sleeping: false,
 })

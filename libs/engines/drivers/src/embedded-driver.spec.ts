@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
+import type { EngineOptions } from '@berth/supervision'
 import { embeddedDriver } from './embedded-driver.ts'
 import { answered, engineSpec, grant, modelsBody } from './testing/engine-spec.ts'
 
@@ -39,6 +40,7 @@ describe('the embedded driver', () => {
         metricsPath: '/metrics',
         hasLiveCounters: true,
         connections: 'fresh',
+        versionPath: '/props',
       },
       stopGraceMs: 10_000,
     })
@@ -74,6 +76,28 @@ describe('the embedded driver', () => {
   it('runs another program when the pool names one', () => {
     const plan = embeddedDriver.plan({ ...spec, binaryPath: '/usr/bin/mine' }, grant)
     expect(plan.kind === 'process' && plan.argv.slice(0, 2)).toEqual(['/usr/bin/mine', '--model'])
+  })
+
+  it('tells from its log how far the weights are', () => {
+    const read = (line: string) => embeddedDriver.readLog?.(line)
+    expect(read("loading model '/models/m1.gguf'")).toMatchObject({ phase: 'load', percent: 0 })
+    expect(read('loading weights: 45 %')).toMatchObject({ phase: 'load', percent: 45 })
+    expect(read('model loaded, slots: 2, n_ctx: 4096')).toMatchObject({ phase: 'warm' })
+    expect(read('listening on http://127.0.0.1:4100')).toBeUndefined()
+  })
+
+  it('takes a cache for every slot, in main memory unless it may use a GPU', () => {
+    const plan = (options: object, contextLength = 4096) =>
+      embeddedDriver.memoryPlan?.({ ...spec, contextLength, options: { ...options } }, grant)
+    expect(plan({})).toMatchObject({ kind: 'allocated', kvTokens: 8192, gpuBlocks: 0 })
+    expect(plan({}, 100)).toMatchObject({ kvTokens: 256, sequences: 2 })
+    expect(plan({ gpu: 'auto' })).toMatchObject({ gpuBlocks: 'all', batchTokens: 512 })
+  })
+
+  it('offers embeddings where the pool asks for them', () => {
+    const routes = (options: EngineOptions) => embeddedDriver.routes?.({ ...spec, options })
+    expect(routes({})).not.toContain('/v1/embeddings')
+    expect(routes({ embeddings: true })).toContain('/v1/embeddings')
   })
 
   it('attaches to a url when it is not managed', () => {

@@ -1,5 +1,12 @@
 import { BerthError } from '@berth/kernel'
-import type { EngineAccess, EngineDriver, EngineSpec, LaunchGrant } from '@berth/supervision'
+import type { MemoryPlan } from '@berth/memory'
+import type {
+  EngineAccess,
+  EngineDriver,
+  EngineSpec,
+  LaunchGrant,
+  LogSign,
+} from '@berth/supervision'
 import { attach, bearer, checkUrl } from './attach.ts'
 import { checkOptions, oneOf, trueOrFalse, wholeNumber } from './check-options.ts'
 import { classifyLog } from './classify-log.ts'
@@ -15,6 +22,14 @@ const PROPS = { path: '/props', timeoutMs: 5000 }
 const MAX_SLOTS = 64
 const MAX_THREADS = 1024
 const MAX_QUEUED = 10_000
+const GENERATION = ['/v1/chat/completions', '/v1/completions']
+const EMBEDDINGS = '/v1/embeddings'
+/** The library rounds the context of all slots up to it. */
+const CONTEXT_STEP = 256
+/** Prompt tokens the engine computes at once: it looks for clients that left in between. */
+const BATCH_TOKENS = { off: 64, auto: 512 } as const
+/** CUDA context and libraries: 0.3 to 0.6 GiB (engines.md 6). */
+const GPU_OVERHEAD_BYTES = 536_870_912
 
 const OPTIONS = {
   threads: wholeNumber(1, MAX_THREADS),
@@ -28,7 +43,7 @@ const OPTIONS = {
 export const embeddedDriver: EngineDriver = {
   engine: 'embedded',
   abilities: {
-    routes: ['/v1/chat/completions', '/v1/completions', '/v1/embeddings'],
+    routes: [...GENERATION, EMBEDDINGS],
     hasModelLifecycle: true,
     hasResourceMonitoring: true,
     isAbortedByDisconnect: true,
@@ -36,6 +51,8 @@ export const embeddedDriver: EngineDriver = {
     quantizations: ['F32', 'F16', 'BF16', 'Q8_0', 'Q6_K', 'Q5_K_M', 'Q5_0', 'Q4_K_M', 'Q4_0'],
     minComputeCapability: 0,
   },
+  routes: ({ options, mode }) =>
+    mode === 'managed' && options.embeddings !== true ? GENERATION : [...GENERATION, EMBEDDINGS],
   check: (spec) => [
     ...(spec.mode === 'managed' ? [] : checkUrl(spec)),
     ...(spec.slots > MAX_SLOTS ? [`slots: at most ${MAX_SLOTS} on the embedded engine`] : []),
@@ -60,6 +77,8 @@ export const embeddedDriver: EngineDriver = {
     return readAnswer(probe.path, response, (_answer, graded) => graded)
   },
   readMetrics: readEngineMetrics,
+  readLog: (line) => readPhase(line),
+  memoryPlan: (spec) => memoryPlanOf(spec),
   classify: classifyLog,
 }
 
@@ -69,7 +88,39 @@ const access = (headers: EngineAccess['headers']): Omit<EngineAccess, 'baseUrl'>
   metricsPath: '/metrics',
   hasLiveCounters: true,
   connections: 'fresh',
+  versionPath: PROPS.path,
 })
+
+const isOnGpu = ({ options }: EngineSpec): boolean => options.gpu === 'auto'
+
+/** As node-llama-cpp allocates it: a part of the cache for each slot, without flash attention. */
+const memoryPlanOf = (spec: EngineSpec): MemoryPlan => {
+  const whole = Math.ceil((spec.contextLength * spec.slots) / CONTEXT_STEP) * CONTEXT_STEP
+  return {
+    kind: 'allocated',
+    kvTokens: whole,
+    sequences: spec.slots,
+    keyBytes: 2,
+    valueBytes: 2,
+    batchTokens: BATCH_TOKENS[isOnGpu(spec) ? 'auto' : 'off'],
+    isWindowIgnored: false,
+    hasFlashAttention: false,
+    gpuBlocks: isOnGpu(spec) ? 'all' : 0,
+    overheadBytes: isOnGpu(spec) ? GPU_OVERHEAD_BYTES : 0,
+  }
+}
+
+const WEIGHTS = /^loading weights: (\d{1,3}) %$/
+
+/** What its own log tells of a start. */
+const readPhase = (line: string): LogSign | undefined => {
+  const percent = WEIGHTS.exec(line)?.[1]
+  if (percent !== undefined) return { kind: 'phase', phase: 'load', percent: Number(percent) }
+  if (line.startsWith("loading model '")) return { kind: 'phase', phase: 'load', percent: 0 }
+  return line.startsWith('model loaded, ')
+    ? { kind: 'phase', phase: 'warm', percent: 100 }
+    : undefined
+}
 
 const argvOf = (spec: EngineSpec, grant: LaunchGrant): string[] => {
   if (grant.modelPath === undefined) {
