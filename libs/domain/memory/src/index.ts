@@ -1,6 +1,7 @@
 export {
   correctionFor,
   correctionKey,
+  learn,
   NO_CORRECTIONS,
   readCorrections,
   type Correction,
