@@ -32,6 +32,7 @@ export interface StoredModel {
   readonly isOurs?: boolean
 }
 
+/** How a model is wanted, and who follows its way here. */
 export interface EnsureOptions {
   readonly signal?: AbortSignal
   /** `sha256:` and 64 hex digits a single file must have. */
@@ -64,7 +65,7 @@ export interface Collected {
   readonly removed: readonly string[]
 }
 
-/** The model files of one host. Safe to share with the store of another agent on the same folder. */
+/** The model files of one host. Another agent may have a store on the same folder. */
 export interface ModelStore {
   readonly root: string
   /** Where snapshots of the Hub stand, in the layout of its own cache: an `HF_HUB_CACHE`. */
@@ -72,7 +73,7 @@ export interface ModelStore {
   /**
    * Brings the files of a model here and says where they are: from the store, else from their
    * source. Callers for the same model share one download. Rejects with a `BerthError`:
-   * `MODEL_NOT_FOUND`, `UNAUTHENTICATED` (no or a wrong token), `FORBIDDEN` (gated, or a source that
+   * `MODEL_NOT_FOUND` (also: offline and not complete here), `UNAUTHENTICATED` (no or a wrong token), `FORBIDDEN` (gated, or a source that
    * is not allowed), `UNTRUSTED_ARTIFACT` (digest), `INSUFFICIENT_DISK`, `MODEL_LOAD_FAILED`
    * (network, truncated), `INVALID_PARAMS` (reference); and with the signal's reason.
    */
@@ -84,7 +85,11 @@ export interface ModelStore {
   ): Promise<StoredModel | undefined>
   /** Everything here, unfinished downloads as well. */
   list(): Promise<readonly StoredModel[]>
-  /** Bytes freed. Refuses what is in use (`MODEL_NOT_FOUND`, `ACTIVE_REQUESTS`). */
+  /**
+   * Bytes freed; fewer than its size where another model has the same files. Rejects with
+   * `MODEL_NOT_FOUND`, `ACTIVE_REQUESTS` (in use, or being fetched by anyone) and
+   * `UNSUPPORTED_OPERATION` (`file:`).
+   */
   remove(ref: string): Promise<number>
   disk(): Promise<{ readonly totalBytes: number; readonly freeBytes: number }>
   /** Notes that the model is used now. Of what is not here, nothing. */

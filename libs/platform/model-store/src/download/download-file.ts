@@ -81,10 +81,7 @@ export const downloadFile = async (
 const attempt = async (deps: DownloadDeps, request: DownloadRequest): Promise<DownloadedFile> => {
   const { file, target, signal } = request
   const sizeBytes = file.sizeBytes
-  const part = await openPart(target, {
-    signal,
-    ...(sizeBytes === undefined ? {} : { sizeBytes }),
-  })
+  const part = await openPart(target, file, signal)
   try {
     const resumedBytes = part.bytes()
     request.onBytes(resumedBytes)
@@ -108,7 +105,7 @@ const verify = async (
   part: PartFile,
   isResumed: boolean,
 ): Promise<void> => {
-  if (!file.check || part.isAsChecked(file.check)) return
+  if (!file.check || part.isAsChecked()) return
   await removePart(target)
   if (isResumed) throw new SourceFailure('what was there before was of other content')
   const { kind, hex } = file.check

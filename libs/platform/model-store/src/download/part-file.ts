@@ -2,7 +2,7 @@ import { createHash, type Hash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { open, readFile, rm, writeFile, type FileHandle } from 'node:fs/promises'
 import { z } from 'zod'
-import type { FileCheck } from '../source/fetch-plan.ts'
+import type { FileCheck, PlannedFile } from '../source/fetch-plan.ts'
 
 const CHUNK_BYTES = 1024 * 1024
 const NOTE_MAX_CHARS = 4096
@@ -18,7 +18,8 @@ export interface PartFile {
   append(chunk: Buffer): Promise<void>
   /** Of everything in the part. */
   sha256(): string
-  isAsChecked(check: FileCheck): boolean
+  /** True as well when nothing is known to check. */
+  isAsChecked(): boolean
   /** To the disk, not only to the cache of the system. */
   sync(): Promise<void>
   close(): Promise<void>
@@ -31,12 +32,14 @@ const notePathOf = (target: string): string => `${target}.part.json`
 /** Opens the part of `target` and reads what is there through the hashes. */
 export const openPart = async (
   target: string,
-  options: { readonly sizeBytes?: number; readonly signal: AbortSignal },
+  { check, sizeBytes }: Pick<PlannedFile, 'check' | 'sizeBytes'>,
+  signal: AbortSignal,
 ): Promise<PartFile> => {
   const handle = await open(partPathOf(target), 'a', 0o644)
   try {
-    let hashes = startHashes(options.sizeBytes)
-    let bytes = await readInto(hashes, partPathOf(target), options.signal)
+    const startHashes = () => [createHash('sha256'), ...gitHash(check, sizeBytes)] as const
+    let hashes: readonly Hash[] = startHashes()
+    let bytes = await readInto(hashes, partPathOf(target), signal)
     let validator = await readNote(target)
     return {
       bytes: () => bytes,
@@ -46,7 +49,7 @@ export const openPart = async (
       restart: async (next) => {
         await handle.truncate(0)
         bytes = 0
-        hashes = startHashes(options.sizeBytes)
+        hashes = startHashes()
         validator = next
         await writeFile(notePathOf(target), JSON.stringify({ validator }), { mode: 0o644 })
       },
@@ -55,9 +58,8 @@ export const openPart = async (
         for (const hash of hashes) hash.update(chunk)
         bytes += chunk.length
       },
-      sha256: () => hashes[0].copy().digest('hex'),
-      isAsChecked: ({ kind, hex }) =>
-        hashes[kind === 'sha256' ? 0 : 1].copy().digest('hex') === hex,
+      sha256: () => hashes[0]!.copy().digest('hex'),
+      isAsChecked: () => check === undefined || hashes.at(-1)!.copy().digest('hex') === check.hex,
       sync: () => handle.sync(),
       close: () => handle.close(),
     }
@@ -76,10 +78,9 @@ export const removePart = async (target: string): Promise<void> => {
 /** Removes what stands beside a part that became the file. */
 export const removeNote = (target: string): Promise<void> => rm(notePathOf(target), { force: true })
 
-const startHashes = (sizeBytes: number | undefined): readonly [Hash, Hash] => [
-  createHash('sha256'),
-  createHash('sha1').update(`blob ${sizeBytes ?? 0}\0`),
-]
+/** Only where it is needed, and then last: the others are known by their sha256. */
+const gitHash = (check: FileCheck | undefined, sizeBytes = 0): readonly Hash[] =>
+  check?.kind === 'git' ? [createHash('sha1').update(`blob ${sizeBytes}\0`)] : []
 
 const readInto = async (
   hashes: readonly Hash[],
