@@ -52,7 +52,7 @@ for (const [name, spec] of ENGINES) {
     const untilRunning = (count: number) =>
       until(`it runs ${count}`, async () => ((await engine.metrics()).running ?? count) === count)
 
-    it('[003-PR-7] is not ready at once, and then ready with its model and its slots', async () => {
+    it('[003-PR-7, 001-ORC-3, 003-FR-001] is not ready at once, and then ready with its model and its slots', async () => {
       const verdicts = (await engine.probeAll()).map(({ verdict }) => verdict)
       expect(verdicts.every((verdict) => verdict === 'healthy')).toBe(false)
       await engine.untilReady()

@@ -5,7 +5,7 @@ import { simPool, startFleet, until } from '@berth/test-support'
 const REQUESTS = 60
 
 describe('two pools of one model', () => {
-  it('keep every request succeeding when the engine of one is killed', async () => {
+  it('[003-FR-051] keep every request succeeding when the engine of one is killed', async () => {
     const knobs = { tokens_per_s: 200 }
     const pools = [await simPool('one', { knobs }), await simPool('two', { knobs })]
     await using fleet = await startFleet({ hosts: [{ hostId: 'h1', pools }] })

@@ -49,7 +49,7 @@ describe('the contract', () => {
     expect(names.length).toBeGreaterThan(20)
   })
 
-  it('passes buf lint', () => {
+  it('[001-TC-1] passes buf lint', () => {
     expect(buf('lint')).toEqual({ status: 0, output: '' })
   })
 

@@ -41,7 +41,7 @@ describe('source files', () => {
 })
 
 describe('every file', () => {
-  it('names no machine, no registry and no unfinished work', () => {
+  it('[003-PR-1] names no machine, no registry and no unfinished work', () => {
     const texts = projectPaths()
       .filter((path) => !isGenerated(path) && !/^proto\/(?:google|grpc)\//.test(path))
       .filter((path) => !/package-lock\.json$|\.(?:binpb|png|gguf|csv|jsonl|tsv)$/.test(path))

@@ -71,7 +71,7 @@ describe('place', () => {
     )
   })
 
-  it('never chooses a pool that is unready, drains, is full or is too small', () => {
+  it('[003-FR-049, 003-AC-041] never chooses a pool that is unready, drains, is full or is too small', () => {
     fc.assert(
       fc.property(twoOrders, jobArbitrary, ({ pools, a }, draft) => {
         const decision = place(build(pools, a), jobOf(draft), POLICY, 0)

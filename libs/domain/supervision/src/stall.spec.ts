@@ -42,7 +42,7 @@ const busy = (progress: string): Seen => ({ isBusy: true, progress })
 const IDLE: Seen = { isBusy: false, progress: '0' }
 
 describe('a busy engine', () => {
-  it('that does nothing for the stall limit is ended as hung, within a look of it', async () => {
+  it('[003-AC-014] that does nothing for the stall limit is ended as hung, within a look of it', async () => {
     const { pool, endedAt } = await serve(100_000, (now) => (now < 10_000 ? IDLE : busy('0')))
     expect(pool.state).toMatchObject({ kind: 'crashed', report: { kind: 'hang' } })
     expect(endedAt).toBeGreaterThanOrEqual(70_000)

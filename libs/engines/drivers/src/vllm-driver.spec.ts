@@ -230,7 +230,7 @@ describe('a vLLM that answers', () => {
     expect(late.verdict).toBe('unknown')
   })
 
-  it('[003-UT-006, 003-FR-017, 003-FR-018, 003-AC-015] serves only when /v1/models lists the model', () => {
+  it('[003-UT-006, 003-FR-017, 003-FR-018, 003-AC-014, 003-AC-015] serves only when /v1/models lists the model', () => {
     expect(read('/v1/models', modelsBody('Qwen/Qwen3-8B', 'adapter'))).toEqual({
       ...{ verdict: 'healthy', modelIds: ['Qwen/Qwen3-8B', 'adapter'] },
     })

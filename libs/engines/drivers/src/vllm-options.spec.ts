@@ -7,7 +7,7 @@ import { checkRepositoryId } from './vllm-model-id.ts'
 const check = (options: EngineOptions, modelRef = 'hf:a/b') =>
   vllmDriver.check(engineSpec('vllm', { options, modelRef }))
 
-describe('the options of a vllm pool', () => {
+describe('the options of a vllm pool [003-TC-05]', () => {
   it('are all checked at once, each named [003-UT-008, 001-OPT-15]', () => {
     const problems = check(
       {
@@ -58,7 +58,7 @@ describe('the options of a vllm pool', () => {
   })
 })
 
-describe('the id of a model [003-UT-007, 003-FR-026, 001-LDR-1]', () => {
+describe('the id of a model [003-UT-007, 003-FR-026, 001-LDR-1, 003-TC-09]', () => {
   it.each([
     ...['Qwen/Qwen3-8B', 'meta-llama/Llama-3.1-8B-Instruct', 'gpt2', 'a.b/c_d-e.f', '01-ai/Yi-6B'],
     ...['x/' + 'n'.repeat(96), '_org/_name'],

@@ -114,7 +114,7 @@ describe('unary calls', () => {
     expect(await isAborted).toBe(true)
   })
 
-  it('have the deadline of the client when they name none', async () => {
+  it('[001-API-11] have the deadline of the client when they name none', async () => {
     const { say } = waitForAbort()
     const { client } = await start({ handlers: { say }, defaultDeadlineMs: 50 })
     expect(await reasonOf(client.say({}))).toBe('RPC_DEADLINE')
@@ -128,7 +128,7 @@ describe('unary calls', () => {
     expect((await client.say({}, { deadlineMs: Infinity })).timeLeft).toBeUndefined()
   })
 
-  it('pass deadline, correlation id and cancellation on when given the context', async () => {
+  it('[001-API-11] pass deadline, correlation id and cancellation on when given the context', async () => {
     const backend = waitForAbort()
     await using second = await startEchoFleet({ handlers: { say: backend.say } })
     const { client } = await start({ handlers: { say: (q, ctx) => second.client.say(q, ctx) } })

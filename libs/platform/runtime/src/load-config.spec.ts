@@ -30,7 +30,7 @@ const problemsOf = (argv: string[], env: Record<string, string> = {}): string =>
 }
 
 describe('the settings of a service', () => {
-  it('come from flags over environment over file over defaults', () => {
+  it('[003-AC-023] come from flags over environment over file over defaults', () => {
     const file = write('nats_url: nats://file\n')
     const env = { BERTH_NATS_URL: 'nats://env', BERTH_CONFIG: file }
     expect(load([]).natsUrl).toBe('nats://default')

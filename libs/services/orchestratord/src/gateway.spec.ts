@@ -175,7 +175,7 @@ describe('a retry before the first byte', () => {
     expect(core.acquires().map(({ exclusions }) => exclusions.length)).toEqual([0, 0])
   })
 
-  it('follows a connection failure and an answer that broke off before its first byte', async () => {
+  it('[003-AC-043, 003-AC-044] follows a connection failure and an answer that broke off before its first byte', async () => {
     await using dying = await startScriptedIngress(({ res }) => {
       res.writeHead(200, { 'Content-Type': 'application/json' })
       res.flushHeaders()
@@ -201,7 +201,7 @@ describe('a retry before the first byte', () => {
     ])
   })
 
-  it('ends with a 503 after the third failure', async () => {
+  it('[003-AC-042, 003-AC-044] ends with a 503 after the third failure', async () => {
     await using bad = await startScriptedIngress((call) => refuse(call, 'not_ready'))
     await using core = await startScriptedCore({
       onAcquire: (acquire, session) => void session.assign(acquire, bad.address),

@@ -70,7 +70,7 @@ describe('pools on GPUs', () => {
     expect((await test.status('both')).deviceMask).toEqual(['0', '1'])
   })
 
-  it('[002-01, 002-05b, 002-12b, 002-18b2, 002-S1, 003-AC-031, 003-AC-034, 003-NFR-015] publish their devices, and memory and capability of their masks', async () => {
+  it('[002-01, 002-05b, 002-12b, 002-18b2, 002-S1, 003-AC-031, 003-AC-034, 003-NFR-015, 001-API-10] publish their devices, and memory and capability of their masks', async () => {
     await using test = await start([
       simPool('a', { devices: [0, 1] }),
       simPool('b', { devices: [1], vram_budget_bytes: 1_000 * MIB }),
@@ -221,7 +221,7 @@ describe('starts on one GPU', () => {
   })
 })
 
-it('[002-10a] an engine is gone when the GPU shows none of its memory, not before', async () => {
+it('[002-10a, 001-API-4] an engine is gone when the GPU shows none of its memory, not before', async () => {
   await using test = await start([
     simPool('a', { devices: [0], lifecycle: { shutdown_grace_s: 0.3 } }, { orphan: true }),
   ])

@@ -54,7 +54,7 @@ const foreign = (mode: string) => ({
 })
 
 describe('the mode of a pool [003-TC-02, 003-FR-003]', () => {
-  it('[001-MODE-1] managed: Berth starts, restarts and stops the engine', async () => {
+  it('[001-MODE-1, 001-API-8] managed: Berth starts, restarts and stops the engine', async () => {
     await using test = await startTestAgent(nats.url, [simPool('a', { lifecycle: quick })])
     const first = await test.reaches('a', PoolState.READY)
     expect(first.mode).toBe(PoolMode.MANAGED)

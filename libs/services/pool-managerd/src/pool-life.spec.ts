@@ -90,7 +90,7 @@ describe('the engine of a pool', () => {
     expect(failed.pid).toBe(0)
   })
 
-  it('that ignores SIGTERM is killed after its grace [001-PRC-2]', async () => {
+  it('that ignores SIGTERM is killed after its grace [001-PRC-2, 001-API-4]', async () => {
     await using test = await start([simPool('a', quick, { ignore_sigterm: true })])
     const { pid } = await test.reaches('a', PoolState.READY)
     const { operation } = await test.client.stop({ poolId: 'a' })
@@ -126,7 +126,7 @@ describe('the engine of a pool', () => {
 })
 
 describe('commands', () => {
-  it('EnsureHealthy starts a stopped pool once for all who ask', async () => {
+  it('[001-API-1] EnsureHealthy starts a stopped pool once for all who ask', async () => {
     await using test = await start([simPool('a')])
     await test.reaches('a', PoolState.READY)
     await test.client.stop({ poolId: 'a' })

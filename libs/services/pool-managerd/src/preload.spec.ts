@@ -182,7 +182,7 @@ interface Window {
 }
 
 describe('a pool without a model', () => {
-  it('rests until it is given one, where its engine needs one', async () => {
+  it('[003-FR-002] rests until it is given one, where its engine needs one', async () => {
     await using test = await startTestAgent(nats.url, [
       { id: 'a', engine: 'embedded' },
       simPool('b', { ...quick, model: undefined }, { dialect: 'ollama' }),

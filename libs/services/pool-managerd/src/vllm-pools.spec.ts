@@ -72,7 +72,7 @@ const ask = async (test: AgentUnderTest, modelId: string, poolId = 'a') => {
 const failure = async (test: AgentUnderTest, poolId = 'a') =>
   (await test.reaches(poolId, PoolState.FAILED)).lastError
 
-describe('a vLLM of this host', () => {
+describe('a vLLM of this host [003-TC-12, 001-PR-11]', () => {
   it('[003-IT-001, 003-FR-021, 003-AC-001, 003-AC-006, 001-API-3, 001-ORC-1, 003-PR-11] is started when it is down, loads its model, and serves', async () => {
     await using test = await start([vllmPool('a')], { VLLM_PORT: '9', VLLM_LOGGING_LEVEL: 'DEBUG' })
     const ready = await test.reaches('a', PoolState.READY)
@@ -213,7 +213,7 @@ describe('the program of vLLM', () => {
   })
 })
 
-describe('a vLLM that cannot start', () => {
+describe('a vLLM that cannot start [003-TC-09, 003-TC-11]', () => {
   it('[003-IT-004, 003-FR-012, 003-AC-003] says that it finds no GPU, and starts when there is one', async () => {
     await using none = await makeFakeVllm(process.env['PATH'] ?? '')
     const lost = vllmPool('a', { devices: ['cpu'], engine_options: {} })

@@ -48,4 +48,35 @@ describe('`lifecycle` of a pool', () => {
     ])
     expect(wrong({ lifecycle: { port: 0.5 } })).toEqual(['lifecycle.port'])
   })
+
+  it('has a default for each of its keys [003-TC-05]', () => {
+    const { engine, policy, port, modelRef } = specOf({ model: undefined })
+    const { startTimeoutMs, loadTimeoutMs, loadMaxRetries, maxConsecutiveFailures } = policy
+    const told: Readonly<Record<string, unknown>> = {
+      '[001-OPT-1] mode': engine.mode,
+      '[001-OPT-2] first sign of life': startTimeoutMs,
+      '[001-OPT-4] failures in a row': maxConsecutiveFailures,
+      '[001-OPT-5] restarts a minute': policy.restart.intensity,
+      '[001-OPT-8] port': port,
+      '[001-OPT-9] model': modelRef,
+      '[001-OPT-10] load': loadTimeoutMs,
+      '[001-OPT-11] retries of a load': loadMaxRetries,
+      '[001-OPT-12] grace': engine.shutdownGraceMs,
+    }
+    expect(Object.values(told)).toEqual([...['managed', 30_000, 3, 3, 0, '', 600_000, 2, 10_000]])
+  })
+
+  it('[001-OPT-3] is checked every 5 s, and less often when idle, as it says', () => {
+    expect(specOf({}).policy.probeIntervalMs).toBe(5_000)
+    const idle = specOf({ lifecycle: { idle_health_check_interval_s: 60 } })
+    expect(idle.policy).toMatchObject({ probeIntervalMs: 5_000, idleProbeIntervalMs: 60_000 })
+    expect(wrong({ lifecycle: { health_check_interval_s: 0 } })).toHaveLength(1)
+  })
+
+  it('[001-OPT-16] takes no key that it does not know', () => {
+    const issues = poolSchema.safeParse(entry({ lifecycle: { start_timeout: 7 } })).error?.issues
+    expect(issues).toEqual([
+      expect.objectContaining({ code: 'unrecognized_keys', path: ['lifecycle'] }),
+    ])
+  })
 })
