@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import { startNatsServer, type NatsServer } from '@berth/bus/testing'
 import { LoadPhase, OperationStatus, PoolState, Residency } from '@berth/contract'
+import { chat, read } from './testing/agent-under-test.ts'
 import { eventually } from './testing/eventually.ts'
 import { makeFakeOllama } from './testing/fake-ollama.ts'
 import { LONG, startOllama } from './testing/ollama-under-test.ts'
@@ -153,6 +154,14 @@ describe('a pool of several models', () => {
     await at.reaches('m1', Residency.RESIDENT)
     for (const modelId of ['m2', 'unheard-of'])
       expect((await at.ask(modelId)).refusal).toBe('not_ready')
+    expect(await at.resident()).toEqual(['m1:latest'])
+    // Nor by a body that names another model than its lease.
+    const { test } = at
+    for (const path of ['/v1/chat/completions', '/v1/embeddings']) {
+      const lease = { 'berth-lease': test.token('a', { modelId: 'm1' }) }
+      const answer = await test.post(path, { ...chat({ input: 'x' }), model: 'm2' }, lease)
+      expect(JSON.parse(await read(answer))).toMatchObject({ model: 'm1' })
+    }
     expect(await at.resident()).toEqual(['m1:latest'])
   })
 

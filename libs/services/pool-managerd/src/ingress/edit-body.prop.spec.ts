@@ -153,3 +153,27 @@ it('what is no JSON object reaches the engine as it came', () => {
     }),
   )
 })
+
+describe('the model of a lease', () => {
+  it('is what every reader of the body finds, however the client names another', () => {
+    const names = fc.array(
+      fc.tuple(
+        fc.constantFrom('model', 'Model', 'MODEL', 'm\\u006fdel'),
+        fc.constantFrom('b', 'c'),
+      ),
+      { maxLength: 4 },
+    )
+    fc.assert(
+      fc.property(names, body, places, (named, rest, at) => {
+        const fields = named.map(([key, value]) => `"${key}":"${value}"`)
+        const others = JSON.stringify(rest).slice(1, -1)
+        const text = `{${[...fields, others].filter((part) => part !== '').join()}}`
+        const edits = { ...USAGE, model: 'a"\\/' }
+        const result = edit(edits, cut(Buffer.from(text), at)).text
+        // What stands last is what counts, also to readers that do not look at case.
+        expect(JSON.parse(result)).toMatchObject({ model: 'a"\\/' })
+        expect(result.endsWith('"model":"a\\"\\\\/"}')).toBe(true)
+      }),
+    )
+  })
+})

@@ -8,6 +8,11 @@ export interface BodyEdits {
   readonly asksUsage: boolean
   /** The engine is to stream, whatever the client asked for. */
   readonly mustStream: boolean
+  /**
+   * The model of the lease. It is said last: engines take the last of several, and some read `Model`
+   * and `MODEL` as well, so that no other one can be meant. Absent: as the client says.
+   */
+  readonly model?: string | undefined
 }
 
 /** What the client asked for, as its body was read so far. */
@@ -269,13 +274,14 @@ const closeObject = (reading: Reading, edits: BodyEdits, piece: Piece) => {
 }
 
 /** A `stream_options` of null comes twice then: readers of JSON take the last. */
-const missing = (reading: Reading, { mustStream, asksUsage }: BodyEdits): string[] => {
+const missing = (reading: Reading, { mustStream, asksUsage, model }: BodyEdits): string[] => {
   const isStreamed = mustStream ? reading.stream !== 'unclear' : reading.stream === 'yes'
   return [
     ...(mustStream && !reading.hasStream ? ['"stream":true'] : []),
     ...(asksUsage && isStreamed && reading.options !== 'given'
       ? ['"stream_options":{"include_usage":true}']
       : []),
+    ...(model === undefined ? [] : [`"model":${JSON.stringify(model)}`]),
   ]
 }
 

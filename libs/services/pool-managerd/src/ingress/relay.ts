@@ -39,6 +39,8 @@ export type RelayOutcome =
 export interface RelayOptions {
   readonly access: EngineAccess
   readonly instanceId: string
+  /** What the body has to name as its model; absent where the engine looks at no names. */
+  readonly model: string | undefined
   /** Where a body names its seed; absent where the engine takes none. */
   readonly seedField: string | undefined
   /** What the engine is told when the gateway leaves: by a closed connection, or nothing. */
@@ -133,13 +135,13 @@ const orphaned = (orphanedMs: number): RelayOutcome => ({ kind: 'cancelled', orp
 
 const editorFor = (
   req: IncomingMessage,
-  { access, seedField }: RelayOptions,
+  { access, seedField, model }: RelayOptions,
 ): BodyEditor | undefined => {
   const seed = readSeed(req.headers, seedField)
   const isGeneration = GENERATIONS.has((req.url ?? '').split('?')[0]!)
-  if (!isGeneration && !seed) return undefined
+  if (!isGeneration && !seed && model === undefined) return undefined
   const mustStream = isGeneration && access.mustStream === true
-  return createBodyEditor({ seed, mustStream, asksUsage: isGeneration })
+  return createBodyEditor({ seed, mustStream, model, asksUsage: isGeneration })
 }
 
 const ask = (

@@ -61,6 +61,7 @@ export const takeRequest = async (
     const outcome = await relay(req, res, {
       ...context,
       ...{ access, instanceId, seedField, onDisconnect, signal, onPart },
+      model: pool.keeper && modelId,
     })
     recordOutcome(pool, outcome, metrics, occupancy)
     logRequest(log, outcome, () => ({ ...requestFacts(req.headers, pool), lease_id: leaseId }))
