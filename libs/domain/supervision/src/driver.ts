@@ -345,7 +345,7 @@ export interface EngineDriver {
   /** Absent: its one model comes and goes with its process. */
   modelCalls?(spec: EngineSpec): ModelCalls | undefined
   /**
-   * What its program may be called, the best first: the one that is on PATH is `LaunchGrant.program`.
+   * What its program may be called, the best first: what is on PATH is `LaunchGrant.program`.
    * Absent: the plan names its program, and nobody looks for it.
    */
   readonly programs?: readonly string[]
