@@ -34,6 +34,8 @@ export interface Host extends HostPools, Disposable {
   readonly operations: Operations
   readonly publisher: Publisher
   readonly events: AgentEvents
+  /** Absent: nothing is booked. */
+  readonly memory?: LaunchEnv['memory'] | undefined
   /** Absent: this agent keeps no models. */
   readonly modelFiles: ModelFiles | undefined
   readonly pulls: Pulls | undefined
@@ -111,7 +113,7 @@ export const createHost = (options: HostOptions): Host => {
     operations,
     publisher,
     events,
-    modelFiles,
+    ...{ modelFiles, memory: env.memory },
     pulls,
     describe,
     put,

@@ -17,7 +17,7 @@ import { LEASE_KEY_BYTES } from '@berth/lease'
 import { implement, type CallContext, type Handlers, type RpcService } from '@berth/rpc'
 import type { SupervisionEvent } from '@berth/supervision'
 import type { Authority } from '../ingress/authority.ts'
-import { fitHandlers } from '../memory/fit-handlers.ts'
+import { fitHandlers, type FitMeans } from '../memory/fit-handlers.ts'
 import { modelFileHandlers, type ModelFileCommands } from '../model-files/model-file-handlers.ts'
 import { modelHandlers } from '../models-in-engine/model-handlers.ts'
 import type { Pool } from '../pool/pool.ts'
@@ -25,12 +25,13 @@ import { refuseAsleep, sleepHandlers } from '../sleep/sleep-handlers.ts'
 import { checkNewModel, writtenModel } from '../pools-file/with-model.ts'
 import { refuseBench, runBench, type BenchOptions } from './bench-pool.ts'
 import { ensureHealthy } from './ensure-healthy.ts'
+import { ensureModel } from './ensure-model.ts'
 import type { Operations } from './operations.ts'
 import { createPoolCommands, type Command, type PoolCommands } from './pool-commands.ts'
 import { tailRing } from './tail-log.ts'
 import { watchOperation } from './watch-operation.ts'
 
-export interface PoolManagerOptions extends Pick<ModelFileCommands, 'modelFiles' | 'pulls'> {
+export interface PoolManagerOptions extends FitMeans, Pick<ModelFileCommands, 'pulls'> {
   readonly hostId: string
   readonly epoch: number
   readonly clock: Clock
@@ -71,10 +72,12 @@ export const poolManagerService = (options: PoolManagerOptions): RpcService => {
         .map(describe)
         .flatMap(loadedOf),
     }),
-    ensureHealthy: async ({ header, poolId }, { signal, deadlineMs }) => {
+    ensureHealthy: async (request, context) => {
+      const { signal, deadlineMs } = context
       // Waiting changes nothing twice: callers share one start, whatever their keys.
-      authority.admit(Number(header?.term ?? 0n))
-      const pool = commands.find(poolId)
+      authority.admit(Number(request.header?.term ?? 0n))
+      const pool = commands.find(request.poolId)
+      await ensureModel(pool, request, { reload, operations, context })
       await ensureHealthy(pool, {
         clock,
         signal,
@@ -103,7 +106,7 @@ export const poolManagerService = (options: PoolManagerOptions): RpcService => {
     ...modelFileHandlers(options),
     ...modelHandlers(commands, { operations, reload }),
     ...sleepHandlers(commands, operations),
-    ...fitHandlers(commands),
+    ...fitHandlers(commands, options),
     installLeaseKey: async (request) => {
       installLeaseKey(request, options)
       return { keyIds: authority.keys.map(({ keyId }) => keyId) }

@@ -1,18 +1,84 @@
-import type { PoolManagerService } from '@berth/contract'
+import type { MessageInitShape } from '@bufbuild/protobuf'
+import type { FitModelResponseSchema, PoolManagerService } from '@berth/contract'
 import { BerthError } from '@berth/kernel'
 import type { Handlers } from '@berth/rpc'
 import type { PoolCommands } from '../commands/pool-commands.ts'
+import { stageModel, type StageEnv } from '../engine/stage-model.ts'
+import type { ModelFiles } from '../model-files/model-files.ts'
+import type { Pool } from '../pool/pool.ts'
+import { checkNewModel, withModel } from '../pools-file/with-model.ts'
+import { fitLoad, type Fit } from './fit-load.ts'
+import type { MemoryBook } from './memory-book.ts'
 
-/** What a model would take in a pool. */
+/** What a fit is computed from. */
+export interface FitMeans extends Pick<StageEnv, 'clock'> {
+  /** Absent: only files that are named by their path are found. */
+  readonly modelFiles?: ModelFiles | undefined
+  /** Absent: nothing is booked on this host. */
+  readonly memory?: MemoryBook | undefined
+}
+
+/** What a model would take in a pool, term by term. Changes nothing, and fetches nothing. */
 export const fitHandlers = (
-  commands: PoolCommands,
+  commands: Pick<PoolCommands, 'find'>,
+  { clock, modelFiles, memory }: FitMeans,
 ): Pick<Handlers<typeof PoolManagerService>, 'fitModel'> => ({
-  fitModel: async ({ poolId }) => {
-    const { spec } = commands.find(poolId)
-    throw new BerthError(
-      'UNSUPPORTED_OPERATION',
-      `What a model takes of ${spec.engine.engine} in pool ${poolId} is not known to this agent.`,
-      { facts: { pool_id: poolId, engine: spec.engine.engine } },
-    )
+  fitModel: async ({ poolId, modelRef }, { signal }) => {
+    const pool = commands.find(poolId)
+    if (modelRef !== '') checkNewModel(pool.spec, modelRef, pool.driver)
+    const spec = modelRef === '' ? pool.spec : withModel(pool.spec, modelRef)
+    if (!memory) throw notKnown(pool, 'This agent books no memory.')
+    const here = { clock, isOnlyHere: true, ...(modelFiles ? { modelFiles } : {}) }
+    const staging = await stageModel(spec, here, { signal })
+    if (staging.kind === 'refused') throw notHere(spec.modelRef, staging.report.message)
+    const facts = staging.model?.facts
+    const engineVersion = memory.versionOf(poolId)
+    const load = { entryId: `fit ${poolId}`, spec, driver: pool.driver, facts, engineVersion }
+    const fit = await fitLoad(load, memory)
+    const { estimate } = fit.weighed
+    if (estimate.kind === 'unknown' && fit.refusal === undefined)
+      throw notKnown(pool, estimate.reason)
+    return fitMessage(spec.engine.modelId ?? '', fit)
   },
 })
+
+const fitMessage = (
+  modelId: string,
+  { weighed, needs, correction, refusal, evictable }: Fit,
+): MessageInitShape<typeof FitModelResponseSchema> => {
+  const { estimate, basis } = weighed
+  const terms = estimate.kind === 'unknown' ? [] : estimate.terms
+  return {
+    modelId,
+    fits: refusal === undefined,
+    reason: refusal ?? '',
+    terms: terms.map(({ name, bytes, formula }) => ({ name, bytes: whole(bytes), formula })),
+    devices: needs.map(
+      ({ deviceId, requiredBytes, availableBytes, totalBytes, headroomBytes }) => ({
+        ...{ deviceId, requiredBytes: whole(requiredBytes), headroomBytes: whole(headroomBytes) },
+        ...(availableBytes === undefined ? {} : { availableBytes: whole(availableBytes) }),
+        ...(totalBytes === undefined ? {} : { totalBytes: whole(totalBytes) }),
+      }),
+    ),
+    requiredBytes: whole(needs.reduce((sum, { requiredBytes }) => sum + requiredBytes, 0)),
+    hostBytes: whole(estimate.kind === 'known' ? estimate.hostBytes : 0),
+    ...{ correction, basis, evictableModelIds: [...evictable] },
+  }
+}
+
+const whole = (bytes: number): bigint => BigInt(Math.round(bytes))
+
+const notHere = (modelRef: string, message: string) =>
+  new BerthError(
+    'MODEL_NOT_FOUND',
+    `${message} What ${modelRef} takes is read from its files: berth models pull ${modelRef}`,
+    { facts: { model_ref: modelRef } },
+  )
+
+const notKnown = ({ spec }: Pool, reason: string) =>
+  new BerthError(
+    'UNSUPPORTED_OPERATION',
+    `What ${spec.engine.engine} takes in pool ${spec.poolId} cannot be told: ${reason} With ` +
+      'vram_budget_bytes the pool has a figure.',
+    { facts: { pool_id: spec.poolId, engine: spec.engine.engine } },
+  )

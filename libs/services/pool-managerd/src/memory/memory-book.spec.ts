@@ -8,6 +8,7 @@ import { DEFAULT_LEDGER_POLICY, type MemoryPlan, type ModelFacts } from '@berth/
 import { createSilentLogger } from '@berth/runtime'
 import type { EngineDriver } from '@berth/supervision'
 import type { PoolSpec } from '../pools-file/pool-spec.ts'
+import { fitLoad } from './fit-load.ts'
 import { openCorrections, type KeptCorrections } from './keep-corrections.ts'
 import { MemoryBook } from './memory-book.ts'
 import type { MemoryLoad } from './memory-load.ts'
@@ -260,6 +261,43 @@ describe('what an engine took', () => {
       state: 'observed',
       shares: [{ usedBytes: 30 * GIB }],
     })
+  })
+})
+
+describe('a fit', () => {
+  it('says term by term what a start would take, and books nothing', async () => {
+    const { book } = await createRig()
+    const fit = await fitLoad(loadOf('a', 20), book)
+    expect(fit).toMatchObject({ correction: 1, evictable: [] })
+    expect(fit).not.toHaveProperty('refusal')
+    expect(fit.needs[0]).toMatchObject({ deviceId: '0', availableBytes: 40 * GIB })
+    expect(fit.needs[0]!.requiredBytes).toBeGreaterThanOrEqual(22 * GIB)
+    expect(fit.weighed.basis).toBe("the header of the model's files")
+    expect(book.ledger.entries).toEqual([])
+  })
+
+  it('names the models whose end would make room, the cheapest first', async () => {
+    const rig = await createRig()
+    for (const [pid, id, size] of [
+      [71, 'small', 4],
+      [72, 'large', 14],
+      [73, 'middle', 9],
+    ] as const) {
+      await rig.book.book(loadOf(id, size))
+      await rig.serve(`${id}-1`, pid, size)
+    }
+    const { refusal, evictable } = await fitLoad(loadOf('x', 12), rig.book)
+    expect(refusal).toContain('GPU 0 needs 13.2 GiB and has 13.0 of 40.0 GiB')
+    expect(evictable).toEqual(['middle', 'large'])
+  })
+
+  it('counts what the own engine of the pool has as free: the model takes its place', async () => {
+    const rig = await createRig()
+    await rig.book.book(loadOf('a', 25))
+    await rig.serve('a-1', 71, 25)
+    await rig.look()
+    expect((await fitLoad(loadOf('a', 26), rig.book)).refusal).toBeUndefined()
+    expect((await fitLoad(loadOf('b', 26), rig.book)).refusal).toContain('Held by pool a')
   })
 })
 

@@ -19,6 +19,7 @@ import {
 import type { Logger } from '@berth/runtime'
 import type { CrashReport, LogSign } from '@berth/supervision'
 import type { Devices } from '../device/devices.ts'
+import type { Strangers } from './explain-shortfall.ts'
 import { createHeardMemory, type HeardMemory } from './heard-memory.ts'
 import type { KeptCorrections } from './keep-corrections.ts'
 import { weighLoad, type MemoryLoad, type WeighedLoad } from './memory-load.ts'
@@ -68,6 +69,7 @@ export class MemoryBook implements Disposable {
   readonly #options: MemoryBookOptions
   readonly #booked = new Map<string, Booked>()
   readonly #errors = new Map<string, number>()
+  readonly #versions = new Map<string, string>()
   readonly #listeners = new Set<() => void>()
   readonly #stopLooking: Cancel
   /** By device: what did not come back in time, in words. */
@@ -132,7 +134,7 @@ export class MemoryBook implements Disposable {
         case 'full':
           return refuseFull(outcome.maxEntries)
         case 'refused': {
-          const strangers = await this.#strangers()
+          const strangers = await this.strangers()
           const lost = outcome.shortfalls.flatMap(({ deviceId }) => this.#lost.get(deviceId) ?? [])
           return refuseShort(load, { ...weighed, ...outcome, lost }, this.#ledger, strangers)
         }
@@ -146,12 +148,34 @@ export class MemoryBook implements Disposable {
     }
   }
 
-  /** What a load would take now; nothing is booked. */
-  weigh(load: MemoryLoad): WeighedLoad {
-    return weighLoad(
-      load,
-      this.#maskOf(load).map((device) => this.#withAvailable(device)),
+  /** What a load would take on devices as they are, or as they would be; nothing is booked. */
+  weigh(load: MemoryLoad, devices?: readonly FoundDevice[]): WeighedLoad {
+    const mask = this.#maskOf(load)
+    const on = devices
+      ? mask.map((one) => devices.find(({ deviceId }) => deviceId === one.deviceId) ?? one)
+      : mask.map((device) => withAvailable(this.#ledger, device))
+    return weighLoad(load, on)
+  }
+
+  /** The ledger and the devices as they would be without the engine of a pool. */
+  without(poolId: string): { readonly ledger: Ledger; readonly devices: readonly FoundDevice[] } {
+    const ledger = withoutPool(this.#ledger, poolId)
+    return { ledger, devices: this.#options.devices.found.map((it) => withAvailable(ledger, it)) }
+  }
+
+  /** Who is on the GPUs, and which of them are engines of this agent. */
+  async strangers(): Promise<Strangers> {
+    const { devices, pidsOf } = this.#options
+    const shown: readonly GpuProcess[] | undefined = await devices.processes()
+    const ownPids = new Set(
+      [...this.#booked].flatMap(([id, { pid }]) => (pid === 0 ? [] : pidsOf(id, pid))),
     )
+    return { shown, ownPids, devices: devices.found }
+  }
+
+  /** `--version` of the program that a pool was started with last; empty when nobody asked. */
+  versionOf(poolId: string): string {
+    return this.#versions.get(poolId) ?? ''
   }
 
   /** Observed over estimated in earlier loads like it; 1 when there was none. */
@@ -221,6 +245,7 @@ export class MemoryBook implements Disposable {
   }
 
   #enter(load: MemoryLoad): void {
+    if (load.engineVersion !== '') this.#versions.set(load.spec.poolId, load.engineVersion)
     const heard = createHeardMemory()
     this.#booked.set(load.entryId, { load, heard, pid: 0, concluding: () => undefined })
     this.#changed()
@@ -302,7 +327,7 @@ export class MemoryBook implements Disposable {
         `memory that the last engine of pool ${entry.poolId} had did not come back in ${seconds} s`,
       )
     }
-    const { shown, ownPids } = await this.#strangers()
+    const { shown, ownPids } = await this.strangers()
     this.#options.log.error(
       {
         ...{ pool_id: entry.poolId, instance_id: entry.entryId, held },
@@ -312,28 +337,35 @@ export class MemoryBook implements Disposable {
     )
   }
 
-  async #strangers() {
-    const { devices, pidsOf } = this.#options
-    const shown: readonly GpuProcess[] | undefined = await devices.processes()
-    const ownPids = new Set(
-      [...this.#booked].flatMap(([id, { pid }]) => (pid === 0 ? [] : pidsOf(id, pid))),
-    )
-    return { shown, ownPids, devices: devices.found }
-  }
-
   #maskOf({ spec }: MemoryLoad): readonly FoundDevice[] {
     return this.#options.devices.resolve(spec.devices).devices
   }
 
-  #withAvailable(device: FoundDevice): FoundDevice {
-    const { availableBytes } = balanceOf(this.#ledger, device.deviceId)
-    return device.kind === 'cpu' || availableBytes === undefined
-      ? device
-      : { ...device, memoryFreeBytes: availableBytes }
-  }
-
   #changed(): void {
     for (const listener of [...this.#listeners]) listener()
+  }
+}
+
+const withAvailable = (ledger: Ledger, device: FoundDevice): FoundDevice => {
+  const { availableBytes } = balanceOf(ledger, device.deviceId)
+  return device.kind === 'cpu' || availableBytes === undefined
+    ? device
+    : { ...device, memoryFreeBytes: availableBytes }
+}
+
+/** What its engine was seen to use is free. */
+const withoutPool = (ledger: Ledger, poolId: string): Ledger => {
+  const own = ledger.entries.filter((entry) => entry.poolId === poolId)
+  const shownOn = (id: string) =>
+    sum(own.flatMap(({ shares }) => shares.map((it) => (it.deviceId === id ? it.shownBytes : 0))))
+  return {
+    ...ledger,
+    entries: ledger.entries.filter((entry) => entry.poolId !== poolId),
+    devices: ledger.devices.map((device) => {
+      const { deviceId, freeBytes, totalBytes = Infinity } = device
+      if (freeBytes === undefined) return device
+      return { ...device, freeBytes: Math.min(totalBytes, freeBytes + shownOn(deviceId)) }
+    }),
   }
 }
 
