@@ -139,6 +139,21 @@ describe('the model of a vLLM', () => {
     expect((await test.status('a')).models[0]!.modelId).toBe('acme/other')
   })
 
+  it('[003-FR-005, 003-FR-021] is the one that EnsureHealthy asks for when it answers, or it says why not', async () => {
+    await using test = await start()
+    await test.reaches('a', PoolState.READY)
+    const ensured = await test.client.ensureHealthy({ poolId: 'a', modelRef: 'acme/other' })
+    expect(ensured.pool).toMatchObject({ ready: true, models: [{ modelId: 'acme/other' }] })
+    const { pid } = ensured.pool!
+    const again = await test.client.ensureHealthy({ poolId: 'a', modelRef: 'acme/other' })
+    expect(again.pool!.pid).toBe(pid)
+    const none = test.client.ensureHealthy({ poolId: 'a', modelRef: 'acme/none' })
+    await expect(none).rejects.toThrow('huggingface.co/acme/none')
+    expect(await test.reaches('a', PoolState.READY)).toMatchObject({
+      models: [{ modelId: 'acme/other' }],
+    })
+  })
+
   it('[003-UT-010, 003-FR-024, 003-AC-013, 001-LDR-6] comes from its cache where nothing may be fetched, and is refused when it is not there', async () => {
     const modelsDir = join(vllm.dir, 'models')
     const snapshot = await carryIn(modelsDir)
