@@ -65,10 +65,11 @@ export const startBareEngine = async (
   return {
     ...{ pid: child.pid ?? 0, driver, spec, access, exited, log, probe, probeAll },
     untilReady: async () => {
-      await until(`${spec.engine} is ready`, async () => {
+      const isReady = async () => {
         if (child.exitCode !== null) throw new Error(`It ended:\n${log().slice(-20).join('\n')}`)
         return (await probeAll()).every(({ verdict }) => verdict === 'healthy')
-      })
+      }
+      await until(`${spec.engine} is ready`, isReady, READY_WITHIN_MS)
     },
     metrics: async () => {
       const { metricsPath } = access
@@ -90,6 +91,9 @@ export const startBareEngine = async (
     },
   }
 }
+
+/** Of gigabytes, on a busy machine. */
+const READY_WITHIN_MS = 80_000
 
 const DIST = join(import.meta.dirname, '..', '..', '..', 'dist')
 
