@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '@berth/runtime'
@@ -20,7 +20,6 @@ afterEach(() => rm(folder, { recursive: true, force: true }))
 /** The claim of a process that is no more: no pid is so large. */
 const leaveDeadClaim = async (change: object = {}) => {
   const endClaim = await claimFile(path, { clock, signal })
-  const { readFile } = await import('node:fs/promises')
   const owner = JSON.parse(await readFile(path, 'utf8')) as object
   endClaim()
   await writeFile(path, JSON.stringify({ ...owner, token: 'dead', pid: 2 ** 22 + 1, ...change }))
@@ -61,7 +60,6 @@ describe('a claim', () => {
 
   it('that was being taken over by a process that was killed too is taken over', async () => {
     await leaveDeadClaim()
-    const { copyFile } = await import('node:fs/promises')
     await copyFile(path, `${path}.next-dead`)
     const endClaim = await claimFile(path, { clock, signal })
     expect(isClaimed(path, clock)).toBe(true)
@@ -82,6 +80,35 @@ describe('a claim', () => {
     expect(isMine).toBe(true)
     const endClaim = await claimed
     endClaim()
+  })
+
+  it('that a loss of power left empty is taken over when there was no sign for 30 s', async () => {
+    await writeFile(path, '')
+    const sim = createSimClock()
+    const claimed = claimFile(path, { clock: sim, signal })
+    await sim.advance(31_000)
+    const endClaim = await claimed
+    expect(await readdir(folder)).toEqual(['claim'])
+    endClaim()
+  })
+
+  it('of a machine that is gone is none after a minute', async () => {
+    await leaveDeadClaim({ space: 'another boot' })
+    expect(isClaimed(path, clock)).toBe(true)
+    const hourAgo = new Date(Date.now() - 3_600_000)
+    await utimes(path, hourAgo, hourAgo)
+    expect(isClaimed(path, clock)).toBe(false)
+  })
+
+  it('gives a sign every five seconds while it is held', async () => {
+    const sim = createSimClock(Date.now())
+    const endClaim = await claimFile(path, { clock: sim, signal })
+    await sim.advance(5_000)
+    const first = (await stat(path)).mtimeMs
+    await sim.advance(5_000)
+    expect((await stat(path)).mtimeMs).toBe(first + 5_000)
+    endClaim()
+    expect(sim.pending()).toBe(0)
   })
 
   it('that is waited for is left at a signal', async () => {

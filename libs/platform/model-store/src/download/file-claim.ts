@@ -39,9 +39,9 @@ export interface ClaimOptions {
 export const claimFile = async (path: string, options: ClaimOptions): Promise<() => void> => {
   const owner = newOwner()
   const mine = `${path}.${owner.token}`
-  writeFileSync(mine, JSON.stringify(owner), { mode: 0o644 })
   const watch = createWatch(options.clock)
   try {
+    writeFileSync(mine, JSON.stringify(owner), { mode: 0o644 })
     while (!tryLink(mine, path)) {
       const seen = readOwner(path)
       if (seen && watch.isDead(path, seen) && takeOver(path, mine, seen.token, watch)) break
@@ -51,17 +51,22 @@ export const claimFile = async (path: string, options: ClaimOptions): Promise<()
   } finally {
     rmSync(mine, { force: true })
   }
-  const stopBeat = every(options.clock, BEAT_MS, () => beat(path, owner.token))
+  const stopBeat = every(options.clock, BEAT_MS, () => beat(options.clock, path, owner.token))
   return () => {
     stopBeat()
     if (readOwner(path)?.token === owner.token) rmSync(path, { force: true })
   }
 }
 
-/** True while another process, or another claim of this one, works on it. */
+/**
+ * True while another process, or another claim of this one, works on it. Of another machine or
+ * container it is answered by the time of the last beat, for it cannot be waited for here.
+ */
 export const isClaimed = (path: string, clock: Clock): boolean => {
   const owner = readOwner(path)
-  return owner !== undefined && !createWatch(clock).isDead(path, owner)
+  if (owner === undefined) return false
+  if (isOfThisSpace(owner)) return isRunning(owner.pid, owner.startTime)
+  return clock.wall() - beatOf(path) < 2 * SILENT_MS
 }
 
 const newOwner = (): Owner => ({
@@ -78,12 +83,15 @@ const processSpace = (): string => {
   }
 }
 
+const isOfThisSpace = ({ space }: Owner): boolean => space !== '' && space === processSpace()
+
+const beatOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
+
 const createWatch = (clock: Clock) => {
   const seenAt = new Map<string, { readonly beat: number; readonly atMs: number }>()
   const isDead = (path: string, owner: Owner): boolean => {
-    if (owner.space !== '' && owner.space === processSpace())
-      return !isRunning(owner.pid, owner.startTime)
-    const beatAt = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
+    if (isOfThisSpace(owner)) return !isRunning(owner.pid, owner.startTime)
+    const beatAt = beatOf(path)
     const before = seenAt.get(path)
     if (before?.beat === beatAt) return clock.now() - before.atMs > SILENT_MS
     seenAt.set(path, { beat: beatAt, atMs: clock.now() })
@@ -126,16 +134,20 @@ const tryLink = (from: string, to: string): boolean => {
 }
 
 const readOwner = (path: string): Owner | undefined => {
+  const stats = statSync(path, { throwIfNoEntry: false })
+  if (!stats) return undefined
+  // A claim that a loss of power left empty belongs to somebody who gives no sign any more.
+  const unknown = { token: `unreadable-${stats.ino}`, pid: 0, startTime: '', space: '' }
   try {
-    return OwnerSchema.parse(JSON.parse(readFileSync(path, 'utf8')))
-  } catch {
-    // Gone: it was released in between.
-    return undefined
+    return OwnerSchema.safeParse(JSON.parse(readFileSync(path, 'utf8'))).data ?? unknown
+  } catch (error) {
+    // Gone: it was released in between. Else it holds no JSON.
+    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? undefined : unknown
   }
 }
 
-const beat = (path: string, token: string): void => {
+const beat = (clock: Clock, path: string, token: string): void => {
   if (readOwner(path)?.token !== token) return
-  const now = statSync(path, { throwIfNoEntry: false })
-  if (now) utimesSync(path, now.atime, new Date(now.mtimeMs + BEAT_MS))
+  const now = new Date(clock.wall())
+  utimesSync(path, now, now)
 }
