@@ -32,8 +32,9 @@ export const followJob = async (
   }
 }
 
-const endOf = ({ report, activeRequests }: JobFailure): OperationEnd => {
+const endOf = ({ report, activeRequests, isNotKept }: JobFailure): OperationEnd => {
   const { kind, message } = report
+  if (isNotKept === true) return { kind: 'failed', reason: 'INSUFFICIENT_DISK', message }
   if (activeRequests !== undefined)
     return {
       kind: 'failed',

@@ -22,6 +22,8 @@ export interface JobFailure {
   readonly report: CrashReport
   /** Requests that outlived a drain. */
   readonly activeRequests?: number
+  /** It was done, and an agent that is started again would not know of it. Absent is false. */
+  readonly isNotKept?: boolean
 }
 
 /** A job that was never carried out, and why. */

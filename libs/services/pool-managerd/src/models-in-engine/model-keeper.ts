@@ -221,7 +221,7 @@ export class ModelKeeper implements Disposable {
     const name = this.nameOf(modelId)
     if (kind === 'expired') {
       log.info({ model_id: modelId }, 'model was idle for its time: the engine let go of it')
-      return this.#book.change({ forget: name })
+      return void this.#book.change({ forget: name })
     }
     const other = this.#loadedMeanwhile()
     const trouble = other === undefined || other === name ? undefined : displaced(modelId, other)
@@ -301,10 +301,9 @@ export class ModelKeeper implements Disposable {
     const now = clock.now()
     this.#lastLoad = { name, at: now }
     this.#usedAt.set(name, now)
-    this.#book.change({ add: wanted })
     this.#options.onLoaded(modelId, (now - startedAt) / 1_000)
     log.info({ model_id: modelId, took_ms: Math.round(now - startedAt) }, 'model is in memory')
-    return undefined
+    return this.#book.change({ add: wanted })
   }
 
   /** What was wanted before goes on being wanted; a command that failed leaves nothing behind. */
@@ -332,10 +331,9 @@ export class ModelKeeper implements Disposable {
       if (failure) return failure
     }
     this.#edit(name, (model) => without(model, 'wanted', 'trouble'))
-    this.#book.change({ forget: name })
     this.#set(edited(this.#models, withRoom))
     this.#options.log.info({ model_id: modelId }, 'model is out of memory')
-    return undefined
+    return this.#book.change({ forget: name })
   }
 
   #drainAndUnload(

@@ -1,19 +1,22 @@
+import { isDeepStrictEqual } from 'node:util'
 import { messageOf } from '@berth/kernel'
 import type { Logger } from '@berth/runtime'
 import type { ModelCalls } from '@berth/supervision'
 import { NOTHING_WANTED, type WantedEntry, type WantedModels } from '../state/wanted-models.ts'
 import type { KeeperPool } from './keeper-pool.ts'
+import { failureOf, type JobFailure } from './model-job.ts'
 import { without, withModel, type KeptModels, type WantedModel } from './kept-model.ts'
 
 /** Which models a pool wants: its own, and those that commands have loaded. */
 export interface WantedBook {
   /** The models with what is wanted of them: what is wanted no more is only known. */
   addTo(models: KeptModels): KeptModels
+  /** Resolves when the next life of the agent will know it, or with why it will not. */
   change(what: {
     readonly add?: WantedModel
     /** Nobody wants it any more: the pool's own stays away until it is asked for. */
     readonly forget?: string
-  }): void
+  }): Promise<JobFailure | undefined>
 }
 
 export const createWantedBook = ({
@@ -39,13 +42,18 @@ export const createWantedBook = ({
     const { modelId } = engine
     return ownsModel && modelId !== undefined ? { modelId, modelRef } : undefined
   }
-  const save = (next: WantedEntry) => {
+  /** A change is told as done once an agent that is started again would know of it. */
+  const save = async (next: WantedEntry): Promise<JobFailure | undefined> => {
+    if (isDeepStrictEqual(next, entry)) return undefined
     entry = next
-    store
-      ?.keep(poolId, next)
-      .catch((error: unknown) =>
-        log.error({ error: messageOf(error) }, 'models of a pool are not kept for the next life'),
-      )
+    try {
+      await store?.keep(poolId, next)
+      return undefined
+    } catch (error) {
+      const message = `Done, but an agent that is started again would not know: ${messageOf(error)}`
+      log.error({ last_error: message }, 'models of a pool are not kept')
+      return { ...failureOf(message), isNotKept: true }
+    }
   }
   return {
     addTo: (models) => {
@@ -74,7 +82,7 @@ export const createWantedBook = ({
       const isOwn = changed === ownName
       const { dismissed } = entry
       const away = forget !== undefined && isOwn ? forget : isOwn ? undefined : dismissed
-      save({
+      return save({
         models: add && !isOwn ? [...others, add] : others,
         ...(away === undefined ? {} : { dismissed: away }),
       })
