@@ -87,4 +87,14 @@ describe('the sim driver', () => {
     // vLLM's /health has no body.
     expect(simDriver.readProbe(probe('/health'), answered(''), spec).verdict).toBe('healthy')
   })
+
+  it('takes adapters and sleeps as vLLM does, where its knobs say so', () => {
+    const asked = (options: Readonly<Record<string, boolean | string>>) => {
+      const spec = engineSpec('sim', { options })
+      return [simDriver.modelCalls!(spec), simDriver.sleepCalls!(spec)].map(Boolean)
+    }
+    expect(asked({ lora: true, sleep: true })).toEqual([true, true])
+    expect(asked({})).toEqual([false, false])
+    expect(asked({ dialect: 'llamacpp', lora: true, sleep: true })).toEqual([false, false])
+  })
 })

@@ -20,6 +20,8 @@ import { readEngineMetrics } from './prometheus-text.ts'
 import { readAnswer } from './read-answer.ts'
 import { readModels } from './read-models.ts'
 import { readSlots } from './read-slots.ts'
+import { ADAPTER_CALLS } from './vllm-lora.ts'
+import { SLEEP_CALLS } from './vllm-sleep.ts'
 
 const MODELS = '/v1/models'
 const PROPS = '/props'
@@ -64,8 +66,13 @@ export const simDriver: EngineDriver = {
     return readAnswer(probe.path, response, (_answer, graded) => graded)
   },
   readMetrics: readEngineMetrics,
+  // As the engine it plays, where its knobs say that it was started for it.
+  modelCalls: (spec) => (isVllm(spec) && spec.options.lora === true ? ADAPTER_CALLS : undefined),
+  sleepCalls: (spec) => (isVllm(spec) && spec.options.sleep === true ? SLEEP_CALLS : undefined),
   classify: classifyLog,
 }
+
+const isVllm = (spec: EngineSpec): boolean => dialectOf(spec) === 'vllm'
 
 const dialectOf = ({ options }: EngineSpec): Dialect =>
   DIALECTS.find((dialect) => dialect === options.dialect) ?? DEFAULT_KNOBS.dialect

@@ -8,9 +8,10 @@ const JSON_MAX_CHARS = 1_024
 
 /** Adapters come to and go from a vLLM that was started with `enable_lora`. */
 export const vllmModelCalls = ({ options }: EngineSpec): ModelCalls | undefined =>
-  options.enable_lora === true ? CALLS : undefined
+  options.enable_lora === true ? ADAPTER_CALLS : undefined
 
-const CALLS: ModelCalls = {
+/** The calls themselves. */
+export const ADAPTER_CALLS: ModelCalls = {
   load: (modelId, { source }) => ({
     method: 'POST',
     path: '/v1/load_lora_adapter',

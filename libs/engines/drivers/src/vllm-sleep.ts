@@ -6,9 +6,10 @@ const SLEEP_TIMEOUT_MS = 120_000
 
 /** Level 1: weights go to main memory, the KV cache is dropped. */
 export const vllmSleepCalls = ({ options }: EngineSpec): SleepCalls | undefined =>
-  options.enable_sleep_mode === true ? CALLS : undefined
+  options.enable_sleep_mode === true ? SLEEP_CALLS : undefined
 
-const CALLS: SleepCalls = {
+/** The calls themselves. */
+export const SLEEP_CALLS: SleepCalls = {
   sleep: { method: 'POST', path: '/sleep?level=1', body: '', timeoutMs: SLEEP_TIMEOUT_MS },
   wake: { method: 'POST', path: '/wake_up', body: '', timeoutMs: SLEEP_TIMEOUT_MS },
   statePath: '/is_sleeping',

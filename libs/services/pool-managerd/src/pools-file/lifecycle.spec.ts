@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from '@jest/globals'
+import { z } from 'zod'
 import { poolSchema } from './pool-schema.ts'
 import { toPoolSpec } from './to-pool-spec.ts'
 
@@ -78,5 +80,13 @@ describe('`lifecycle` of a pool', () => {
     expect(issues).toEqual([
       expect.objectContaining({ code: 'unrecognized_keys', path: ['lifecycle'] }),
     ])
+  })
+
+  it('[003-PR-8] has every key of its schema in the pages for operators', () => {
+    const page = readFileSync(new URL('../../../../../docs/pools.md', import.meta.url), 'utf8')
+    const { properties } = z.toJSONSchema(poolSchema.shape.lifecycle, { io: 'input' })
+    const keys = Object.keys(properties ?? {})
+    expect(keys).toContain('model_load_timeout_s')
+    expect(keys.filter((key) => !page.includes(key))).toEqual([])
   })
 })
