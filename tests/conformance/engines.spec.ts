@@ -18,13 +18,17 @@ for (const engine of engineCases()) {
     let fleet: Fleet
     let client: OpenAI
     let poolId: string
+    const stack = new AsyncDisposableStack()
     beforeAll(async () => {
-      const pool = await engine.pool()
+      const pool = await engine.pool(stack)
       poolId = pool.entry.id
       fleet = await startFleet({ hosts: [{ hostId: 'h1', pools: [pool] }] })
       client = new OpenAI({ baseURL: `${fleet.url}/v1`, apiKey: 'unused', maxRetries: 0 })
     }, 120_000)
-    afterAll(async () => fleet[Symbol.asyncDispose]())
+    afterAll(async () => {
+      await fleet[Symbol.asyncDispose]()
+      await stack.disposeAsync()
+    })
 
     // Without a seed a model may end its answer early: three of a hundred here.
     const hello = (maxTokens = 8, seed = 7) => ({

@@ -7,6 +7,8 @@ import {
   simPool,
   type PoolEntry,
 } from '@berth/test-support'
+import type { EngineSpec } from '@berth/supervision'
+import { startBareEngine } from './bare-engine.ts'
 
 /** An engine as the suite runs it, or why it does not. */
 export type EngineCase = { readonly name: string } & (
@@ -15,7 +17,8 @@ export type EngineCase = { readonly name: string } & (
       readonly model: string
       /** What it does with a prompt that is longer than its context. */
       readonly longPrompt: 'refused' | 'cut'
-      pool(): Promise<PoolEntry>
+      /** What was started besides is ended with the stack. */
+      pool(stack: AsyncDisposableStack): Promise<PoolEntry>
     }
   | { readonly isThere: false; readonly reason: string }
 )
@@ -35,6 +38,8 @@ export const engineCases = (): readonly EngineCase[] => [
       Promise.resolve(embeddedPool('embedded', { slots: SLOTS, context_length: CONTEXT_TOKENS })),
   },
   llamaServer(),
+  foreignLlamaServer('external'),
+  foreignLlamaServer('monitored'),
   onPath('ollama', 'BERTH_OLLAMA_MODEL'),
   onPath('vllm', 'BERTH_VLLM_MODEL'),
 ]
@@ -48,20 +53,46 @@ const sim = (dialect: string, longPrompt: 'refused' | 'cut'): EngineCase => ({
   },
 })
 
+// The tiny model has no pooling of its own.
+const EMBEDDING = { embeddings: true, pooling: 'mean' }
+const NO_LLAMA_SERVER = 'there is none: see tools/llama-server'
+
 const llamaServer = (): EngineCase => {
   const program = findLlamaServer()
   if (program === undefined)
-    return { name: 'llama-server', isThere: false, reason: 'there is none: see tools/llama-server' }
+    return { name: 'llama-server', isThere: false, reason: NO_LLAMA_SERVER }
   const settings = {
     modelId: 'real-tiny',
     slots: SLOTS,
-    // Its own answer to a model that has no pooling of its own.
-    options: { embeddings: true, pooling: 'mean' },
+    options: EMBEDDING,
     more: { context_length: CONTEXT_TOKENS },
   }
   return {
     ...{ name: 'llama-server', isThere: true, model: 'real-tiny', longPrompt: 'refused' },
     pool: () => Promise.resolve(llamacppPool(program, 'llama-server', settings)),
+  }
+}
+
+/** One that the agent did not start. */
+const foreignLlamaServer = (mode: 'external' | 'monitored'): EngineCase => {
+  const name = `llama-server, ${mode}`
+  const program = findLlamaServer()
+  if (program === undefined) return { name, isThere: false, reason: NO_LLAMA_SERVER }
+  const spec: EngineSpec = {
+    ...{ engine: 'llamacpp', mode: 'managed', modelId: 'real-tiny', slots: SLOTS },
+    ...{ contextLength: CONTEXT_TOKENS, options: EMBEDDING, binaryPath: program },
+    shutdownGraceMs: 5_000,
+  }
+  return {
+    ...{ name, isThere: true, model: 'real-tiny', longPrompt: 'refused' },
+    pool: async (stack) => {
+      const { access, untilReady } = stack.use(await startBareEngine(spec))
+      await untilReady()
+      const key = access.headers['authorization']!.replace('Bearer ', '')
+      const entry = { id: mode, engine: 'llamacpp', mode, model: 'real-tiny', slots: SLOTS }
+      const more = { url: access.baseUrl, engine_options: { api_key: key } }
+      return { entry: { ...entry, ...more, context_length: CONTEXT_TOKENS } }
+    },
   }
 }
 
