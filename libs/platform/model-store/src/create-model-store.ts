@@ -5,6 +5,7 @@ import { collectModels } from './disk/collect-models.ts'
 import { findStored } from './disk/find-stored.ts'
 import { toStoredModel, type ModelManifest } from './disk/manifest.ts'
 import { manifestKey } from './disk/manifest-folder.ts'
+import { withThisUser } from './disk/model-users.ts'
 import { removeModel } from './disk/remove-model.ts'
 import {
   checkDigest,
@@ -71,7 +72,8 @@ const createPresence = ({
     manifest: ModelManifest,
   ): Promise<StoredModel> => {
     checkDigest(manifest, how.digest)
-    const next = { ...manifest, ref, lastUsedAtMs: options.clock.wall() }
+    const lastUsedAtMs = options.clock.wall()
+    const next = { ...manifest, ref, lastUsedAtMs, users: withThisUser(manifest) }
     await parts.manifests.write(key, next)
     return toStored(parts, next)
   }

@@ -98,7 +98,8 @@ export interface ModelStore {
   pin(ref: string, isPinned: boolean): Promise<void>
   /**
    * Frees complete models, least recently used first, until `needBytes` more are free or nothing
-   * is left that may go: none in use, pinned, being fetched, or outside the store.
+   * is left that may go: none in use, pinned, being fetched, outside the store, or used by another
+   * agent on this folder in its life.
    */
   collect(options: CollectOptions): Promise<Collected>
   /** Stops every download and waits for their ends; unfinished files stay to be resumed. */

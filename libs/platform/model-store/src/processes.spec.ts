@@ -28,8 +28,8 @@ let ref: string
 const children: ReturnType<typeof spawn>[] = []
 
 /** Another agent on the same folder, as a real process. */
-const startPull = () => {
-  const child = spawn(execPath, [PULL, root, ref, server.origin], {
+const startPull = (end: 'leave' | 'stay' = 'leave') => {
+  const child = spawn(execPath, [PULL, root, ref, server.origin, end], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   children.push(child)
@@ -39,7 +39,7 @@ const startPull = () => {
     return JSON.parse(out) as StoredModel
   })
   done.catch(() => undefined)
-  return { child, done, ended }
+  return { child, done, ended, pulled: once(child.stdout, 'data') }
 }
 
 const bytesOnDisk = async (): Promise<number> => {
@@ -96,5 +96,17 @@ describe('two agents on one folder', () => {
       `bytes=${left}-`,
     ])
     expect(await readdir(join(root, 'claims'))).toEqual([])
+  }, 30_000)
+
+  it('do not collect what the other one uses, until it ends', async () => {
+    const other = startPull('stay')
+    await other.pulled
+    const store = await createTestStore([server], { root })
+    expect(await store.collect({ needBytes: 1 })).toEqual({ freedBytes: 0, removed: [] })
+    other.child.kill('SIGKILL')
+    await other.ended
+    expect(await store.collect({ needBytes: 1 })).toEqual({
+      ...{ freedBytes: body.length, removed: [ref] },
+    })
   }, 30_000)
 })

@@ -2,6 +2,7 @@ import type { Collected, CollectOptions, StoredModel } from '../model-store.ts'
 import type { StoreParts } from '../store-parts.ts'
 import type { ModelManifest } from './manifest.ts'
 import { toStoredModel } from './manifest.ts'
+import { isUsedByOthers } from './model-users.ts'
 import { removeModel } from './remove-model.ts'
 
 /** Frees models, least recently used first. `mayGo` has the last word on each. */
@@ -24,12 +25,13 @@ export const collectModels = async (
   return { freedBytes, removed }
 }
 
-/** Complete and not pinned: unfinished downloads are resumed, not collected. */
+/** Complete, not pinned, of no other agent: unfinished downloads are resumed, not collected. */
 const oldestFirst = async ({
   manifests,
 }: StoreParts): Promise<readonly (readonly [string, ModelManifest])[]> => {
   const all = await manifests.all()
   return all
     .filter(([, { isComplete, isPinned }]) => isComplete && !isPinned)
+    .filter(([, manifest]) => !isUsedByOthers(manifest))
     .toSorted(([, a], [, b]) => a.lastUsedAtMs - b.lastUsedAtMs)
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { StoredModel } from '../model-store.ts'
+import { ProcessMarkSchema } from './process-mark.ts'
 
 const path = z
   .string()
@@ -33,6 +34,8 @@ const ManifestSchema = z.object({
   isPinned: z.boolean(),
   fetchedAtMs: z.number().optional(),
   lastUsedAtMs: z.number(),
+  /** Agents that used it; see `model-users.ts`. */
+  users: z.array(ProcessMarkSchema).max(64).optional(),
 })
 
 /** What the store knows of one model: which files it is made of, and when it was used. */

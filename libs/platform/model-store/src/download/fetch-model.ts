@@ -2,6 +2,7 @@ import { statSync } from 'node:fs'
 import { rename, stat, symlink } from 'node:fs/promises'
 import { randomBytes } from 'node:crypto'
 import { dirname, relative } from 'node:path'
+import { BerthError } from '@berth/kernel'
 import type { FetchProgress } from '../model-store.ts'
 import type { ManifestFile, ModelManifest } from '../disk/manifest.ts'
 import { makeFolder } from '../disk/make-folder.ts'
@@ -46,11 +47,18 @@ export const fetchModel = async (
     ...{ files, isComplete: true, fetchedAtMs: parts.clock.wall() },
     isPinned: before?.isPinned ?? false,
   }
+  if (!(await parts.manifests.isWhole(manifest))) throw removedMeanwhile(asked)
   if (hasOld) await keepOld(parts, asked, before)
   await parts.manifests.write(asked.key, manifest)
   if (hasOld) await parts.manifests.remove(workKey)
   return manifest
 }
+
+const removedMeanwhile = ({ parsed }: Asked) =>
+  new BerthError(
+    'MODEL_LOAD_FAILED',
+    `Files of ${parsed.canonical} were removed while others were fetched. Try again.`,
+  )
 
 const toManifest = (
   { clock }: StoreParts,

@@ -1,23 +1,16 @@
 import { randomBytes } from 'node:crypto'
-import { linkSync, readlinkSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs'
+import { linkSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { pid } from 'node:process'
 import { BerthError, every, sleep, type Clock } from '@berth/kernel'
-import { isRunning, readBootId, readStartTime } from '@berth/runtime'
 import { z } from 'zod'
+import { isMarkAlive, markOfThisProcess, ProcessMarkSchema } from '../disk/process-mark.ts'
 
 const POLL_MS = 200
 const BEAT_MS = 5_000
 /** Without a beat for so long, an owner whose process cannot be looked at is dead. */
 const SILENT_MS = 30_000
 
-const OwnerSchema = z.object({
-  token: z.string(),
-  pid: z.number(),
-  startTime: z.string(),
-  /** Boot and pid namespace: in another one the pid means nothing. */
-  space: z.string(),
-})
+const OwnerSchema = ProcessMarkSchema.extend({ token: z.string() })
 type Owner = z.infer<typeof OwnerSchema>
 
 /** What `claimFile` works with. */
@@ -65,32 +58,21 @@ export const claimFile = async (path: string, options: ClaimOptions): Promise<()
 export const isClaimed = (path: string, clock: Clock): boolean => {
   const owner = readOwner(path)
   if (owner === undefined) return false
-  if (isOfThisSpace(owner)) return isRunning(owner.pid, owner.startTime)
-  return clock.wall() - beatOf(path) < 2 * SILENT_MS
+  return isMarkAlive(owner) ?? clock.wall() - beatOf(path) < 2 * SILENT_MS
 }
 
 const newOwner = (): Owner => ({
   token: randomBytes(8).toString('hex'),
-  ...{ pid, startTime: readStartTime(pid), space: processSpace() },
+  ...markOfThisProcess(),
 })
-
-const processSpace = (): string => {
-  try {
-    return `${readBootId()} ${readlinkSync('/proc/self/ns/pid')}`
-  } catch {
-    // Without /proc only the beat tells whether an owner lives.
-    return ''
-  }
-}
-
-const isOfThisSpace = ({ space }: Owner): boolean => space !== '' && space === processSpace()
 
 const beatOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
 
 const createWatch = (clock: Clock) => {
   const seenAt = new Map<string, { readonly beat: number; readonly atMs: number }>()
   const isDead = (path: string, owner: Owner): boolean => {
-    if (isOfThisSpace(owner)) return !isRunning(owner.pid, owner.startTime)
+    const isAlive = isMarkAlive(owner)
+    if (isAlive !== undefined) return !isAlive
     const beatAt = beatOf(path)
     const before = seenAt.get(path)
     if (before?.beat === beatAt) return clock.now() - before.atMs > SILENT_MS

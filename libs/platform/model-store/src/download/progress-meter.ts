@@ -1,4 +1,4 @@
-import type { Clock } from '@berth/kernel'
+import type { Cancel, Clock } from '@berth/kernel'
 import type { FetchProgress } from '../model-store.ts'
 
 /** At most two reports a second. */
@@ -21,7 +21,10 @@ export const createProgressMeter = (
   const bytesOf = new Map<string, number>()
   let bytesDone = 0
   let reportedAtMs = Number.NEGATIVE_INFINITY
+  let pending: Cancel | undefined
   const report = (step: string) => {
+    pending?.()
+    pending = undefined
     reportedAtMs = clock.now()
     const bytesTotal = totalBytes()
     emit({ bytesDone, step, ...(bytesTotal === undefined ? {} : { bytesTotal }) })
@@ -30,7 +33,10 @@ export const createProgressMeter = (
     set: (file, bytes, step) => {
       bytesDone += bytes - (bytesOf.get(file) ?? 0)
       bytesOf.set(file, bytes)
-      if (clock.now() - reportedAtMs >= MIN_GAP_MS) report(step)
+      const waitMs = reportedAtMs + MIN_GAP_MS - clock.now()
+      if (waitMs <= 0) report(step)
+      // Where a source falls silent, what came before it is told all the same.
+      else pending ??= clock.after(waitMs, () => report(step))
     },
     flush: report,
   }
