@@ -178,13 +178,17 @@ describe('a vLLM that ended', () => {
     ],
     [
       'by a shell that was told to kill it',
-      ['./serve.sh: line 193: 124064 Killed     vllm serve "$MODEL"'],
+      [
+        '(APIServer pid=7) INFO:     127.0.0.1:60538 - "GET /v1/models HTTP/1.1" 401 Unauthorized',
+        './serve.sh: line 193: 124064 Killed     vllm serve "$MODEL"',
+      ],
       ['out_of_memory', true, 'It was killed', 'journalctl -k'],
     ],
     [
       'when its core died',
       [
         '(APIServer pid=7) INFO:     Application startup complete.',
+        "(EngineCore pid=8) ERROR 01-01 21:15:10 [dump_input.py:72] Dumping input data for V1 LLM engine (v0.11.1) with config: model='a/b', trust_remote_code=True, 'Repository Not Found'",
         '(EngineCore pid=8) ERROR 01-01 [core.py:1] torch.AcceleratorError: CUDA error: device-side assert triggered',
         'vllm.v1.engine.exceptions.EngineDeadError: EngineCore encountered an issue.',
       ],

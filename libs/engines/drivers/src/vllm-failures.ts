@@ -28,9 +28,15 @@ const wasAskedToStop = (lines: readonly string[]): boolean => {
 
 const isVague = ({ kind }: CrashReport): boolean => kind === 'exit' || kind === 'signal'
 
-/** What it went on from is told at other levels, each line of a trace with its own. */
+/**
+ * What it went on from is told at other levels, each line of a trace with its own. Its dumps hold
+ * the whole configuration, and what clients wrote.
+ */
 const errorsOf = (lines: readonly string[]): readonly string[] =>
-  lines.filter((line) => !/(?:^|\s)(?:INFO|WARNING|DEBUG) \d\d-\d\d /.test(line))
+  lines.filter((line) => !NO_ERROR.test(line))
+
+const NO_ERROR =
+  /(?:^|\s)(?:INFO|WARNING|DEBUG)(?::\s| \d\d-\d\d )|\[dump_input\.py|non-default args:|with config: model=/
 
 const HUB = 'https://huggingface.co'
 
@@ -63,7 +69,8 @@ const SIGNS: readonly Sign[] = [
   },
   {
     kind: 'bad_option',
-    pattern: /trust_remote_code[=:]\s?True|trust_remote_code.{0,80}to (?:remove this error|True)/,
+    pattern:
+      /`trust_remote_code=True`|custom code which must be executed|execute the .{0,40}file in that repo/,
     cause: 'The model brings code of its own, and nobody allowed it to run',
     advice: 'Read that code, then set engine_options.trust_remote_code: true.',
     isRetriable: false,
@@ -205,7 +212,7 @@ const SIGNS: readonly Sign[] = [
   {
     kind: 'device_error',
     pattern:
-      /NVML_SUCCESS == r|AcceleratorError|CUDA error|HIP error|NCCL error|device-side assert/,
+      /NVML_SUCCESS == r|AcceleratorError|CUDA error|HIP error|NCCL error|device-side assert triggered/,
     cause: 'Its GPU failed',
     advice: 'Look at nvidia-smi or rocm-smi, and at the kernel log (journalctl -k).',
     isRetriable: true,
