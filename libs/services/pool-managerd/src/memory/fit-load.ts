@@ -20,6 +20,7 @@ export interface Fit {
  * model would take its place. Rejects with what a driver's plan throws.
  */
 export const fitLoad = async (load: MemoryLoad, book: MemoryBook): Promise<Fit> => {
+  await book.look(load)
   const strangers = await book.strangers()
   const { ledger, devices } = book.without(load.spec.poolId)
   const weighed = book.weigh(load, devices)

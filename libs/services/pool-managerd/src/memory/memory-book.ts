@@ -118,9 +118,8 @@ export class MemoryBook implements Disposable {
    */
   async book(load: MemoryLoad, watcher: BookingWatcher = {}): Promise<CrashReport | undefined> {
     const { clock } = this.#options
-    const hasGpus = this.#maskOf(load).some(({ kind }) => kind !== 'cpu')
     for (;;) {
-      if (hasGpus) await this.#options.devices.look()
+      await this.look(load)
       watcher.signal?.throwIfAborted()
       const weighed = this.weigh(load)
       const refused = refuseWeighed(load, weighed, this.#ledger, this.#options.devices.found)
@@ -161,6 +160,11 @@ export class MemoryBook implements Disposable {
   without(poolId: string): { readonly ledger: Ledger; readonly devices: readonly FoundDevice[] } {
     const ledger = withoutPool(this.#ledger, poolId)
     return { ledger, devices: this.#options.devices.found.map((it) => withAvailable(ledger, it)) }
+  }
+
+  /** Looks at the devices of a load now, where they are GPUs. */
+  async look(load: MemoryLoad): Promise<void> {
+    if (this.#maskOf(load).some(({ kind }) => kind !== 'cpu')) await this.#options.devices.look()
   }
 
   /** Who is on the GPUs, and which of them are engines of this agent. */
@@ -256,6 +260,8 @@ export class MemoryBook implements Disposable {
     const before = this.entryOf(instanceId)
     if (!before) return
     this.#learn(concludeLoad(this.#ledger, instanceId, uses))
+    // What was measured before counts it as still to be taken.
+    if (before.shares.some(({ deviceId }) => deviceId !== 'cpu')) void this.#options.devices.look()
     if (before.state !== 'reserved' || uses.length === 0) return
     const { shares, correction, poolId } = before
     const estimated = Math.round(sum(shares.map((share) => share.estimateBytes)) * correction)
