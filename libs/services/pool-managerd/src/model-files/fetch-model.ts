@@ -4,23 +4,17 @@ import type { StageEnv, StagedModel, StageWatcher } from '../engine/stage-model.
 import type { ModelFiles } from './model-files.ts'
 import type { StagedRef } from './staged-ref.ts'
 
-/** Progress is told twice a second. */
-const STEP_MS = 500
-
 /**
  * The files of a model in the store, fetched when they are not there. Rejects as
  * `ModelStore.ensurePresent` does.
  */
 export const fetchModel = async (
   { ref, want, digest }: StagedRef & { readonly digest: string | undefined },
-  on: Pick<StageEnv, 'clock' | 'isOffline' | 'isOnlyHere'> & { readonly modelFiles: ModelFiles },
+  on: Pick<StageEnv, 'isOffline' | 'isOnlyHere'> & { readonly modelFiles: ModelFiles },
   { signal, onStep, onSign, onDigest }: StageWatcher,
 ): Promise<StagedModel> => {
   const { store } = on.modelFiles
-  let nextAt = 0
   const onProgress = (progress: FetchProgress) => {
-    if (on.clock.now() < nextAt) return
-    nextAt = on.clock.now() + STEP_MS
     onStep?.(progress.step)
     onSign?.(signOf(progress))
   }

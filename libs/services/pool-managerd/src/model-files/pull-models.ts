@@ -29,8 +29,6 @@ export interface Pulls extends Disposable {
 }
 
 const NOTHING: FetchProgress = { bytesDone: 0, step: 'asking the source' }
-/** Progress is told twice a second. */
-const STEP_MS = 500
 
 export const createPulls = (options: PullOptions): Pulls => {
   const { operations, hostId } = options
@@ -78,7 +76,6 @@ const carryOut = async (
 ): Promise<void> => {
   const startedAtMs = clock.wall()
   let seen = NOTHING
-  let nextAt = 0
   const now = () => loadGoesOn({ modelId, phase: 'download', startedAtMs, ...figuresOf(seen) })
   const endedAtMs = () => Math.max(startedAtMs, clock.wall())
   const tell = (progress: LoadProgress) =>
@@ -88,8 +85,6 @@ const carryOut = async (
     })
   const onProgress = (progress: FetchProgress) => {
     seen = progress
-    if (clock.now() < nextAt) return
-    nextAt = clock.now() + STEP_MS
     tell(now())
   }
   try {

@@ -70,7 +70,8 @@ export const beginLoad = (
     modelRef: spec.modelRef,
     progress,
     goOn: (seen) => {
-      step = seen.step ?? step
+      // What was fetched is told on while the engine loads it.
+      if (seen.step) step = { ...bytesOf(step), ...seen.step }
       if (seen.phase !== undefined && seen.phase !== phase) {
         closePhase()
         phase = seen.phase

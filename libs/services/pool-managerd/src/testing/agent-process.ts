@@ -37,6 +37,7 @@ export const startAgentProcess = (
   folder: PoolsFolder,
   natsUrl: string,
   flags: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
 ): AgentProcess => {
   const child = spawn(
     process.execPath,
@@ -48,7 +49,7 @@ export const startAgentProcess = (
       ...['--nats-url', natsUrl, '--engines-dir', folder.dir],
       ...flags,
     ],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
+    { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } },
   )
   // A test that fails leaves nobody behind.
   const endWithTest = () => child.kill('SIGKILL')
