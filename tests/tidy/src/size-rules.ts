@@ -6,7 +6,9 @@ const MAX_MAIN_LINES = 60
 const MAX_COLUMNS = 100
 
 /** Files that may be longer, each with the reason. */
-export const ALLOWED_LONG: Readonly<Record<string, string>> = {}
+export const ALLOWED_LONG: Readonly<Record<string, string>> = {
+  'libs/platform/contract/src/index.ts': 'the names of all messages, one to a line',
+}
 
 /** What is too long or too wide in a file, one line each. */
 export const sizeProblems = ({ path, text }: ProjectFile): string[] => {
