@@ -90,3 +90,11 @@ describe('`lifecycle` of a pool', () => {
     expect(keys.filter((key) => !page.includes(key))).toEqual([])
   })
 })
+
+it('max_model_len of a vllm pool is its context', () => {
+  const contextOf = (engine: string) => {
+    const more = { engine, context_length: 512, engine_options: { max_model_len: 2_048 } }
+    return specOf(more).engine.contextLength
+  }
+  expect([contextOf('vllm'), contextOf('sim')]).toEqual([2_048, 512])
+})

@@ -21,7 +21,7 @@ export const toPoolSpec = (pool: PoolDocument, root: string): PoolSpec => {
       engine: pool.engine,
       mode,
       slots: pool.slots ?? (isStrict ? 1 : DEFAULT_SLOTS),
-      contextLength: pool.context_length,
+      contextLength: contextOf(pool),
       options: pool.engine_options,
       shutdownGraceMs: lifecycle.shutdown_grace_s * 1_000,
       ...(isStrict ? { isStrict } : {}),
@@ -52,6 +52,12 @@ export const toPoolSpec = (pool: PoolDocument, root: string): PoolSpec => {
   }
 }
 
+/** vLLM's own word for it is taken too: what is published is what the engine is told. */
+const contextOf = ({ engine, context_length: written, engine_options }: PoolDocument): number =>
+  engine === 'vllm' && Number.isInteger(engine_options['max_model_len'])
+    ? Number(engine_options['max_model_len'])
+    : written
+
 const toPolicy = ({ lifecycle, health }: PoolDocument, hasProcess: boolean): SupervisionPolicy => ({
   ...DEFAULT_POLICY,
   hasProcess,
@@ -59,7 +65,7 @@ const toPolicy = ({ lifecycle, health }: PoolDocument, hasProcess: boolean): Sup
   loadTimeoutMs: lifecycle.model_load_timeout_s * 1_000,
   loadMaxRetries: lifecycle.model_load_max_retries,
   probeIntervalMs: lifecycle.health_check_interval_s * 1_000,
-  idleProbeIntervalMs: lifecycle.idle_health_check_interval_s * 1_000,
+  idleProbeIntervalMs: idleIntervalOf(lifecycle) * 1_000,
   maxConsecutiveFailures: lifecycle.max_consecutive_failures,
   stallTimeoutMs: lifecycle.stall_timeout_s * 1_000,
   isFailOpen: health.mode === 'fail_open',
@@ -79,6 +85,17 @@ const toPolicy = ({ lifecycle, health }: PoolDocument, hasProcess: boolean): Sup
     breakerStableMs: lifecycle.breaker.stable_s * 1_000,
   },
 })
+
+/** An engine that nobody asks anything of is asked seldom whether it is well. */
+const idleIntervalOf = ({
+  health_check_interval_s: often,
+  idle_health_check_interval_s: seldom,
+}: PoolDocument['lifecycle']): number =>
+  seldom ?? Math.max(often, Math.min(IDLE_INTERVAL_S, IDLE_TIMES * often))
+
+/** 003-FR-039: every 5 s, 60 s when idle. */
+const IDLE_INTERVAL_S = 60
+const IDLE_TIMES = 12
 
 const toProbing = ({ health, lifecycle }: PoolDocument): Probing => {
   const { probe, grpc_service: service, grpc_port: port } = health
