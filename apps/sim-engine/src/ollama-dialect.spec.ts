@@ -1,6 +1,16 @@
+import { request } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { chatPrompt, expectedText } from '@berth/sim-text'
-import { ask, chat, eventsOf, open, stateOf, turn, type Parsed } from './testing/ask.ts'
+import {
+  ask,
+  chat,
+  eventsOf,
+  open,
+  readUntilCut,
+  stateOf,
+  turn,
+  type Parsed,
+} from './testing/ask.ts'
 import { eventually } from './testing/eventually.ts'
 import { startSim, stopAllSims } from './testing/sim-process.ts'
 
@@ -151,5 +161,57 @@ describe('the Ollama dialect', () => {
     await ask(port, '/api/generate', { model: 'm2' })
     expect(await residents()).toEqual(['m2:latest'])
     await turn(port, { max_loaded_models: 0 })
+  })
+
+  it('keeps how long a model stays over requests that do not say', async () => {
+    await ask(port, '/api/generate', { model: 'm1', keep_alive: -1 })
+    await ask(port, '/v1/chat/completions', chat('x'))
+    const { models } = (await ask(port, '/api/ps')).json
+    const m1 = models.find((model: { name: string }) => model.name === 'm1:latest')
+    expect(m1.expires_at).toBe('2318-01-01T00:00:00.000Z')
+  })
+
+  it('lists a model with a part on the CPU as larger than what it has on the GPU', async () => {
+    await turn(port, { cpu_bytes: 5 })
+    await ask(port, '/api/generate', { model: 'm1' })
+    const [model] = (await ask(port, '/api/ps')).json.models
+    expect(model.size - model.size_vram).toBe(5)
+    await turn(port, { cpu_bytes: 0 })
+  })
+
+  it('goes on with a pull where it was cut', async () => {
+    await turn(port, { pull_cut_percent: 50 })
+    const cut = await readUntilCut(await open(port, '/api/pull', { model: 'm5' }))
+    expect(cut.wasCut).toBe(true)
+    expect(linesOf(cut.text).at(-1).completed).toBe(1024 ** 3 / 2)
+    const frames = linesOf((await ask(port, '/api/pull', { model: 'm5' })).text)
+    const first = frames.find((frame) => frame.completed !== undefined)
+    expect(first.completed).toBeGreaterThan(1024 ** 3 / 2)
+    expect(frames.at(-1)).toEqual({ status: 'success' })
+    await turn(port, { pull_cut_percent: 0 })
+  })
+
+  it.each([
+    [{ pull_error: 'no such host' }, 'no such host'],
+    [{ absent_models: ['m6'] }, 'pull model manifest: file does not exist'],
+  ])('ends a pull in an error after its 200: %j', async (knobs, error) => {
+    await turn(port, knobs)
+    const { status, text } = await ask(port, '/api/pull', { model: 'm6' })
+    expect([status, linesOf(text).at(-1)]).toEqual([200, { error }])
+    const { json } = await ask(port, '/api/tags')
+    expect(json.models.map((model: { name: string }) => model.name)).not.toContain('m6:latest')
+    await turn(port, { pull_error: '', absent_models: [] })
+  })
+
+  it('gives up a load that nobody waits for any more, and lists it until then', async () => {
+    await ask(port, '/api/generate', { model: 'm2', keep_alive: 0 })
+    await turn(port, { never_ready: true })
+    const asking = request({ host: '127.0.0.1', port, path: '/api/generate', method: 'POST' })
+    asking.on('error', () => undefined)
+    asking.end(JSON.stringify({ model: 'm2' }))
+    await eventually('it loads', async () => (await residents()).includes('m2:latest'))
+    asking.destroy()
+    await eventually('it is given up', async () => !(await residents()).includes('m2:latest'))
+    await turn(port, { never_ready: false })
   })
 })

@@ -111,10 +111,21 @@ describe('the ollama driver', () => {
   it('takes no options of a daemon that others have started, and needs no url', () => {
     const monitored = { ...spec, mode: 'monitored', options: { keep_alive: '5m' } } as const
     expect(ollamaDriver.check(monitored)).toEqual([
-      'engine_options.keep_alive: is not an option (known: max_loaded_models)',
+      'engine_options.keep_alive: is not an option (known: max_loaded_models, registries)',
     ])
     expect(ollamaDriver.check({ ...spec, mode: 'external', url: 'ftp://x' })).toHaveLength(1)
     expect(ollamaDriver.check({ ...spec, mode: 'external' })).toEqual([])
+  })
+
+  it('pulls from no host that a name begins with unless the pool knows it', () => {
+    const modelId = 'registry.example:5000/me/m'
+    expect(ollamaDriver.check({ ...spec, modelId })).toEqual([
+      'model: registry.example:5000 is no registry that models may come from: ' +
+        'name it in engine_options.registries',
+    ])
+    const options = { registries: 'other.example, Registry.example:5000' }
+    expect(ollamaDriver.check({ ...spec, modelId, options })).toEqual([])
+    expect(ollamaDriver.check({ ...spec, modelId: 'hf.co/owner/name:Q4_K_M' })).toEqual([])
   })
 
   it('is ready to load once the daemon tells its version, whatever is in memory', () => {

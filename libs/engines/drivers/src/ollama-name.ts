@@ -9,8 +9,16 @@ const DEFAULT_HOST = 'registry.ollama.ai/'
 const DEFAULT_NAMESPACE = 'library/'
 const DEFAULT_TAG = ':latest'
 
+/** Registries that models come from unless a pool names others: Ollama's own and the Hub. */
+const KNOWN_HOSTS: readonly string[] = [
+  ...['registry.ollama.ai', 'ollama.com', 'hf.co', 'huggingface.co'],
+]
+
 /** What is wrong with a model's name for Ollama; `undefined` when nothing is. */
-export const problemOfName = (name: string): string | undefined => {
+export const problemOfName = (
+  name: string,
+  registries: readonly string[] = [],
+): string | undefined => {
   const { path, tag } = split(name)
   const parts = path.split('/')
   const host = parts.length > 2 ? parts.shift() : undefined
@@ -19,10 +27,15 @@ export const problemOfName = (name: string): string | undefined => {
     parts.every((part) => PART.test(part)) &&
     (host === undefined || HOST.test(host)) &&
     (tag === undefined || PART.test(tag))
-  return isWell
+  if (!isWell)
+    return (
+      `${JSON.stringify(name.slice(0, 80))} is no name of a model of Ollama: ` +
+      'write it as llama3.2, llama3.2:3b or hf.co/owner/name:Q4_K_M'
+    )
+  // The daemon asks whatever host a name begins with.
+  return host === undefined || [...KNOWN_HOSTS, ...registries].includes(host.toLowerCase())
     ? undefined
-    : `${JSON.stringify(name.slice(0, 80))} is no name of a model of Ollama: ` +
-        'write it as llama3.2, llama3.2:3b or hf.co/owner/name:Q4_K_M'
+    : `${host} is no registry that models may come from: name it in engine_options.registries`
 }
 
 /** The name as people write it: without what Ollama adds by itself. */

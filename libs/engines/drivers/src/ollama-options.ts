@@ -35,15 +35,19 @@ const MANAGED = {
   no_prune: trueOrFalse,
   debug: trueOrFalse,
   llm_library: text,
+  registries: text,
 }
 
 /** Of a daemon that others run: what it was started with. */
-const OBSERVED = { max_loaded_models: MANAGED.max_loaded_models }
+const OBSERVED = {
+  max_loaded_models: MANAGED.max_loaded_models,
+  registries: MANAGED.registries,
+}
 
 /** Problems of a pool for Ollama, each naming its key. */
 export const checkOllama = (spec: EngineSpec): string[] => {
   const { mode, modelId, url, slots } = spec
-  const problem = modelId === undefined ? undefined : problemOfName(modelId)
+  const problem = modelId === undefined ? undefined : problemOfName(modelId, registriesOf(spec))
   return [
     ...(mode === 'managed' || url === undefined ? [] : checkUrl(spec)),
     ...(problem === undefined ? [] : [`model: ${problem}`]),
@@ -54,6 +58,14 @@ export const checkOllama = (spec: EngineSpec): string[] => {
     ...checkOptions(spec, mode === 'managed' ? MANAGED : OBSERVED),
   ]
 }
+
+/** Hosts beside those everybody pulls from, as `a.example,b.example:5000`. */
+const registriesOf = ({ options }: EngineSpec): readonly string[] =>
+  String(options.registries ?? '')
+    .toLowerCase()
+    .split(',')
+    .map((host) => host.trim())
+    .filter((host) => host !== '')
 
 /** The daemon ignores a quantised cache without flash attention, with a line in its log. */
 const checkKvCache = ({ options }: EngineSpec): string[] => {
