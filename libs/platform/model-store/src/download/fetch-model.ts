@@ -128,6 +128,7 @@ const fetchFiles = async (
       }
     }),
   )
+  meter.stop()
   signal.throwIfAborted()
   if (failure.signal.aborted) throw failure.signal.reason as Error
   meter.flush('ready')

@@ -10,6 +10,8 @@ export interface ProgressMeter {
   set(file: string, bytes: number, step: string): void
   /** Reports where it stands, whatever was reported before. */
   flush(step: string): void
+  /** Reports nothing more. */
+  stop(): void
 }
 
 /** Reports sums at most twice a second. `totalBytes` is asked at each report. */
@@ -39,5 +41,6 @@ export const createProgressMeter = (
       else pending ??= clock.after(waitMs, () => report(step))
     },
     flush: report,
+    stop: () => pending?.(),
   }
 }

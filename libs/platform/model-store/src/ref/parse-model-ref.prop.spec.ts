@@ -1,9 +1,13 @@
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect, it } from '@jest/globals'
 import { BerthError } from '@berth/kernel'
 import fc from 'fast-check'
 import { createStorePaths, FILES_DIR, isInside, shortHash } from '../disk/store-paths.ts'
 import { repositoryDir } from '../source/hub-source.ts'
 import { isSafePath } from '../source/repository-path.ts'
+import { createTestStore } from '../testing/index.ts'
 import type { ModelSourceRef } from './model-ref.ts'
 import { parseModelRef } from './parse-model-ref.ts'
 
@@ -56,7 +60,7 @@ it('reads any text as a reference or refuses it, and never leads out of the stor
         expect(isInside(`/store/${top}`, paths.at(path))).toBe(true)
       }
     }),
-    { numRuns: 3_000 },
+    { numRuns: 1_000 },
   )
 })
 
@@ -67,7 +71,7 @@ it('reads what it read as the same again', () => {
       if (ref === undefined) return
       expect(parseModelRef(ref.canonical).canonical).toBe(ref.canonical)
     }),
-    { numRuns: 3_000 },
+    { numRuns: 1_000 },
   )
 })
 
@@ -80,6 +84,28 @@ it('takes no name of a repository’s file that leads out of its folder', () => 
         expect(isInside('/store/snap', createStorePaths('/store').at(`snap/${path}`))).toBe(true)
       },
     ),
-    { numRuns: 3_000 },
+    { numRuns: 1_000 },
   )
+})
+
+it('is asked for any text without more than a refusal, and nothing appears beside the store', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'berth-hostile-'))
+  const store = await createTestStore([], {
+    ...{ root: join(folder, 'store'), fileRoots: [join(folder, 'models')] },
+    isOffline: () => true,
+  })
+  await mkdir(join(folder, 'models'))
+  await fc.assert(
+    fc.asyncProperty(hostile, async (text) => {
+      const end = await store
+        .ensurePresent(text, { want: 'snapshot' })
+        .catch((error: unknown) => error)
+      expect(end).toBeInstanceOf(BerthError)
+      expect(end).not.toMatchObject({ reason: 'INTERNAL' })
+    }),
+    { numRuns: 150 },
+  )
+  expect((await readdir(folder)).sort()).toEqual(['models', 'store'])
+  await store.dispose()
+  await rm(folder, { recursive: true })
 })
