@@ -1,8 +1,11 @@
 import { kill } from 'node:process'
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import type { EngineSpec } from '@berth/supervision'
 import { findLlamaServer, until } from '@berth/test-support'
 import { startBareEngine, type BareEngine } from './src/bare-engine.ts'
+
+/** Engines start in every test of these, on a machine that may be busy. */
+jest.setTimeout(30_000)
 
 const SLOTS = 2
 const base = {

@@ -1,7 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import OpenAI from 'openai'
 import { startFleet, until, type Fleet } from '@berth/test-support'
 import { CONTEXT_TOKENS, engineCases, SLOTS } from './src/engines.ts'
+
+/** Engines start in every test of these, on a machine that may be busy. */
+jest.setTimeout(30_000)
 
 type Chunk = OpenAI.Chat.Completions.ChatCompletionChunk
 

@@ -2,11 +2,14 @@ import { createServer } from 'node:net'
 import { mkdtempSync, rmSync, truncateSync, copyFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, describe, expect, it } from '@jest/globals'
+import { afterAll, describe, expect, it, jest } from '@jest/globals'
 import { tinyGguf, writeGgufImage } from '@berth/model-files'
 import type { CrashReport, EngineSpec, LaunchGrant, LogSign } from '@berth/supervision'
 import { findLlamaServer, freePort, TINY_MODEL, until } from '@berth/test-support'
 import { startBareEngine, type BareEngine } from './src/bare-engine.ts'
+
+/** Engines start in every test of these, on a machine that may be busy. */
+jest.setTimeout(30_000)
 
 const llamaServer = findLlamaServer()
 const dir = mkdtempSync(join(tmpdir(), 'berth-llama-'))
