@@ -122,13 +122,14 @@ describe('a line of vLLM', () => {
       { kind: 'kv_room', tokens: 1_600 },
     ],
     [
-      'INFO 08-01 [__init__.py:1] No platform detected, vLLM is running on UnspecifiedPlatform',
+      'INFO 08-01 [__init__.py:216] Automatically detected platform cpu.',
       {
         kind: 'gpu_missing',
-        fact: 'INFO 08-01 [__init__.py:1] No platform detected, vLLM is running on UnspecifiedPlatform',
+        fact: 'INFO 08-01 [__init__.py:216] Automatically detected platform cpu.',
       },
     ],
     ['INFO:     127.0.0.1:59054 - "GET /v1/models HTTP/1.1" 200 OK', undefined],
+    ['INFO 08-01 No platform detected, vLLM is running on UnspecifiedPlatform', undefined],
     ['', undefined],
   ])('%j', (line, sign) => {
     expect(read(line)).toEqual(sign)
