@@ -45,28 +45,53 @@ const whileStarting = (
   }
 }
 
+/**
+ * A request comes to an engine that was asked seldom, for nothing ran on it: from now on it is
+ * asked as often as any that works.
+ */
+export const busy = (pool: Supervised, { now, policy }: StepContext): Step => {
+  const { state } = pool
+  if ((state.kind !== 'ready' && state.kind !== 'draining') || state.restsUntil === undefined)
+    return unchanged(pool)
+  const { restsUntil, ...awake } = state
+  const leftMs = restsUntil - now
+  return {
+    pool: { ...pool, state: awake },
+    effects:
+      leftMs > policy.probeIntervalMs
+        ? [{ kind: 'arm_timer', name: 'probe', ms: policy.probeIntervalMs }]
+        : [],
+  }
+}
+
 const whileServing = (
   pool: Supervised,
   state: Serving,
   { result, isIdle }: Probed,
   context: StepContext,
 ): Step => {
-  const { policy } = context
+  const { policy, now } = context
+  const { restsUntil: _, ...serving } = state
   const probeMs = isIdle ? policy.idleProbeIntervalMs : policy.probeIntervalMs
+  const rest = probeMs > policy.probeIntervalMs ? { restsUntil: now + probeMs } : {}
   const rearm = [{ kind: 'arm_timer', name: 'probe', ms: probeMs }] as const
   if (isGood(result)) {
     const isDegraded = result.verdict === 'degraded'
-    return { pool: { ...pool, state: { ...state, failures: 0, isDegraded } }, effects: rearm }
+    const good = { ...serving, ...rest, failures: 0, isDegraded }
+    return { pool: { ...pool, state: good }, effects: rearm }
   }
   const failures = state.failures + 1
   const missed = { ...pool, lastError: result.fact }
   if (failures < policy.maxConsecutiveFailures)
     return {
-      pool: { ...missed, state: { ...state, failures } },
+      pool: { ...missed, state: { ...serving, failures } },
       effects: [{ kind: 'arm_timer', name: 'probe', ms: policy.probeIntervalMs }],
     }
   if (policy.isFailOpen)
-    return { pool: { ...missed, state: { ...state, failures, isDegraded: true } }, effects: rearm }
+    return {
+      pool: { ...missed, state: { ...serving, ...rest, failures, isDegraded: true } },
+      effects: rearm,
+    }
   return unready(missed, state, unhealthy(result.fact, failures), context)
 }
 

@@ -37,6 +37,7 @@ export interface SupervisionPolicy {
   readonly loadMaxRetries: number
   readonly startProbeIntervalMs: number
   readonly probeIntervalMs: number
+  /** The same while no request is in flight. */
   readonly idleProbeIntervalMs: number
   /** Missed probes in a row that make a ready pool unready. */
   readonly maxConsecutiveFailures: number
@@ -57,7 +58,7 @@ export const DEFAULT_POLICY: SupervisionPolicy = {
   loadMaxRetries: 2,
   startProbeIntervalMs: 250,
   probeIntervalMs: 5_000,
-  idleProbeIntervalMs: 5_000,
+  idleProbeIntervalMs: 60_000,
   maxConsecutiveFailures: 3,
   isFailOpen: false,
   stallTimeoutMs: 60_000,

@@ -15,6 +15,8 @@ interface Serving {
   readonly readyAt: number
   /** Probes missed in a row. */
   readonly failures: number
+  /** When it is asked next, while nothing runs on it; absent while it is asked as often as ever. */
+  readonly restsUntil?: number
   /** Serves, but answers slowly or failed open. */
   readonly isDegraded: boolean
   /** While requests wait for the engine: what it had done, and since when nothing was added. */

@@ -54,7 +54,7 @@ const command = fc.oneof(
     deadlineMs: fc.constantFrom(0, 1_000),
     onDeadline: fc.constantFrom('force', 'abort'),
   }),
-  fc.record({ kind: fc.constantFrom('undrain', 'reset_restarts', 'device_ok') }),
+  fc.record({ kind: fc.constantFrom('undrain', 'reset_restarts', 'device_ok', 'busy') }),
   fc.record({ kind: fc.constant('device_fault'), message: fc.constantFrom('Lost.', 'Reset it.') }),
   fc.constant({ kind: 'adopt', adopted: { instanceId: 'of-an-earlier-life' } }),
 )

@@ -4,7 +4,7 @@ import { deviceFault, deviceOk, withFault } from './on-device.ts'
 import { adopt, exited, gone, idle, launched, launchFailed, output } from './on-instance.ts'
 import { loadFailed, loadSign, stageSign } from './on-load.ts'
 import { observed } from './on-observed.ts'
-import { probed } from './on-probe.ts'
+import { busy, probed } from './on-probe.ts'
 import { reload, stageFailed, staged } from './on-reload.ts'
 import { timer } from './on-timer.ts'
 import { unchanged, type Step } from './move.ts'
@@ -73,6 +73,8 @@ const decide = (pool: Supervised, event: SupervisionEvent, context: StepContext)
       return deviceOk(pool, context)
     case 'idle':
       return idle(pool, context)
+    case 'busy':
+      return busy(pool, context)
     case 'timer':
       return timer(pool, event.name, context)
     default:

@@ -79,4 +79,6 @@ export type SupervisionEvent =
   | { readonly kind: 'device_ok' }
   /** No request is in flight, while draining. */
   | { readonly kind: 'idle'; readonly instanceId: string }
+  /** A request came while none was in flight. */
+  | { readonly kind: 'busy' }
   | { readonly kind: 'timer'; readonly name: TimerName }

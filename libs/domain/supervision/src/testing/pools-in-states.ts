@@ -8,6 +8,9 @@ import { tellStep } from './tell-step.ts'
 const exited = { kind: 'exited', report: CRASH } as const
 const BAD_FLAG = { kind: 'bad_option', message: 'Unknown flag.', isRetriable: false } as const
 
+/** As `createDrive` has it. */
+const OFTEN = { idleProbeIntervalMs: 5_000 }
+
 /** A pool in each of its states, since 0; the events happen at 10 s. */
 export const poolsInStates = (policy: Partial<SupervisionPolicy> = {}) => {
   const { drive, ready, missed, launched } = createDrive(policy)
@@ -46,7 +49,7 @@ export const tellEverywhere = (
   { now = 10_000, first }: { readonly now?: number; readonly first?: object } = {},
 ): string => {
   const rng = { float: () => 0.5, bytes: (count: number) => new Uint8Array(count).fill(9) }
-  const context = { now, rng, policy: { ...DEFAULT_POLICY, ...policy }, poolId: 'a' }
+  const context = { now, rng, policy: { ...DEFAULT_POLICY, ...OFTEN, ...policy }, poolId: 'a' }
   const outcomes = new Map<string, string[]>()
   const of = (pool: Supervised, what: object) =>
     ({ ...addressOf(pool), ...what }) as SupervisionEvent

@@ -27,7 +27,8 @@ type Own<Kind extends SupervisionEvent['kind']> = Omit<
 /** Steps a pool through events; each may name the time it comes at. */
 export const createDrive = (policy: Partial<SupervisionPolicy> = {}) => {
   const rng = seededRng(1)
-  const all = { ...DEFAULT_POLICY, ...policy }
+  // Told the same whether something runs on it or not, unless a spec is about that.
+  const all = { ...DEFAULT_POLICY, idleProbeIntervalMs: 5_000, ...policy }
   const drive = (
     pool: Supervised,
     events: readonly (SupervisionEvent | Own<'exited'> | Own<'probed'> | Own<'launched'>)[],

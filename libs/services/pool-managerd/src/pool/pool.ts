@@ -306,6 +306,7 @@ export class Pool implements Disposable {
 
   #slotsChanged(): void {
     if (this.slots.active > 0) this.#whileIdle?.abort()
+    if (this.slots.active === 1) this.#supervisor.dispatch({ kind: 'busy' })
     this.keeper?.slotsChanged()
     this.#onSnapshotChange('soon')
   }

@@ -31,7 +31,8 @@ const lifecycle = z
     model_load_timeout_s: seconds(600),
     model_load_max_retries: count(2),
     health_check_interval_s: seconds(5),
-    idle_health_check_interval_s: seconds(5),
+    /** Without requests. Absent: 12 times the interval, 60 at most, and never less often. */
+    idle_health_check_interval_s: z.number().positive().max(86_400).optional(),
     health_check_timeout_s: seconds(5),
     max_consecutive_failures: z.number().int().min(1).max(100).default(3),
     max_restarts_per_minute: count(3),
