@@ -122,7 +122,7 @@ const suite = (program: string) => {
 }
 
 if (llamaServer === undefined) {
-  describe.skip('llama-server under traffic (skipped: there is none, see tools/llama-server)', () => {
+  describe.skip(`llama-server under traffic (skipped: there is none, see tools/llama-server)`, () => {
     it('is drained, killed, frozen and taken over', () => undefined)
   })
 } else {

@@ -10,7 +10,7 @@ const MIB = 1_048_576
 const roundingOf = (lines: number) => lines * 0.005 * MIB + 1
 
 if (llamaServer === undefined) {
-  describe.skip('estimates (skipped: there is no llama-server, see tools/llama-server)', () => {
+  describe.skip(`estimates (skipped: there is no llama-server, see tools/llama-server)`, () => {
     it('come to what llama-server logs', () => undefined)
   })
 } else {

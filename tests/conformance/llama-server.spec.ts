@@ -89,7 +89,7 @@ const FAILED: readonly FailedStart[] = [
 ]
 
 if (llamaServer === undefined) {
-  describe.skip('the real llama-server (skipped: there is none, see tools/llama-server)', () => {
+  describe.skip(`the real llama-server (skipped: there is none, see tools/llama-server)`, () => {
     it('says what its driver reads', () => undefined)
   })
 } else {

@@ -44,7 +44,7 @@ const SEEDS = ['tests/simulation/sim.ts', '--seeds', '1000', '--first-seed', '10
 export const SUITES: readonly Suite[] = [
   check('format', 'Formatting', 3, 'prettier', '--check', '--log-level', 'warn', '.'),
   check('types', 'Types', 5, 'tsc', '-p', '.'),
-  check('lint', 'Lint, through nx', 6, 'nx', 'run', 'berth:lint'),
+  check('lint', 'Lint, through nx', 15, 'nx', 'run', 'berth:lint'),
   jest('unit', 'Unit and property tests', 10, '--maxWorkers=2'),
   jest('tidy', 'House rules', 6, '--maxWorkers=2'),
   jest('simulation', 'Simulation', 12, '--maxWorkers=2'),
