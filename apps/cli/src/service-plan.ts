@@ -46,6 +46,8 @@ export const planServices = (options: ServicePlanOptions): readonly ServicePlan[
     service(options, 'pool-managerd', ports.agentHttp, [
       ...['--pools-file', options.poolsFile],
       ...['--state-dir', join(options.paths.runDir, 'agent')],
+      // Shared by all fleets of a checkout: what one has fetched the next has.
+      ...['--models-dir', options.paths.modelsDir],
       ...['--grpc-port', ports.agentGrpc],
       ...['--ingress-port', ports.agentIngress],
       ...['--http-port', ports.agentHttp],
