@@ -5,7 +5,7 @@ import { watched } from './wait-until.ts'
 
 /**
  * Builds the real llama-server for the tests, once: minutes. Where this machine has no compiler
- * nothing is built and its tests are skipped, except in the gate (`BERTH_GATE=1`), where that fails.
+ * nothing is built and its tests are skipped; in the gate (`BERTH_GATE=1`) that is a failure.
  */
 export const prepareLlamaServer = async (options: Preparation): Promise<void> => {
   const { paths, signal } = options
