@@ -177,6 +177,21 @@ describe('a pool of several models', () => {
     await at.reaches('m1', Residency.RESIDENT)
   })
 
+  it('waits for the model that EnsureHealthy names', async () => {
+    await using ollama = await makeFakeOllama({ load_ms: 100, absent_models: ['nowhere'] })
+    await using at = await startOllama(nats.url, ollama, { model: 'm1' })
+    const { client } = at.test
+    await at.test.reaches('a', PoolState.READY)
+    await client.stop({ poolId: 'a' })
+    await at.test.reaches('a', PoolState.STOPPED)
+    await Promise.all(
+      ['m1', 'm2', 'm2'].map((modelRef) => client.ensureHealthy({ poolId: 'a', modelRef })),
+    )
+    expect(await at.resident()).toEqual(['m1:latest', 'm2:latest'])
+    const absent = client.ensureHealthy({ poolId: 'a', modelRef: 'nowhere' })
+    await expect(absent).rejects.toMatchObject({ reason: 'MODEL_NOT_FOUND' })
+  })
+
   it('refuses one more than the daemon holds, which would cost another', async () => {
     await using ollama = await makeFakeOllama({ models: ['m1', 'm2'] })
     const engineOptions = { models_dir: ollama.modelsDir, max_loaded_models: 1 }

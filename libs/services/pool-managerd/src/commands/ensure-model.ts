@@ -31,7 +31,8 @@ export const ensureModel = async (
   { header, poolId, modelRef }: EnsureHealthyRequest,
   { reload, operations, context }: EnsureModelMeans,
 ): Promise<void> => {
-  if (modelRef === '' || modelRef === pool.spec.modelRef) return
+  // An engine of many models takes one more once it is up.
+  if (modelRef === '' || modelRef === pool.spec.modelRef || pool.keeper?.ownsModel) return
   const { modelId = '' } = pool.spec.engine
   refuseActive(poolId, { deadlineMs: 0, isForced: false, modelId }, pool.slots.active)
   const request = create(ReloadRequestSchema, { poolId, newModelRef: modelRef })

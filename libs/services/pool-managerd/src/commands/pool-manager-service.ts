@@ -19,6 +19,7 @@ import type { SupervisionEvent } from '@berth/supervision'
 import type { Authority } from '../ingress/authority.ts'
 import { fitHandlers, type FitMeans } from '../memory/fit-handlers.ts'
 import { modelFileHandlers, type ModelFileCommands } from '../model-files/model-file-handlers.ts'
+import { ensureLoaded } from '../models-in-engine/ensure-loaded.ts'
 import { modelHandlers } from '../models-in-engine/model-handlers.ts'
 import type { Pool } from '../pool/pool.ts'
 import { refuseAsleep, sleepHandlers } from '../sleep/sleep-handlers.ts'
@@ -83,6 +84,7 @@ export const poolManagerService = (options: PoolManagerOptions): RpcService => {
         signal,
         ...(deadlineMs === undefined ? {} : { deadlineMs }),
       })
+      if (request.modelRef !== '') await ensureLoaded(pool, request.modelRef, signal)
       return { pool: describe(pool) }
     },
     start: change(OperationType.START, () => ({ kind: 'start' })),
