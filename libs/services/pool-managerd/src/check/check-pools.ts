@@ -2,7 +2,9 @@ import { access, constants, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { drivers } from '@berth/drivers'
 import { BerthError, messageOf } from '@berth/kernel'
+import { createSilentLogger } from '@berth/runtime'
 import type { LaunchGrant } from '@berth/supervision'
+import { createEnginePrograms, type FoundProgram } from '../engine/engine-programs.ts'
 import { LOOPBACK } from '../engine/loopback-port.ts'
 import { findProgram, type Privileges } from '../engine/privileges.ts'
 import { firstClosed } from '../engine/reach.ts'
@@ -62,9 +64,13 @@ export const checkEngine = async (spec: PoolSpec, places: EnginePlaces): Promise
   if (mode !== 'managed') return ok(check, `${engine} at ${url} is ${mode}: it is not started here`)
   if (lacksModel(spec))
     return warn(check, 'it has no model: it rests', 'Set model, or reload the pool to one.')
+  const program = await programOf(spec, places)
+  if (program.kind === 'refused')
+    return fail(check, program.report.message, 'Or take the pool out of the pools file.')
   let argv: readonly string[]
   try {
-    const plan = drivers[engine]?.plan(spec.engine, grantOf(spec, places))
+    const { kind: _, ...found } = program
+    const plan = drivers[engine]?.plan(spec.engine, { ...grantOf(spec, places), ...found })
     argv = plan?.kind === 'process' ? plan.argv : []
   } catch (error) {
     return fail(check, messageOf(error), 'Mend its entry in the pools file.')
@@ -75,6 +81,18 @@ export const checkEngine = async (spec: PoolSpec, places: EnginePlaces): Promise
     (await lacksRead(check, spec, places)) ??
     ok(check, `${engine}, ${spec.engine.modelId ?? 'no model'}, ${spec.devices.join(', ')}`)
   )
+}
+
+/** As a start would find it. */
+const programOf = async (
+  spec: PoolSpec,
+  { path, privileges }: EnginePlaces,
+): Promise<FoundProgram> => {
+  const driver = drivers[spec.engine.engine]
+  const env = { agentEnv: { PATH: path }, ...(privileges ? { privileges } : {}) }
+  return driver
+    ? createEnginePrograms().find({ spec, driver, log: createSilentLogger() }, env)
+    : { kind: 'found' }
 }
 
 const grantOf = (spec: PoolSpec, places: EnginePlaces): LaunchGrant => ({

@@ -19,9 +19,13 @@ export type FoundProgram =
     }
   | { readonly kind: 'refused'; readonly report: CrashReport }
 
+/** Of whom the program is looked for, and with what. */
+export type ProgramRequest = Pick<LaunchRequest, 'spec' | 'driver' | 'log'>
+export type ProgramEnv = Pick<LaunchEnv, 'agentEnv' | 'privileges'>
+
 /** Finds engines' programs on PATH and asks each for its version, once while it is the same file. */
 export interface EnginePrograms {
-  find(request: LaunchRequest, env: LaunchEnv): Promise<FoundProgram>
+  find(request: ProgramRequest, env: ProgramEnv): Promise<FoundProgram>
 }
 
 /** Some import half of the world before they answer. */
@@ -36,7 +40,7 @@ type Asked = { readonly kind: 'version' | 'lacks'; readonly text: string }
 export const createEnginePrograms = (): EnginePrograms => {
   const asked = new Map<string, Asked>()
 
-  const ask = async (path: string, request: LaunchRequest, env: LaunchEnv): Promise<Asked> => {
+  const ask = async (path: string, request: ProgramRequest, env: ProgramEnv): Promise<Asked> => {
     const { driver } = request
     const argv = driver.versionArgvOf?.(path) ?? driver.versionArgv
     if (!argv) return { kind: 'version', text: '' }
@@ -68,7 +72,7 @@ export const createEnginePrograms = (): EnginePrograms => {
 }
 
 /** None for an engine that is not ours to start, or whose driver knows its program. */
-const namesOf = ({ spec, driver }: LaunchRequest): readonly string[] => {
+const namesOf = ({ spec, driver }: ProgramRequest): readonly string[] => {
   const { mode, binaryPath } = spec.engine
   if (mode !== 'managed' || spec.container || !driver.programs) return []
   return binaryPath === undefined ? driver.programs : [binaryPath]
@@ -77,8 +81,8 @@ const namesOf = ({ spec, driver }: LaunchRequest): readonly string[] => {
 /** Runs it as the engine would be run, in a folder that holds nothing it could pick up. */
 const askVersion = async (
   argv: readonly string[],
-  { log }: LaunchRequest,
-  env: LaunchEnv,
+  { log }: ProgramRequest,
+  env: ProgramEnv,
 ): Promise<Asked> => {
   // It is no instance, and needs no secret.
   const {
@@ -101,7 +105,7 @@ const askVersion = async (
   })
 }
 
-const missing = ({ spec }: LaunchRequest, names: readonly string[]): CrashReport => {
+const missing = ({ spec }: ProgramRequest, names: readonly string[]): CrashReport => {
   const { engine, binaryPath } = spec.engine
   const isNamed = binaryPath !== undefined
   const where = isNamed ? `lifecycle.binary_path (${binaryPath})` : `PATH (${names.join(', ')})`
