@@ -166,6 +166,29 @@ describe('the header of a folder of safetensors', () => {
     })
   })
 
+  it.each([
+    ['numbers without end', { dtype: 'F32', shape: [2 ** 31, 2 ** 31], data_offsets: [0, 8] }],
+    ['no type', { shape: [2], data_offsets: [0, 8] }],
+  ])('is refused when a tensor has %s', async (_, tensor) => {
+    const at = await folder()
+    await writeFile(join(at, 'config.json'), '{}')
+    await writeFile(join(at, 'model.safetensors'), safetensorsBytes({ a: tensor }, 8))
+    await expect(reader.read(at)).rejects.toMatchObject({
+      ...{ reason: 'MODEL_LOAD_FAILED', message: expect.stringContaining('tensor "a"') },
+    })
+  })
+
+  it('is refused when its tensors share their bytes, and so are more than the file', async () => {
+    const at = await folder()
+    await writeFile(join(at, 'config.json'), '{}')
+    const same = { dtype: 'U8', shape: [400], data_offsets: [0, 400] }
+    const header = { a: same, b: same, c: same }
+    await writeFile(join(at, 'model.safetensors'), safetensorsBytes(header, 400))
+    await expect(reader.read(at)).rejects.toMatchObject({
+      message: expect.stringContaining('come to 1200 bytes'),
+    })
+  })
+
   it('is refused when a tensor ends behind the end of its file', async () => {
     const at = await folder()
     await writeFile(join(at, 'config.json'), '{}')

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { assertSafeShardFilename } from '@huggingface/hub'
+import { HeaderFault } from './header-fault.ts'
 import { readRange, regularSize } from './regular-file.ts'
 
 /** A name no network knows: what asks for it is answered from a folder. */
@@ -22,17 +23,40 @@ export const localFetch = (dir: string): typeof fetch => {
     assertSafeShardFilename(name)
     const path = join(dir, name)
     const size = await regularSize(path)
-    const range = /^bytes=(\d+)-(\d+)$/.exec(new Headers(init?.headers).get('range') ?? '')
-    if (!range) return new Response(null, { status: 416 })
-    const start = Number(range[1])
-    const end = Math.min(Number(range[2]) + 1, size, start + MAX_RANGE_BYTES)
-    const body = await readRange(path, start, end)
-    const headers = {
-      'content-range': `bytes ${start}-${Math.max(start, end - 1)}/${size}`,
-      etag: '"local"',
-    }
-    return new Response(new Uint8Array(body), { status: 206, headers })
+    return answerRange(path, size, init)
   }
+}
+
+/** Where `fileFetch` answers from: whatever is asked for, it is the one file. */
+export const LOCAL_FILE = `${LOCAL_HUB}/model.gguf`
+
+/**
+ * A `fetch` of one file. The parser of GGUF asks for one piece after the other, and takes what is
+ * behind the end of a file for zeros: it gets one such piece, since it reads ahead, and no more.
+ */
+export const fileFetch = (path: string, size: number): typeof fetch => {
+  return async (_, init) => answerRange(path, size, init)
+}
+
+const answerRange = async (
+  path: string,
+  size: number,
+  init: RequestInit | undefined,
+): Promise<Response> => {
+  const range = /^bytes=(\d+)-(\d+)$/.exec(new Headers(init?.headers).get('range') ?? '')
+  if (!range) return new Response(null, { status: 416 })
+  const start = Number(range[1])
+  const length = Math.min(Number(range[2]) + 1 - start, MAX_RANGE_BYTES)
+  if (start >= size + length) {
+    throw new HeaderFault(path, `its header does not end within ${size} bytes`)
+  }
+  const end = Math.min(start + length, size)
+  const body = await readRange(path, start, end)
+  const headers = {
+    'content-range': `bytes ${start}-${Math.max(start, end - 1)}/${size}`,
+    etag: '"local"',
+  }
+  return new Response(new Uint8Array(body), { status: 206, headers })
 }
 
 const MAX_RANGE_BYTES = 32 * 1024 ** 2

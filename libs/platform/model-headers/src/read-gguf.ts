@@ -2,9 +2,10 @@ import { basename } from 'node:path'
 import { gguf, type GGUFParseOutput, parseGgufShardFilename } from '@huggingface/gguf'
 import { ggmlType } from './ggml-types.ts'
 import { HeaderFault } from './header-fault.ts'
+import { fileFetch, LOCAL_FILE } from './local-fetch.ts'
 import { regularSize } from './regular-file.ts'
 import type { GgufHeader, HeaderValue } from './model-header.ts'
-import { createTensorSums } from './sum-tensors.ts'
+import { createTensorSums, type TensorEntry } from './sum-tensors.ts'
 
 /**
  * Reads the header of a GGUF file, and of its other shards where its name counts them. Throws a
@@ -16,10 +17,12 @@ export const readGguf = async (path: string): Promise<GgufHeader> => {
   const arrayLengths = new Map<string, number>()
   for (const shard of shardsOf(path)) {
     const sizeBytes = await regularSize(shard)
-    const parsed = await gguf(shard, { allowLocalFile: true }).catch((error: unknown) => {
-      throw Error.isError(error) ? new HeaderFault(shard, error.message) : error
-    })
-    addTensors(shard, parsed, { sums, sizeBytes })
+    const parsed = await gguf(LOCAL_FILE, { fetch: fileFetch(shard, sizeBytes) }).catch(
+      (error: unknown) => {
+        throw Error.isError(error) ? new HeaderFault(shard, error.message) : error
+      },
+    )
+    sums.addFile(shard, sizeBytes, tensorsOf(shard, parsed, sizeBytes))
     // The first shard has the metadata of all.
     if (metadata.size === 0) keepMetadata(parsed, metadata, arrayLengths)
   }
@@ -45,13 +48,12 @@ const shardsOf = (path: string): string[] => {
   )
 }
 
-interface Into {
-  readonly sums: ReturnType<typeof createTensorSums>
-  readonly sizeBytes: number
-}
-
 /** Sizes by type; of a type that is not known, up to where the next tensor begins. */
-const addTensors = (path: string, parsed: GGUFParseOutput, { sums, sizeBytes }: Into): void => {
+const tensorsOf = function* (
+  path: string,
+  parsed: GGUFParseOutput,
+  sizeBytes: number,
+): Generator<TensorEntry> {
   const dataBytes = sizeBytes - Number(parsed.tensorDataOffset)
   // A file without tensors may end with its header; the parser counts its padding.
   if (dataBytes < (parsed.tensorInfos.length > 0 ? 0 : -32)) {
@@ -71,7 +73,7 @@ const addTensors = (path: string, parsed: GGUFParseOutput, { sums, sizeBytes }: 
       const fact = `tensor ${printable(name)} ends at byte ${end} of ${sizeBytes}: the file is cut off or damaged`
       throw new HeaderFault(path, fact)
     }
-    sums.add(path, { name, kind: type?.name ?? `type ${dtype}`, parameters, bytes })
+    yield { name, kind: type?.name ?? `type ${dtype}`, parameters, bytes }
   }
 }
 

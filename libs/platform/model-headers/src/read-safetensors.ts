@@ -3,13 +3,15 @@ import { existsSync } from 'node:fs'
 import {
   assertSafeShardFilename,
   parseSafetensorsMetadata,
+  type SafetensorsFileHeader,
   type TensorInfo,
 } from '@huggingface/hub'
 import { HeaderFault } from './header-fault.ts'
 import { LOCAL_HUB, localFetch, localRepository } from './local-fetch.ts'
 import type { SafetensorsHeader } from './model-header.ts'
 import { type JsonObject, pruned, readJsonObject } from './read-json.ts'
-import { createTensorSums } from './sum-tensors.ts'
+import { regularSize } from './regular-file.ts'
+import { createTensorSums, type TensorEntry } from './sum-tensors.ts'
 
 /**
  * Reads what a folder of safetensors says: `config.json`, `hf_quant_config.json`, and the header of
@@ -82,11 +84,24 @@ const addFile = async (
       : error
   })
   if (parsed.sharded) throw new HeaderFault(path, 'it is an index and no file of weights')
-  for (const [tensor, value] of Object.entries(parsed.header)) {
-    if (tensor === '__metadata__') continue
-    const { dtype, shape, data_offsets: span } = value as TensorInfo
+  sums.addFile(path, await regularSize(path), entriesOf(path, parsed.header))
+}
+
+/** The parser has looked at shapes and offsets, and at nothing else. */
+const entriesOf = function* (path: string, header: SafetensorsFileHeader): Generator<TensorEntry> {
+  for (const [name, value] of Object.entries(header)) {
+    if (name === '__metadata__') continue
+    const {
+      dtype,
+      shape,
+      data_offsets: span,
+    } = value as Omit<TensorInfo, 'dtype'> & {
+      readonly dtype: unknown
+    }
+    if (typeof dtype !== 'string') {
+      throw new HeaderFault(path, `tensor ${JSON.stringify(name.slice(0, 80))} has no type`)
+    }
     const parameters = shape.reduce((product, size) => product * size, 1)
-    const kind = dtype.slice(0, 32)
-    sums.add(path, { name: tensor, kind, parameters, bytes: span[1] - span[0] })
+    yield { name, kind: dtype.slice(0, 32), parameters, bytes: span[1] - span[0] }
   }
 }

@@ -25,21 +25,37 @@ export const createTensorSums = () => {
       expertBytes.push(0)
     }
   }
+  const add = (tensor: TensorEntry): void => {
+    count += 1
+    bytes += tensor.bytes
+    parameters += tensor.parameters
+    if (kinds.size < MAX_KINDS || kinds.has(tensor.kind)) addTo(kinds, tensor.kind, tensor.bytes)
+    const block = blockOf(tensor.name)
+    if (block === undefined || block >= MAX_BLOCKS) {
+      if (outside.size < MAX_OUTSIDE) addTo(outside, tensor.name.slice(0, 200), tensor.bytes)
+      return
+    }
+    grow(block + 1)
+    blockBytes[block]! += tensor.bytes
+    if (EXPERT.test(tensor.name)) expertBytes[block]! += tensor.bytes
+  }
   return {
-    add: (path: string, tensor: TensorEntry): void => {
-      count += 1
-      bytes += tensor.bytes
-      parameters += tensor.parameters
-      if (!Number.isSafeInteger(bytes)) throw new HeaderFault(path, 'its tensors have no end')
-      if (kinds.size < MAX_KINDS || kinds.has(tensor.kind)) addTo(kinds, tensor.kind, tensor.bytes)
-      const block = blockOf(tensor.name)
-      if (block === undefined || block >= MAX_BLOCKS) {
-        if (outside.size < MAX_OUTSIDE) addTo(outside, tensor.name.slice(0, 200), tensor.bytes)
-        return
+    /** Adds the tensors of one file, which cannot be more than the file has. */
+    addFile: (path: string, sizeBytes: number, tensors: Iterable<TensorEntry>): void => {
+      const before = bytes
+      for (const tensor of tensors) {
+        // Nothing packs a number into less than a bit.
+        if (!(tensor.parameters <= tensor.bytes * 8)) {
+          const name = JSON.stringify(tensor.name.slice(0, 80))
+          const fact = `tensor ${name} cannot have its numbers in ${tensor.bytes} bytes`
+          throw new HeaderFault(path, fact)
+        }
+        add(tensor)
       }
-      grow(block + 1)
-      blockBytes[block]! += tensor.bytes
-      if (EXPERT.test(tensor.name)) expertBytes[block]! += tensor.bytes
+      if (bytes - before > sizeBytes) {
+        const fact = `its tensors come to ${bytes - before} bytes, and it has ${sizeBytes}`
+        throw new HeaderFault(path, fact)
+      }
     },
     sums: (): TensorSums => ({
       ...{ count, bytes, parameters, blockBytes, expertBytes },
