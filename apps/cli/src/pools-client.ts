@@ -20,6 +20,8 @@ export interface PoolDetail {
   readonly last_error: string | null
   readonly model_id: string | null
   readonly device_mask: readonly string[]
+  readonly devices?: readonly DeviceDetail[]
+  readonly last_check?: CheckDetail | null
   readonly slots_total: number
   readonly slots_free: number
   readonly active_leases: number
@@ -32,6 +34,24 @@ export interface PoolDetail {
   readonly loading?: Partial<LoadDetail> | null
   readonly transitions: readonly Transition[]
   readonly current_operation: OperationDetail | null
+}
+
+/** A device of a pool; null is what nobody could measure. */
+export interface DeviceDetail {
+  readonly device_id: string
+  readonly name: string
+  readonly vram_total_bytes: number | null
+  readonly vram_free_bytes: number | null
+  readonly utilization_percent: number | null
+  readonly temperature_c: number | null
+}
+
+/** When an engine was asked last, and how it answered. */
+export interface CheckDetail {
+  readonly at: string
+  readonly ok: boolean
+  readonly ms: number
+  readonly error: string | null
 }
 
 /** A model of a pool, and where it is. */

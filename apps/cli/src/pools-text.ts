@@ -1,4 +1,12 @@
-import type { OperationDetail, PoolDetail, Transition } from './pools-client.ts'
+import { maybeBytes } from './byte-text.ts'
+import { loadingText } from './loading-text.ts'
+import type {
+  CheckDetail,
+  DeviceDetail,
+  OperationDetail,
+  PoolDetail,
+  Transition,
+} from './pools-client.ts'
 import { formatTable } from './table.ts'
 
 /** Every pool as a line of a table. */
@@ -26,7 +34,12 @@ export const poolText = (pool: PoolDetail): string[] => {
     ['because', pool.state_reason],
     ['takes jobs', pool.ineligible_reason === null ? 'yes' : `no: ${pool.ineligible_reason}`],
     ['last error', pool.last_error],
+    ['loading', loadingText([pool])],
+    ['last check', pool.last_check ? checkText(pool.last_check) : null],
     ['devices', pool.device_mask.join(', ')],
+    ...(pool.devices ?? []).map(
+      (device) => [`device ${device.device_id}`, deviceText(device)] as const,
+    ),
     ['slots', `${pool.slots_free} of ${pool.slots_total} free, ${pool.active_leases} in flight`],
     ['tokens/s', pool.perf_tokens_per_s === null ? null : String(pool.perf_tokens_per_s)],
     ['process', pool.pid === null ? null : `${pool.pid}, since ${pool.up_since ?? '?'}`],
@@ -34,6 +47,18 @@ export const poolText = (pool: PoolDetail): string[] => {
     ['under way', operation && operationLine(operation)],
   ])
 }
+
+const checkText = ({ at, ok, ms, error }: CheckDetail): string =>
+  `${ok ? 'passed' : 'failed'} at ${at} after ${ms} ms${error === null ? '' : `: ${error}`}`
+
+/** How much of its memory is free and how much it works are two figures. */
+const deviceText = (device: DeviceDetail): string =>
+  [
+    device.name,
+    `${maybeBytes(device.vram_free_bytes)} of ${maybeBytes(device.vram_total_bytes)} free`,
+    ...(device.utilization_percent === null ? [] : [`${device.utilization_percent} % busy`]),
+    ...(device.temperature_c === null ? [] : [`${device.temperature_c} °C`]),
+  ].join(', ')
 
 /** The transitions of a pool and the changes that were asked for, the newest last. */
 export const historyText = (

@@ -47,6 +47,32 @@ describe('pools', () => {
     expect(lines).toContain('under way   reload of a: start, 60 %')
   })
 
+  it('[003-AC-031][003-AC-032][003-AC-033][003-AC-034][003-AC-035] show tells state, process, model, GPUs and the last check', () => {
+    const devices = [
+      {
+        ...{ device_id: '0', name: 'NVIDIA L4', vram_total_bytes: 24 * 2 ** 30 },
+        ...{ vram_free_bytes: 3 * 2 ** 30, utilization_percent: 97, temperature_c: 61 },
+      },
+      {
+        ...{ device_id: '1', name: 'NVIDIA L4', vram_total_bytes: null },
+        ...{ vram_free_bytes: null, utilization_percent: null, temperature_c: null },
+      },
+    ]
+    const last_check = { at: 'T2', ok: false, ms: 5_000, error: 'timeout' }
+    const loading = { status: 'weights', percent_complete: 40 }
+    const lines = poolText({ ...POOL, devices, last_check, loading })
+    for (const line of [
+      'model       m',
+      'state       ready',
+      'process     7, since T',
+      'loading     a: weights 40 %',
+      'last check  failed at T2 after 5000 ms: timeout',
+      'device 0    NVIDIA L4, 3.0 GiB of 24.0 GiB free, 97 % busy, 61 °C',
+      'device 1    NVIDIA L4, - of - free',
+    ])
+      expect(lines).toContain(line)
+  })
+
   it('history is what happened and what was asked, the newest last', () => {
     const transitions = [{ at: 'T1', from: 'ready', to: 'draining', reason: 'drain' }]
     expect(historyText(transitions, [FAILED])).toEqual([

@@ -121,6 +121,28 @@ describe('a host', () => {
 })
 
 describe('a pool', () => {
+  it('[001-API-9][003-AC-031][003-AC-032][003-AC-033][003-AC-034][003-AC-035] tells state, process, model, GPUs and the last check', () => {
+    const device = {
+      ...{ deviceId: '0', name: 'NVIDIA L4', memoryTotalBytes: 100n, memoryFreeBytes: 30n },
+      utilizationPercent: 97,
+    }
+    const pool = {
+      ...{ state: READY, pid: 7, upSinceMs: 1_000n, models: [{ modelId: 'm' }] },
+      lastCheck: { atMs: 2_000n, ok: false, tookMs: 5_000, error: 'timeout' },
+    }
+    const fleetPool = create(FleetPoolSchema, {
+      ...{ hostId: 'h', pool, devices: [device, { deviceId: '1', name: 'NVIDIA L4' }] },
+    })
+    expect(poolJson(fleetPool)).toMatchObject({
+      ...{ state: 'ready', pid: 7, up_since: '1970-01-01T00:00:01.000Z', model_id: 'm' },
+      last_check: { at: '1970-01-01T00:00:02.000Z', ok: false, ms: 5_000, error: 'timeout' },
+      devices: [
+        { device_id: '0', vram_total_bytes: 100, vram_free_bytes: 30, utilization_percent: 97 },
+        { device_id: '1', vram_total_bytes: null, utilization_percent: null },
+      ],
+    })
+  })
+
   it('shows each of its models, where it is and what it takes', () => {
     const models = [
       {
