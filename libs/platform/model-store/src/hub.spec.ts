@@ -63,7 +63,7 @@ describe('a repository of the Hub', () => {
       path: join(repository, 'snapshots', COMMIT),
     })
     expect(await readFile(join(repository, 'refs/main'), 'utf8')).toBe(COMMIT)
-    expect(await readFile(join(model.path, 'model.safetensors'))).toEqual(weights)
+    expect((await readFile(join(model.path, 'model.safetensors'))).equals(weights)).toBe(true)
     expect(await readlink(join(model.path, 'model.safetensors'))).toMatch(
       /^\.\.\/\.\.\/blobs\/[0-9a-f]{64}$/,
     )
@@ -196,6 +196,22 @@ describe('files of the Hub', () => {
     },
   )
 
+  it('are all found, in however many lists', async () => {
+    Object.assign(hub.repositories['acme/tiny']!, { pageSize: 1 })
+    const model = await store.ensurePresent('hf:acme/tiny', { want: 'snapshot' })
+    expect((await readdir(model.path)).sort()).toEqual([
+      ...['config.json', 'model.safetensors', 'tokenizer.json'],
+    ])
+  })
+
+  it('are refused where their list goes on elsewhere, for a token would go there too', async () => {
+    const nextOrigin = hub.storage.origin
+    Object.assign(hub.repositories['acme/tiny']!, { pageSize: 1, nextOrigin })
+    const refusal = store.ensurePresent('hf:acme/tiny', { want: 'snapshot' })
+    await expect(refusal).rejects.toMatchObject({ reason: 'FORBIDDEN' })
+    expect(hub.storage.requests).toHaveLength(0)
+  })
+
   it('are chosen by patterns', async () => {
     const model = await store.ensurePresent('hf:acme/tiny', {
       want: 'snapshot',
@@ -213,7 +229,7 @@ describe('files of the Hub', () => {
     await store.ensurePresent('hf:acme/tiny', { want: 'snapshot', isRefresh: true })
     expect(await store.remove(`hf:acme/tiny@${COMMIT}`)).toBe(22)
     const after = await store.ensurePresent('hf:acme/tiny', { want: 'snapshot', isOffline: true })
-    expect(await readFile(join(after.path, 'model.safetensors'))).toEqual(weights)
+    expect((await readFile(join(after.path, 'model.safetensors'))).equals(weights)).toBe(true)
     expect(await store.remove('hf:acme/tiny')).toBe(after.sizeBytes)
     expect(await readdir(store.hubDir)).toEqual([])
   })
@@ -227,8 +243,8 @@ describe('files of the Hub', () => {
     expect(kept.revision).toBe(COMMIT)
     const after = await store.ensurePresent('hf:acme/tiny', { want: 'snapshot', isRefresh: true })
     expect(after.revision).toBe('f'.repeat(40))
-    expect(await readFile(join(after.path, 'model.safetensors'))).toEqual(changed)
-    expect(await readFile(join(before.path, 'model.safetensors'))).toEqual(weights)
+    expect((await readFile(join(after.path, 'model.safetensors'))).equals(changed)).toBe(true)
+    expect((await readFile(join(before.path, 'model.safetensors'))).equals(weights)).toBe(true)
     expect((await store.list()).map(({ ref }) => ref).sort()).toEqual([
       'hf:acme/tiny',
       `hf:acme/tiny@${COMMIT}`,

@@ -18,8 +18,12 @@ export interface HubFixture {
   files: Record<string, HubFixtureFile>
   /** Needs this token. */
   token?: string
-  /** The token has no right to it. */
+  /** Its files are refused: nobody accepted its terms. */
   isGated?: boolean
+  /** Files in one list; the next one is linked. Absent: all in one. */
+  pageSize?: number
+  /** Where the next list is said to be, instead of here. */
+  nextOrigin?: string
 }
 
 /** The Hub on this machine, for tests: `api/models/*` and `resolve`, as the real one answers. */
@@ -70,18 +74,34 @@ const answer = (
   // The real one does not tell strangers what there is.
   if (!repository) return refuse(request.headers.authorization ? 404 : 401, 'RepoNotFound')
   if (repository.token !== undefined && !isKnown) return refuse(401, 'GatedRepo')
-  if (repository.isGated && kind !== 'revision') return refuse(403, 'GatedRepo')
+  // What there is may be known; the content may not.
+  if (repository.isGated && kind === 'resolve') return refuse(403, 'GatedRepo')
   if (kind === 'revision')
     return ['main', repository.commit].includes(rest)
       ? response.end(JSON.stringify({ id: name, sha: repository.commit }))
       : refuse(404, 'RevisionNotFound')
-  if (kind === 'tree') return response.end(JSON.stringify(treeOf(repository)))
+  if (kind === 'tree') return sendTree(repository, request, response)
   const [, ...parts] = rest.split('/')
   const file = repository.files[decodeURIComponent(parts.join('/'))]
   if (!file) return refuse(404, 'EntryNotFound')
   if (!file.isLarge) return serveBytes(request, response, file)
   const location = `${storage}/store/${name}/${parts.join('/')}`
   return response.writeHead(302, { location }).end()
+}
+
+const sendTree = (
+  repository: HubFixture,
+  request: IncomingMessage,
+  response: ServerResponse,
+): unknown => {
+  const url = new URL(request.url ?? '', `http://${request.headers.host ?? ''}`)
+  const from = Number(url.searchParams.get('cursor') ?? 0)
+  const all = treeOf(repository)
+  const to = from + (repository.pageSize ?? all.length)
+  url.searchParams.set('cursor', String(to))
+  const next = `<${repository.nextOrigin ?? url.origin}${url.pathname}${url.search}>; rel="next"`
+  if (to < all.length) response.setHeader('link', next)
+  return response.end(JSON.stringify(all.slice(from, to)))
 }
 
 const treeOf = ({ files }: HubFixture) => [
