@@ -230,7 +230,8 @@ describe('the weights of a public model, from the header of its file', () => {
     ['Falcon 7B', () => FALCON_7B, 6_921_720_704],
     // 61 x 187,121,664 that attend; 3 x 396,361,728 dense; 58 x 11,320,164,608 of experts.
     ['DeepSeek V3', () => DEEPSEEK_V3, 671_026_419_200],
-    // 12 x 27,263,488 with full attention, 36 x 33,718,464 with linear, 48 x 1,614,813,184 of experts.
+    // 12 x 27,263,488 with full attention, 36 x 33,718,464 with linear, 48 x 1,614,813,184 of
+    // experts.
     ['Qwen3-Next 80B-A3B', () => QWEN3_NEXT, 79_674_391_296],
   ]
   it.each(rows)(
