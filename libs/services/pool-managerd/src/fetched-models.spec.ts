@@ -18,6 +18,7 @@ import { startFakeHub, type FakeHub } from '@berth/model-store/testing'
 import { startAgentProcess } from './testing/agent-process.ts'
 import { startTestAgent } from './testing/agent-under-test.ts'
 import { eventually } from './testing/eventually.ts'
+import { gpuTable, makeFakeGpuTools } from './testing/fake-gpu-tools.ts'
 import {
   llamaPool,
   makeFakeLlamaServer,
@@ -217,6 +218,24 @@ describe('a model that is fetched for a pool', () => {
     })
     const { argv } = await server.told()
     expect(argv[argv.indexOf('--alias') + 1]).toBe('acme/tiny-GGUF')
+  })
+})
+
+describe('an engine that goes on without the GPU it was given', () => {
+  it('is ended as a device error while it loads, and serves nothing', async () => {
+    await server[Symbol.asyncDispose]()
+    const line = 'warning: no usable GPU found, --gpu-layers option will be ignored'
+    server = await makeFakeLlamaServer({ loadMs: 5_000, lines: [line] })
+    await using tools = await makeFakeGpuTools()
+    await tools.set('gpus.csv', gpuTable({}))
+    await using test = await start([{ ...fetched('a'), devices: [0] }], {}, tools.env)
+    const told = await eventually('it was ended', async () => {
+      const pool = await test.status('a')
+      return pool.lastError !== '' && pool
+    })
+    expect(told.lastError).toContain('The engine runs on the CPU although the pool has 0')
+    expect(told.transitions.map(({ to }) => to)).not.toContain(PoolState.READY)
+    expect(told.transitions.map(({ to }) => to)).toContain(PoolState.CRASHED)
   })
 })
 

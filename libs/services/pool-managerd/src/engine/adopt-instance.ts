@@ -31,7 +31,7 @@ export const adoptInstance = async (
     nodePath: env.nodePath,
     enginesDir: env.enginesDir,
     embeddedRuntimeDir: env.embeddedRuntimeDir,
-    ...grantedModel(request.model, env),
+    ...grantedModel(request, env),
   })
   if (plan.kind !== 'process' || !env.adopt)
     throw new BerthError('ENGINE_FAILED', `Pool ${spec.poolId} runs no process to take over.`)

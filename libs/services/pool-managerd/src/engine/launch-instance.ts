@@ -152,19 +152,19 @@ const makeGrant = async (
     embeddedRuntimeDir: env.embeddedRuntimeDir,
     homeDir: roomOf(env.stateDir, spec.poolId, instanceId).home,
     apiKey: isManaged ? Buffer.from(env.rng.bytes(24)).toString('base64url') : givenKey,
-    ...grantedModel(model, env),
+    ...grantedModel({ spec, model }, env),
   }
 }
 
 /** What an engine is told of the files of its model. */
 export const grantedModel = (
-  model: StagedModel | undefined,
-  { isOffline }: Pick<LaunchEnv, 'isOffline'>,
+  { model, spec }: Pick<LaunchRequest, 'spec'> & { readonly model?: StagedModel | undefined },
+  env: Pick<LaunchEnv, 'isOffline'>,
 ): Pick<LaunchGrant, 'modelPath' | 'modelRevision' | 'modelFacts' | 'isOffline'> => ({
   ...(model ? { modelPath: model.path } : {}),
   ...(model?.revision === undefined ? {} : { modelRevision: model.revision }),
   ...(model?.facts ? { modelFacts: model.facts } : {}),
-  ...(isOffline === true ? { isOffline } : {}),
+  ...(env.isOffline === true || spec.isAirgapped === true ? { isOffline: true } : {}),
 })
 
 /** A server that somebody else runs; a key from the agent's environment wins over the plan's. */

@@ -67,11 +67,12 @@ export const stageModel = async (
   const { modelPath: path, poolId, engine } = spec
   if (lacksModel(spec)) return refuse('model_not_found', withoutModel(poolId))
   const { modelFiles } = env
-  const fetched = stagedRefOf(spec, env.isOffline === true)
+  const isOffline = env.isOffline === true || spec.isAirgapped === true
+  const fetched = stagedRefOf(spec, isOffline)
   if (fetched && modelFiles) {
     try {
       const wanted = { ...fetched, digest: wantedDigest(spec) }
-      const model = await fetchModel(wanted, { ...env, modelFiles }, watcher)
+      const model = await fetchModel(wanted, { ...env, isOffline, modelFiles }, watcher)
       return await readModelFacts(spec, model, modelFiles, watcher.signal)
     } catch (error) {
       return { kind: 'refused', report: fetchFailure(error) }

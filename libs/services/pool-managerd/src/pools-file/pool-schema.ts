@@ -64,6 +64,8 @@ export const poolSchema = z.strictObject({
     .string()
     .regex(/^sha256:[0-9a-f]{64}$/, 'expected "sha256:" and 64 of 0-9 and a-f')
     .optional(),
+  /** Nothing is fetched for it: its model is here and whole, or it does not start. */
+  airgapped: z.boolean().default(false),
   /** What clients send as `model`, when not the name in `model`. */
   model_id: z.string().min(1).max(256).optional(),
   slots: z.number().int().min(1).max(4_096).optional(),

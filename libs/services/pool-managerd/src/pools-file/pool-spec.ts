@@ -31,6 +31,8 @@ export interface PoolSpec {
   readonly modelPath?: string
   /** `sha256:` and 64 hex digits that the model file of the pools file has to have. */
   readonly modelDigest?: string
+  /** Nothing may be fetched for it. Absent is false. */
+  readonly isAirgapped?: boolean
   /** False: the engine says how many requests it runs at once. */
   readonly hasOwnSlots: boolean
   /** 0: a free one from the system. */

@@ -46,6 +46,7 @@ export const toPoolSpec = (pool: PoolDocument, root: string): PoolSpec => {
       ? {}
       : { container: { runtime: pool.runtime, image: pool.image ?? '' } }),
     ...(source?.path === undefined ? {} : { modelPath: source.path }),
+    ...(pool.airgapped ? { isAirgapped: true } : {}),
     ...(pool.digest === undefined ? {} : { modelDigest: pool.digest }),
     ...(pool.api_key_env === undefined ? {} : { apiKeyEnv: pool.api_key_env }),
     ...(pool.unit === undefined ? {} : { unit: pool.unit }),
