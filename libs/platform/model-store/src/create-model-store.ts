@@ -15,6 +15,7 @@ import {
   notOurs,
   offline,
 } from './disk/store-refusals.ts'
+import { withKnownDigest } from './disk/with-known-digest.ts'
 import { toStoreError } from './disk/to-store-error.ts'
 import { fetchModel } from './download/fetch-model.ts'
 import { isClaimed } from './download/file-claim.ts'
@@ -69,8 +70,10 @@ const createPresence = ({
 
   const used = async (
     { key, ref, options: how }: Asked,
-    manifest: ModelManifest,
+    found: ModelManifest,
   ): Promise<StoredModel> => {
+    const isAsked = how.digest !== undefined
+    const manifest = isAsked ? await withKnownDigest(parts, found, how.signal) : found
     checkDigest(manifest, how.digest)
     const lastUsedAtMs = options.clock.wall()
     const next = { ...manifest, ref, lastUsedAtMs, users: withThisUser(manifest) }

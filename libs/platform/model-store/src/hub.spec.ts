@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import {
   lstat,
   mkdir,
@@ -305,6 +305,18 @@ describe('without network', () => {
     const model = await mine.ensurePresent('hf:acme/carried', { want: 'snapshot' })
     expect(model).toMatchObject({ isComplete: true, isPinned: true, revision: COMMIT })
     expect(await mine.collect({ needBytes: 1 })).toEqual({ freedBytes: 0, removed: [] })
+    await mine.dispose()
+  })
+
+  it('holds a file that was carried there against the digest it must have', async () => {
+    await carry({ 'tiny.gguf': 'GGUF' })
+    const digest = `sha256:${createHash('sha256').update('GGUF').digest('hex')}`
+    const mine = await offline(store.root)
+    const model = await mine.ensurePresent('hf:acme/carried', { want: 'gguf', digest })
+    expect(model).toMatchObject({ kind: 'file', digest })
+    const other = `sha256:${'0'.repeat(64)}`
+    const refusal = mine.ensurePresent('hf:acme/carried', { want: 'gguf', digest: other })
+    await expect(refusal).rejects.toMatchObject({ reason: 'UNTRUSTED_ARTIFACT' })
     await mine.dispose()
   })
 

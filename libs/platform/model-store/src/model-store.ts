@@ -73,9 +73,10 @@ export interface ModelStore {
   /**
    * Brings the files of a model here and says where they are: from the store, else from their
    * source. Callers for the same model share one download. Rejects with a `BerthError`:
-   * `MODEL_NOT_FOUND` (also: offline and not complete here), `UNAUTHENTICATED` (no or a wrong token), `FORBIDDEN` (gated, or a source that
-   * is not allowed), `UNTRUSTED_ARTIFACT` (digest), `INSUFFICIENT_DISK`, `MODEL_LOAD_FAILED`
-   * (network, truncated), `INVALID_PARAMS` (reference); and with the signal's reason.
+   * `MODEL_NOT_FOUND` (also: offline and not complete here), `UNAUTHENTICATED` (no or a wrong
+   * token), `FORBIDDEN` (gated, or a source that is not allowed), `UNTRUSTED_ARTIFACT` (digest),
+   * `INSUFFICIENT_DISK`, `MODEL_LOAD_FAILED` (network, truncated), `INVALID_PARAMS` (reference);
+   * and with the signal's reason.
    */
   ensurePresent(ref: string, options: EnsureOptions): Promise<StoredModel>
   /** What is here already, without asking anybody; `undefined` when it is not complete. */
