@@ -39,9 +39,8 @@ describe('./berth up', () => {
     const host = await startOllama('llama3.2:3b')
     const up = folder.berth(['up', '--port', '0'], { env: { OLLAMA_HOST: host } })
     await up.saw('pools ready')
-    expect(up.output()).toMatch(
-      /✓ Engine: ollama \(Ollama [\d.]+ answers at http:\/\/127\.0\.0\.1:\d+ and has llama3\.2:3b\)/,
-    )
+    expect(up.output()).toMatch(/✓ Engine: ollama \(Ollama [\d.]+ answers at http:/)
+    expect(up.output()).toContain(`answers at http://${host} and has llama3.2:3b)`)
     expect(up.output()).toMatch(/you: {3}Say hello\.\n {2}llama3\.2:3b: \S+/)
     expect(readFileSync(join(folder.path, 'pools.yaml'), 'utf8')).toContain('mode: monitored')
     const { stdout } = await folder.berth(['models', 'ls', '--json']).ended
