@@ -20,7 +20,7 @@ afterAll(async () => {
 
 const free = (mib: number) => gpuTable({ 'memory.free': `${mib} MiB` })
 
-it('an unload is over when the memory of the model is measured free on its GPU', async () => {
+it('[000-T026] an engine tells what a model takes, its GPU what there is and when it is free again', async () => {
   await using ollama = await makeFakeOllama({ models: ['m1'], vram_bytes: 4 * 1024 ** 3 })
   await using gpu = await makeFakeGpuTools()
   await gpu.set('gpus.csv', free(16_000))
@@ -29,6 +29,10 @@ it('an unload is over when the memory of the model is measured free on its GPU',
   await eventually('m1 is resident', async () => {
     const [model] = (await test.status('a')).models
     return model?.residency === Residency.RESIDENT
+  })
+  expect(await test.status('a')).toMatchObject({
+    vramTotalBytes: 23_034n * 1_048_576n,
+    models: [{ modelId: 'm1', gpuBytes: 4n * 1024n ** 3n }],
   })
   await gpu.set('gpus.csv', free(12_000))
   const { operation } = await test.client.unloadModel({ poolId: 'a', modelId: 'm1' })

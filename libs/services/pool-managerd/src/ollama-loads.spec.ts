@@ -20,11 +20,14 @@ afterAll(async () => {
 const GIB = 1024n ** 3n
 
 describe('a model of a pool of Ollama', () => {
-  it('[000-T021][000-FR-006][000-T025] is pulled, loaded and seen in /api/ps, then served', async () => {
+  it('[000-T021][000-FR-006][000-FR-030][000-T025][000-T027] is pulled, loaded and seen in /api/ps, then served', async () => {
     await using ollama = await makeFakeOllama({ load_ms: 50 })
     await using at = await startOllama(nats.url, ollama, { model: 'm1' })
     const ready = await at.test.reaches('a', PoolState.READY)
-    expect(ready).toMatchObject({ isMultiModel: true, engine: 'ollama' })
+    expect(ready).toMatchObject({
+      ...{ isMultiModel: true, engine: 'ollama' },
+      supports: { modelLifecycle: true, resourceMonitoring: true },
+    })
     const shown = await at.reaches('m1', Residency.RESIDENT)
     expect(shown).toMatchObject({ modelRef: 'm1', expiresAtMs: 0n, quantization: 'Q4_K_M' })
     expect(shown.digest).toMatch(/^sha256:[0-9a-f]{64}$/)
@@ -190,6 +193,15 @@ describe('a pool of several models', () => {
     expect(await at.resident()).toEqual(['m1:latest', 'm2:latest'])
     const absent = client.ensureHealthy({ poolId: 'a', modelRef: 'nowhere' })
     await expect(absent).rejects.toMatchObject({ reason: 'MODEL_NOT_FOUND' })
+  })
+
+  it('is not restarted to change a model', async () => {
+    await using ollama = await makeFakeOllama({ models: ['m1', 'm2'] })
+    await using at = await startOllama(nats.url, ollama, { model: 'm1' })
+    await at.reaches('m1', Residency.RESIDENT)
+    const reloading = at.test.client.reload({ poolId: 'a', newModelRef: 'm2' })
+    await expect(reloading).rejects.toMatchObject({ reason: 'UNSUPPORTED_OPERATION' })
+    expect(await at.resident()).toEqual(['m1:latest'])
   })
 
   it('refuses one more than the daemon holds, which would cost another', async () => {

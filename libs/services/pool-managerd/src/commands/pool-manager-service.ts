@@ -21,6 +21,7 @@ import { fitHandlers, type FitMeans } from '../memory/fit-handlers.ts'
 import { modelFileHandlers, type ModelFileCommands } from '../model-files/model-file-handlers.ts'
 import { ensureLoaded } from '../models-in-engine/ensure-loaded.ts'
 import { modelHandlers } from '../models-in-engine/model-handlers.ts'
+import { refuseReload } from '../models-in-engine/refuse-change.ts'
 import type { Pool } from '../pool/pool.ts'
 import { refuseAsleep, sleepHandlers } from '../sleep/sleep-handlers.ts'
 import { checkNewModel, writtenModel } from '../pools-file/with-model.ts'
@@ -153,7 +154,9 @@ const drainOf = ({ deadlineMs, onDeadline }: Pick<DrainRequest, 'deadlineMs' | '
 
 /** Whether the engine could serve the model is known before anything is drained for it. */
 const reloading = (request: ReloadRequest) => {
-  const modelRefOf = ({ spec, driver }: Pool): string => {
+  const modelRefOf = (pool: Pool): string => {
+    const { spec, driver } = pool
+    refuseReload(pool)
     const ref = request.newModelRef || writtenModel(spec)
     checkNewModel(spec, ref, driver)
     return ref

@@ -9,8 +9,8 @@ export interface BodyEdits {
   /** The engine is to stream, whatever the client asked for. */
   readonly mustStream: boolean
   /**
-   * The model of the lease. It is said last: engines take the last of several, and some read `Model`
-   * and `MODEL` as well, so that no other one can be meant. Absent: as the client says.
+   * The model of the lease. It is said last: engines take the last of several, and some read
+   * `Model` and `MODEL` as well, so that no other one can be meant. Absent: as the client says.
    */
   readonly model?: string | undefined
 }

@@ -33,6 +33,18 @@ export const refuseUnloadByStop = (pool: Pool, request: UnloadModelRequest): voi
   refuseActive(poolId, request, slots.active)
 }
 
+/** Throws `UNSUPPORTED_OPERATION`: a restart would take all models away to change one. */
+export const refuseReload = ({ keeper, spec }: Pool): void => {
+  if (!keeper?.ownsModel) return
+  const { poolId } = spec
+  throw new BerthError(
+    'UNSUPPORTED_OPERATION',
+    `Pool ${poolId} holds many models: nothing has to be restarted for another one. ` +
+      `Use: berth models load MODEL --pool ${poolId}`,
+    { facts: { pool_id: poolId } },
+  )
+}
+
 const refuseUnready = ({ spec, supervised }: Pool): void => {
   const { kind } = supervised.state
   if (kind === 'ready' || kind === 'draining') return
