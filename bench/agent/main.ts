@@ -3,12 +3,13 @@ import { Console } from 'node:console'
 import { cpus, loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
 import { measureFaults } from './faults.ts'
+import { measureGpuPoll } from './gpu-poll.ts'
 import { measureIdle } from './idle.ts'
 import { measureChunks, measureIngress } from './ingress.ts'
 import { measureSnapshot } from './snapshot.ts'
 
 // What an agent costs and how its engines come back: each part with an agent of its own.
-const PARTS = ['idle', 'ingress', 'chunks', 'snapshot', 'faults'] as const
+const PARTS = ['idle', 'gpu-poll', 'ingress', 'chunks', 'snapshot', 'faults'] as const
 const { values } = parseArgs({
   options: {
     json: { type: 'string' },
@@ -25,6 +26,7 @@ if (unknown.length > 0) throw new Error(`No such part: ${unknown.join()}. Known:
 
 const MEASURES = {
   idle: () => measureIdle(Number(values['idle-seconds'])),
+  'gpu-poll': () => measureGpuPoll(Number(values['idle-seconds'])),
   ingress: () => measureIngress(values.rates.split(',').map(Number), Number(values.seconds)),
   chunks: () => measureChunks(20),
   snapshot: () => measureSnapshot(30),

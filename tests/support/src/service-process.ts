@@ -8,7 +8,7 @@ import { until } from './until.ts'
 const DIST = process.env['BERTH_TEST_DIST'] ?? join(import.meta.dirname, '..', '..', '..', 'dist')
 
 /** As `berth up` and the images start Node. */
-const NODE_FLAGS = ['--max-semi-space-size=2']
+const flagsOf = (app: string) => [`--max-semi-space-size=${app === 'pool-managerd' ? 1 : 2}`]
 
 /** One service of a fleet as a child process, from its bundle. */
 export interface ServiceProcess extends AsyncDisposable {
@@ -53,7 +53,7 @@ export const startService = async (options: ServiceOptions): Promise<ServiceProc
   const lines = async () => (await readFile(out, 'utf8').catch(() => '')).split('\n').flatMap(parse)
   const start = async (): Promise<Child> => {
     const child = await spawnChild({
-      argv: [process.execPath, ...NODE_FLAGS, bundle, ...argsOf(options, ports)],
+      argv: [process.execPath, ...flagsOf(options.app), bundle, ...argsOf(options, ports)],
       env: { PATH: process.env['PATH'] ?? '', ...options.env },
       cwd: options.dir,
       stdoutPath: out,

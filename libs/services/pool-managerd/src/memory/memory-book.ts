@@ -281,7 +281,10 @@ export class MemoryBook implements Disposable {
   }
 
   /** By its processes where the driver shows them, else by its own words. */
-  async #usesOf(instanceId: string): Promise<readonly MemoryUse[] | undefined> {
+  async #usesOf(
+    instanceId: string,
+    asked?: readonly GpuProcess[],
+  ): Promise<readonly MemoryUse[] | undefined> {
     const booked = this.#booked.get(instanceId)
     if (!booked || booked.pid === 0) return undefined
     const devices = this.#maskOf(booked.load)
@@ -289,7 +292,7 @@ export class MemoryBook implements Disposable {
     const isHeard = heard.length > 0 ? heard : undefined
     if (devices.every(({ kind }) => kind === 'cpu')) return isHeard
     const pids = new Set(this.#options.pidsOf(instanceId, booked.pid))
-    const shown = await this.#options.devices.processes()
+    const shown = asked ?? (await this.#options.devices.processes())
     return usesOfProcesses(shown, pids, devices) ?? isHeard
   }
 
@@ -300,10 +303,16 @@ export class MemoryBook implements Disposable {
   }
 
   async #measureServing(): Promise<void> {
-    for (const [instanceId, { load }] of [...this.#booked]) {
-      if (this.entryOf(instanceId)?.state !== 'observed') continue
-      if (this.#maskOf(load).every(({ kind }) => kind === 'cpu')) continue
-      const uses = await this.#usesOf(instanceId)
+    const serving = [...this.#booked].filter(
+      ([instanceId, { load }]) =>
+        this.entryOf(instanceId)?.state === 'observed' &&
+        this.#maskOf(load).some(({ kind }) => kind !== 'cpu'),
+    )
+    if (serving.length === 0) return
+    // Asked once for all of them.
+    const shown = await this.#options.devices.processes()
+    for (const [instanceId] of serving) {
+      const uses = await this.#usesOf(instanceId, shown)
       if (uses) this.#ledger = observeMemory(this.#ledger, instanceId, uses)
     }
   }
