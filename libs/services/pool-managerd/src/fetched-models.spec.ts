@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { writeFile } from 'node:fs/promises'
+import { chmod, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { getuid } from 'node:process'
 import {
   afterAll,
   afterEach,
@@ -156,6 +157,20 @@ describe('a model that is fetched for a pool', () => {
     expect(Number(/^bytes=(\d+)-$/.exec(rest?.headers.range ?? '')?.[1])).toBeGreaterThan(0)
     expect((await server.told()).modelBytes).toBe(MODEL.length)
     await second.end('SIGTERM')
+  })
+
+  it('is read by an engine that is not root', async () => {
+    await using folder = await makePoolsFolder({ host: 'h1', pools: [fetched('a')] })
+    await chmod(folder.dir, 0o755)
+    const flags = ['--egress-private', hosts().join(','), '--disk-headroom-bytes', '0']
+    const agent = startAgentProcess(folder, nats.url, [...flags, '--stop-engines-on-exit'], {
+      HF_ENDPOINT: hub.origin,
+    })
+    await agent.poolIsReady('a')
+    const { env, modelBytes } = await server.told()
+    expect(modelBytes).toBe(MODEL.length)
+    expect(env['USER']).toBe(getuid?.() === 0 ? 'berth-10002' : process.env['USER'])
+    await agent.end('SIGTERM')
   })
 
   it('[002-07b] never serves with another digest than the pools file wants', async () => {
