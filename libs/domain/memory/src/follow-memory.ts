@@ -61,7 +61,12 @@ export const releaseMemory = (ledger: Ledger, entryId: string, nowMs: number): L
       return bytes === undefined ? [] : [{ deviceId, bytes }]
     })
     const deadlineMs = nowMs + ledger.policy.releaseTimeoutMs
-    return { ...entry, state: 'releasing', deadlineMs, foreign }
+    const isLoading = entry.state === 'reserved'
+    const mostHeld = entry.shares.map(({ deviceId, reservedBytes, usedBytes = reservedBytes }) => ({
+      deviceId,
+      bytes: isLoading ? Math.max(reservedBytes, usedBytes) : usedBytes,
+    }))
+    return { ...entry, state: 'releasing', deadlineMs, foreign, mostHeld }
   })
 
 /** Memory that did not come back in time. */
@@ -165,14 +170,21 @@ const withUses = (shares: readonly LedgerShare[], uses: readonly MemoryUse[]): L
     return use === undefined ? share : { ...share, usedBytes: Math.max(0, use.bytes) }
   })
 
-/** What a load was seen to use before the devices were measured is in that measurement. */
+/** What a load had before the devices were measured is in that measurement. */
 const withShown = (entry: LedgerEntry): LedgerEntry => ({
   ...entry,
-  shares: entry.shares.map((share) => ({
-    ...share,
-    shownBytes: share.usedBytes ?? (entry.state === 'observed' ? share.reservedBytes : 0),
-  })),
+  shares: entry.shares.map((share) => ({ ...share, shownBytes: shownOf(entry, share) })),
 })
+
+const shownOf = (
+  entry: LedgerEntry,
+  { deviceId, usedBytes, reservedBytes }: LedgerShare,
+): number => {
+  if (entry.state === 'releasing') {
+    return entry.mostHeld.find((each) => each.deviceId === deviceId)?.bytes ?? 0
+  }
+  return usedBytes ?? (entry.state === 'observed' ? reservedBytes : 0)
+}
 
 const change = (
   ledger: Ledger,

@@ -107,6 +107,15 @@ const createMachine = () => {
   }
 }
 
+/** Found once: an engine that ends before a measurement shows what it had. */
+const SEEN: Step[] = [
+  { kind: 'load', bytes: [0, 2_778], truth: 1 },
+  { kind: 'conclude', at: 0 },
+  { kind: 'load', bytes: [0, 2_919], truth: 1 },
+  { kind: 'end', at: 0 },
+  { kind: 'load', bytes: [0, 3_829], truth: 0.6 },
+]
+
 describe('a ledger, whatever happens on its machine,', () => {
   it('never lets in more than a device has beside its headroom', () => {
     fc.assert(
@@ -120,7 +129,7 @@ describe('a ledger, whatever happens on its machine,', () => {
             expect(machine.promised(device)).toBeLessThanOrEqual(TOTAL * 0.8)
         }
       }),
-      { numRuns: 1_000 },
+      { numRuns: 1_000, examples: [[SEEN]] },
     )
   })
 

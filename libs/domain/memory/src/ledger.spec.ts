@@ -153,6 +153,17 @@ describe('memory of an engine that ended', () => {
     expect(measureDevices(none, [gpu(10 * GIB)], 2_000).freed).toHaveLength(1)
   })
 
+  it('is not there for others while the last measurement is from before it was taken', () => {
+    const taken = concludeLoad(reserved(withFree(20), claim('a', 10)), 'a', [
+      { deviceId: '0', bytes: 10 * GIB },
+    ])
+    expect(available(releaseMemory(taken, 'a', 0))).toBe(10 * GIB)
+    // One that was still loading may have had all it had booked.
+    const loading = releaseMemory(reserved(withFree(20), claim('a', 10)), 'a', 0)
+    expect(available(loading)).toBe(9 * GIB)
+    expect(available(measureDevices(loading, [gpu(12 * GIB)], 1).ledger)).toBe(12 * GIB)
+  })
+
   it('is given up on at the deadline, with what is still held', () => {
     const stuck = measureDevices(ended(), [gpu(12 * GIB)], 61_000)
     expect(stuck.ledger.entries).toEqual([])

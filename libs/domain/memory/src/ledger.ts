@@ -61,6 +61,8 @@ export type LedgerEntry = {
       readonly deadlineMs: number
       /** What others than this ledger's entries had of each device as this one ended. */
       readonly foreign: readonly { readonly deviceId: string; readonly bytes: number }[]
+      /** The most this one may have had of each device: one that was loading, all it had booked. */
+      readonly mostHeld: readonly { readonly deviceId: string; readonly bytes: number }[]
     }
 )
 
@@ -113,14 +115,21 @@ export const balanceOf = (ledger: Ledger, deviceId: string): DeviceBalance => {
  */
 const pendingOn = ({ entries }: Ledger, deviceId: string): number => {
   let pending = 0
-  for (const { state, shares } of entries) {
-    if (state === 'releasing') continue
-    for (const share of shares) {
-      if (share.deviceId !== deviceId) continue
-      const { reservedBytes, usedBytes = reservedBytes, shownBytes } = share
-      const wanted = state === 'reserved' ? Math.max(reservedBytes, usedBytes) : usedBytes
-      pending += Math.max(0, wanted - shownBytes)
+  for (const entry of entries) {
+    for (const share of entry.shares) {
+      if (share.deviceId === deviceId) {
+        pending += Math.max(0, wantedBy(entry, share) - share.shownBytes)
+      }
     }
   }
   return pending
+}
+
+/** What a load may have of a device by now, or will have. */
+const wantedBy = (entry: LedgerEntry, share: LedgerShare): number => {
+  const { deviceId, reservedBytes, usedBytes = reservedBytes } = share
+  if (entry.state === 'releasing') {
+    return entry.mostHeld.find((each) => each.deviceId === deviceId)?.bytes ?? 0
+  }
+  return entry.state === 'reserved' ? Math.max(reservedBytes, usedBytes) : usedBytes
 }

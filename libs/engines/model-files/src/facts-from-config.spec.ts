@@ -36,7 +36,8 @@ describe('the cache of a public model', () => {
     // 1,024: 436,207,616.
     ['Gemma 3 27B', 'shape_gemma-3-27b', 20_000, 2_074_607_616],
     // Five layers of 30 keep everything, in 2 heads of 512: 2 x 1024 x 2 = 4,096 a token and
-    // 409,600,000 in all. 25 keep 1,024 tokens in 8 heads of 256: 8 x 512 x 2 = 8,192 a token, 209,715,200.
+    // 409,600,000 in all. 25 keep 1,024 tokens in 8 heads of 256: 8 x 512 x 2 = 8,192 a token and
+    // 209,715,200 in all.
     ['Gemma 4 26B-A4B', 'config_gemma-4-26b-a4b', 20_000, 619_315_200],
     // 32 x 32 x (96 + 96) x 2 = 393,216 a token, of the last 2,047: 804,913,152.
     ['Phi 3 mini 4k', 'config_phi-3-mini-4k-instruct', 4_000, 804_913_152],
