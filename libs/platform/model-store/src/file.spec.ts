@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -57,6 +58,15 @@ describe('a file of the operator’s', () => {
       })
     const refusal = ensure('file:snapshot', { want: 'snapshot' })
     await expect(refusal).rejects.toMatchObject({ reason: 'FORBIDDEN' })
+  })
+
+  it('is no pipe, which would keep whoever reads it waiting', async () => {
+    execFileSync('mkfifo', [join(models, 'pipe.gguf')])
+    const digest = `sha256:${'0'.repeat(64)}`
+    for (const options of [{}, { digest }])
+      await expect(ensure('file:pipe.gguf', options)).rejects.toMatchObject({
+        reason: 'INVALID_PARAMS',
+      })
   })
 
   it('may be a link that stays inside', async () => {

@@ -86,6 +86,17 @@ describe('a download', () => {
     expect(server.requests[1]?.headers['if-range']).toBe('"one"')
   })
 
+  it('never joins two versions, though the source ignores what it is asked to compare', async () => {
+    Object.assign(served, { cutAfterBytes: [MIB], ignoresIfRange: true })
+    const changed = randomBytes(2 * MIB)
+    onRequest = () => {
+      if (server.requests.length === 2) Object.assign(served, { body: changed, etag: '"two"' })
+    }
+    const model = await fetch()
+    expect((await readFile(model.path)).equals(changed)).toBe(true)
+    expect(ranges()).toEqual([undefined, expect.stringMatching(/^bytes=\d+-$/), undefined])
+  })
+
   it('starts over when the source ignores ranges', async () => {
     Object.assign(served, { cutAfterBytes: [MIB], ignoresRange: true })
     const model = await fetch({ digest })

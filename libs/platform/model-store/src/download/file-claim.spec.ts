@@ -1,6 +1,16 @@
-import { copyFile, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import {
+  copyFile,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { systemClock } from '@berth/runtime'
 import { createSimClock } from '@berth/kernel/testing'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
@@ -107,6 +117,18 @@ describe('a claim', () => {
     const first = (await stat(path)).mtimeMs
     await sim.advance(5_000)
     expect((await stat(path)).mtimeMs).toBe(first + 5_000)
+    endClaim()
+    expect(sim.pending()).toBe(0)
+  })
+
+  it('misses a sign where the disk refuses it, and goes on', async () => {
+    const sim = createSimClock(Date.now())
+    const endClaim = await claimFile(path, { clock: sim, signal })
+    // Stands in for a file system that became read-only: this path cannot be looked at.
+    await rm(path)
+    await symlink(basename(path), path)
+    await sim.advance(5_000)
+    await rm(path)
     endClaim()
     expect(sim.pending()).toBe(0)
   })

@@ -129,7 +129,12 @@ const readOwner = (path: string): Owner | undefined => {
 }
 
 const beat = (clock: Clock, path: string, token: string): void => {
-  if (readOwner(path)?.token !== token) return
-  const now = new Date(clock.wall())
-  utimesSync(path, now, now)
+  try {
+    if (readOwner(path)?.token !== token) return
+    const now = new Date(clock.wall())
+    utimesSync(path, now, now)
+  } catch {
+    // A disk that became read-only, or a claim that was removed just now: no reason to end the
+    // agent. The work itself fails of the disk; of a beat that is missed others take 30 s of note.
+  }
 }

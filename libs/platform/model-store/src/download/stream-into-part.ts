@@ -58,6 +58,10 @@ const settle = async (
   const encoding = headers['content-encoding'] ?? 'identity'
   if (encoding !== 'identity')
     throw new SourceFailure(`${answer.url.host} sends it as ${encoding}, though asked not to`)
+  if (status === 206 && !file.check && isOfAnother(headers, part)) {
+    await part.restart(undefined)
+    throw new SourceFailure(`${answer.url.host} has another version of it now`)
+  }
   const totalBytes = status === 206 ? rangeTotal(answer, part) : lengthOf(headers)
   if (status === 200) await part.restart(validatorOf(headers))
   if (totalBytes !== undefined && file.sizeBytes !== undefined && totalBytes !== file.sizeBytes)
@@ -83,6 +87,15 @@ const lengthOf = (headers: GetAnswer['headers']): number | undefined => {
 /** A strong ETag, else the time of the last change (RFC 9110, 13.1.5). */
 const validatorOf = ({ etag, 'last-modified': modified }: GetAnswer['headers']) =>
   etag?.startsWith('"') ? etag : modified
+
+/** Not every source heeds `If-Range`; without a digest nothing would show that two were joined. */
+const isOfAnother = (
+  { etag, 'last-modified': modified }: GetAnswer['headers'],
+  { validator }: PartFile,
+): boolean => {
+  const told = validator?.startsWith('"') ? etag : modified
+  return told !== undefined && told !== validator
+}
 
 const refusalOf = (answer: GetAnswer, file: DownloadRequest['file']): Error => {
   const { status, url, isElsewhere } = answer

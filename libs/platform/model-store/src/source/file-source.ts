@@ -12,7 +12,7 @@ const SHARD = /^(.*)-\d{5}-of-(\d{5})\.gguf$/i
 /**
  * Finds a model of the operator's below one of the allowed roots. Links are followed, and what
  * they lead to has to be below a root as well. Rejects with `FORBIDDEN`, `MODEL_NOT_FOUND`,
- * `INVALID_PARAMS` (a folder where a file is wanted).
+ * `INVALID_PARAMS` (a folder where a file is wanted, a pipe, a device).
  */
 export const locateFile = async (
   roots: readonly string[],
@@ -35,6 +35,12 @@ export const locateFile = async (
     )
   await refuseOutside(realRoots, found)
   const stats = await stat(found)
+  // Whoever opens a pipe waits for its writer.
+  if (!stats.isFile() && !stats.isDirectory())
+    throw new BerthError(
+      'INVALID_PARAMS',
+      `${shown(path)} is neither a file nor a folder. Name the file of a model.`,
+    )
   if (stats.isDirectory() && want === 'gguf')
     throw new BerthError(
       'INVALID_PARAMS',

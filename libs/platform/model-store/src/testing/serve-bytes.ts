@@ -7,6 +7,8 @@ export interface Served {
   contentType?: string
   /** Answers 200 with everything to a request for a range. */
   ignoresRange?: boolean
+  /** Answers 206 with the rest of what it has now, whatever `If-Range` names. */
+  ignoresIfRange?: boolean
   /** One number is taken for each answer: the connection is cut after so many bytes of it. */
   cutAfterBytes?: number[]
   /** Names no length, and ends after so many bytes as if that were all. */
@@ -50,9 +52,10 @@ export const serveBytes = async (
   else response.destroy()
 }
 
-const rangeStart = ({ headers }: IncomingMessage, { etag, ignoresRange }: Served): number => {
+const rangeStart = ({ headers }: IncomingMessage, served: Served): number => {
+  const { etag, ignoresRange, ignoresIfRange } = served
   const from = Number(/^bytes=(\d+)-$/.exec(headers.range ?? '')?.[1] ?? 0)
-  const condition = headers['if-range']
+  const condition = ignoresIfRange ? undefined : headers['if-range']
   return ignoresRange || (condition !== undefined && condition !== etag) ? 0 : from
 }
 
