@@ -114,6 +114,13 @@ describe('an engine that ended', () => {
     expect(message.length).toBeLessThan(500)
   })
 
+  it('is found in endless lines before anybody stops waiting for it', () => {
+    // Where the second half of a pattern is looked for again from each of its beginnings.
+    const endless = ['ENOENT', 'User-specified max_model_len ', 'Model architectures ']
+    const lines = endless.map((start) => start.repeat(1_000_000 / start.length))
+    expect(classifyLog(lines, failed).kind).toBe('exit')
+  })
+
   it('is not blamed on a warning it has recovered from', () => {
     const lines = ['cudaMalloc failed: out of memory, retrying without pipeline parallelism']
     expect(classifyLog(lines, failed).kind).toBe('exit')

@@ -108,6 +108,8 @@ const SIGNS: readonly Sign[] = [
 ]
 
 const FACT_CHARS = 300
+/** What an engine says stands before that; patterns with two ends take long in endless lines. */
+const LINE_MAX_CHARS = 4_096
 
 /**
  * Why an engine ended: cause, fact and what to do, from its exit and its last lines (oldest first).
@@ -124,7 +126,9 @@ export const classifyBy = (
   if (exit.code === 0) {
     return { kind: 'stopped', message: 'The engine ended by itself, cleanly.', isRetriable: true }
   }
-  const lines = logTail.filter((line) => !HARMLESS.test(line))
+  const lines = logTail
+    .map((line) => line.slice(0, LINE_MAX_CHARS))
+    .filter((line) => !HARMLESS.test(line))
   for (const { kind, pattern, cause, advice, isRetriable } of [...own, ...SIGNS]) {
     const fact = lines.findLast((line) => pattern.test(line))
     if (fact === undefined) continue

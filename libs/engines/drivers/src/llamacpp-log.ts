@@ -26,7 +26,7 @@ const USE = {
 
 /** `load_tensors:        CUDA0 model buffer size =  8045.05 MiB` */
 const BUFFER =
-  /(?:^|\s)(\w{1,64}) +(model|LoRA|KV|compute|output|RS) buffer size *= *(\d{1,12}(?:\.\d{1,6})?) MiB/
+  /(?:^|\s)(\w{1,64}) +(model|LoRA|KV|compute|output|RS) buffer size *= *(\d{1,9}(?:\.\d{1,6})?) MiB/
 
 const readBuffer = (line: string): LogSign | undefined => {
   const [, device, use, mib] = BUFFER.exec(line) ?? []

@@ -72,9 +72,12 @@ const SIGNS: readonly Sign[] = [
 ]
 
 const FACT_CHARS = 300
+/** Patterns with two ends take long in endless texts. */
+const ERROR_MAX_CHARS = 4_096
 
 /** What an `error` of its API means. `status`: of the answer; a stream may fail after a 200. */
-export const reportOfError = (error: string, status: number): CrashReport => {
+export const reportOfError = (whole: string, status: number): CrashReport => {
+  const error = whole.slice(0, ERROR_MAX_CHARS)
   const said = `Ollama says: "${error.slice(0, FACT_CHARS)}".`
   const harmless = /retrying without pipeline parallelism/.test(error)
   const sign = harmless ? undefined : SIGNS.find(({ pattern }) => pattern.test(error))

@@ -48,6 +48,11 @@ describe('engine metrics', () => {
     })
   })
 
+  it('are read from as many samples as an answer can hold', () => {
+    const many = (name: string) => `${name} 0.5\n`.repeat(200_000)
+    expect(readEngineMetrics(many('vllm:kv_cache_usage_perc'))).toEqual({ kvUsageRatio: 0.5 })
+  })
+
   it('are absent where the text has none, whatever it is', () => {
     expect(readEngineMetrics('<html>no</html>\nvllm:num_requests_running NaN')).toEqual({})
     fc.assert(fc.property(fc.string(), (text) => readSamples(text).size >= 0))

@@ -9,13 +9,16 @@ export const readSamples = (text: string): ReadonlyMap<string, readonly number[]
     const value = Number(match?.[2])
     if (match === null || !Number.isFinite(value)) continue
     const name = match[1]!
-    samples.set(name, [...(samples.get(name) ?? []), value])
+    const known = samples.get(name)
+    if (known) known.push(value)
+    else samples.set(name, [value])
   }
   return samples
 }
 
 const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0)
-const most = (values: readonly number[]): number => Math.max(...values)
+const most = (values: readonly number[]): number =>
+  values.reduce((a, b) => Math.max(a, b), -Infinity)
 
 /** Which names hold a fact, newest first, and how the samples of one name become one number. */
 const NAMES: {

@@ -43,7 +43,9 @@ const memory =
   (use: 'weights' | 'kv' | 'compute'): Read =>
   ([, gib = ''], text) => {
     const bytes = Math.round(Number(gib) * GIB)
-    return bytes > 0 ? { kind: 'memory', device: deviceOf(text), use, bytes } : undefined
+    return bytes > 0 && Number.isSafeInteger(bytes)
+      ? { kind: 'memory', device: deviceOf(text), use, bytes }
+      : undefined
   }
 
 /** Workers of one engine tell of their own GPU each; the first is the first of the mask. */
@@ -79,7 +81,7 @@ const SIGNS: readonly { readonly pattern: RegExp; readonly sign: Read }[] = [
   { pattern: /memory reserved for KV Cache is ([\d.]+)GiB/, sign: memory('kv') },
   { pattern: /Graph capturing finished in .{0,40}took ([\d.]+) GiB/, sign: memory('compute') },
   {
-    pattern: /GPU KV cache size: ([\d,]{1,20}) tokens/,
+    pattern: /GPU KV cache size: ([\d,]{1,16}) tokens/,
     sign: ([, tokens = '']) => ({ kind: 'kv_room', tokens: Number(tokens.replaceAll(',', '')) }),
   },
   {

@@ -33,6 +33,17 @@ describe('whatever a vLLM prints, reading it', () => {
     )
   })
 
+  it('tells no memory and no room that no machine has', () => {
+    const digits = '9'.repeat(400)
+    for (const line of [
+      `Model loading took ${digits} GiB`,
+      `Available KV cache memory: ${digits}.0 GiB`,
+      `GPU KV cache size: ${digits} tokens`,
+      `GPU KV cache size: ${digits.slice(0, 20)} tokens`,
+    ])
+      expect([line, vllmDriver.readLog!(line)]).toEqual([line, undefined])
+  })
+
   it('never throws at its end, and always gives a next step', () => {
     const exits = [
       { code: 1, signal: null },
