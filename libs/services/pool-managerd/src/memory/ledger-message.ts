@@ -33,7 +33,7 @@ const sharesOn = ({ poolId, modelId, state, correction, shares }: LedgerEntry, d
     .filter((share) => share.deviceId === deviceId)
     .map(({ reservedBytes, usedBytes }) => ({
       ...{ poolId, modelId, state: STATE[state], correction },
-      reservedBytes: BigInt(Math.round(reservedBytes)),
+      reservedBytes: told(reservedBytes),
       ...bytes('observedBytes', usedBytes),
     }))
 
@@ -74,7 +74,7 @@ export const cacheMessage = (
   if (total === undefined) return {}
   const used = kvUsageRatio ?? (slots.total > 0 ? slots.active / slots.total : 0)
   const free = Math.max(0, total * (1 - Math.min(1, used)))
-  return { kvTotalBytes: BigInt(Math.round(total)), kvFreeBytes: BigInt(Math.round(free)) }
+  return { kvTotalBytes: told(total), kvFreeBytes: told(free) }
 }
 
 const sum = (uses: readonly { readonly usedBytes: number }[]): number =>
@@ -84,4 +84,7 @@ const bytes = <N extends string>(
   name: N,
   value: number | undefined,
 ): { readonly [K in N]?: bigint } =>
-  (value === undefined ? {} : { [name]: BigInt(Math.round(value)) }) as { [K in N]?: bigint }
+  (value === undefined ? {} : { [name]: told(value) }) as { [K in N]?: bigint }
+
+/** A figure that no message can hold would keep the whole host from being told. */
+const told = (bytes: number): bigint => BigInt(Math.round(Math.min(bytes, Number.MAX_SAFE_INTEGER)))
