@@ -136,6 +136,8 @@ describe('a model that is fetched for a pool', () => {
       },
     ])
     expect(disk).toMatchObject({ models: 1, modelsBytes: BigInt(MODEL.length) })
+    expect(disk!.freeBytes).toBeGreaterThan(0n)
+    expect(disk!.root).toBe(join(test.folder.stateDir, 'models'))
   })
 
   it('[002-07a] goes on where it was when the agent is killed meanwhile', async () => {
@@ -323,6 +325,10 @@ describe('the model files of a host', () => {
     expect(done).toMatchObject({
       ...{ status: OperationStatus.COMPLETED, progressPercent: 100 },
       load: { phase: LoadPhase.READY, isProgressKnown: true },
+    })
+    await eventually('the snapshot shows it', async () => {
+      const { modelDisk } = (await test.client.getHost({})).host!
+      return modelDisk?.models === 1 && modelDisk.modelsBytes === BigInt(MODEL.length)
     })
     const { freedBytes } = await test.client.removeModel({ modelRef: REF })
     expect(freedBytes).toBe(BigInt(MODEL.length))

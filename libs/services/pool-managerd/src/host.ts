@@ -14,7 +14,8 @@ import { getAcquainted } from './pool/get-acquainted.ts'
 import type { PerformanceStore } from './pool/performance-book.ts'
 import { createHostPools, type HostPools } from './pool/host-pools.ts'
 import type { ModelFiles } from './model-files/model-files.ts'
-import { createPulls, type Pulls } from './model-files/pull-models.ts'
+import { careForModels } from './model-files/care-for-models.ts'
+import type { Pulls } from './model-files/pull-models.ts'
 import { keeperOf } from './models-in-engine/keeper-of-pool.ts'
 import { sleepOf } from './sleep/pool-sleep.ts'
 import { createPoolReporter } from './pool/pool-reporter.ts'
@@ -88,6 +89,7 @@ export const createHost = (options: HostOptions): Host => {
       ...{ clock, isDraining, devices: options.devices(), memory: env.memory },
       operation: operations.current(pool.spec.poolId),
     })
+  const picture = () => ({ authority, isDraining, poolsFileProblems, addresses })
   const publisher = createPublisher({
     bus,
     clock,
@@ -95,15 +97,14 @@ export const createHost = (options: HostOptions): Host => {
     epoch,
     build: (revision) =>
       hostMessage(
-        factsOf(options, { revision, authority, isDraining, poolsFileProblems, addresses }),
+        factsOf(options, { ...picture(), revision, modelDisk: care.disk }),
         [...pools.values()].map(describe),
       ),
   })
   const authority = createAuthority(() => publisher.changed('urgent'))
   const told = tellOperations(operations, { log: options.log, clock, events, publisher })
-  const { modelFiles } = env
-  modelFiles?.keepFor(pools)
-  const pulls = modelFiles && createPulls({ ...modelFiles, hostId, operations, clock })
+  const onChange = () => publisher.changed('soon')
+  const care = careForModels(env.modelFiles, { ...options, pools, operations, clock, onChange })
   for (const spec of options.specs) put(spec)
   return {
     hostId,
@@ -113,8 +114,8 @@ export const createHost = (options: HostOptions): Host => {
     operations,
     publisher,
     events,
-    ...{ modelFiles, memory: env.memory },
-    pulls,
+    ...{ modelFiles: env.modelFiles, memory: env.memory },
+    pulls: care.pulls,
     describe,
     put,
     drop,
@@ -133,7 +134,7 @@ export const createHost = (options: HostOptions): Host => {
       publisher.flush()
     },
     [Symbol.dispose]: () => {
-      pulls?.[Symbol.dispose]()
+      care[Symbol.dispose]()
       told[Symbol.dispose]()
       publisher[Symbol.dispose]()
     },
@@ -142,7 +143,10 @@ export const createHost = (options: HostOptions): Host => {
 
 const factsOf = (
   options: HostOptions,
-  now: Pick<HostFacts, 'revision' | 'authority' | 'isDraining' | 'poolsFileProblems'> & {
+  now: Pick<
+    HostFacts,
+    'revision' | 'authority' | 'isDraining' | 'poolsFileProblems' | 'modelDisk'
+  > & {
     readonly addresses: { readonly grpc: string; readonly ingress: string }
   },
 ): HostFacts => ({

@@ -1,17 +1,13 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
-import type {
-  CommandHeader,
-  ModelDiskSchema,
-  ModelFilesSchema,
-  PoolManagerService,
-} from '@berth/contract'
+import type { CommandHeader, ModelFilesSchema, PoolManagerService } from '@berth/contract'
 import { BerthError } from '@berth/kernel'
-import type { ModelStore, StoredModel } from '@berth/model-store'
+import type { StoredModel } from '@berth/model-store'
 import type { Handlers } from '@berth/rpc'
 import { createFirstAnswers } from '../commands/first-answers.ts'
 import type { Authority } from '../ingress/authority.ts'
 import type { Pool } from '../pool/pool.ts'
 import { readModelSource } from '../pools-file/model-source.ts'
+import { diskMessage } from './disk-message.ts'
 import type { ModelFiles } from './model-files.ts'
 import { poolsNeeding } from './needed-by.ts'
 import type { Pulls } from './pull-models.ts'
@@ -65,21 +61,6 @@ export const modelFileHandlers = (
         await pulls?.cancel(modelRef)
         return { freedBytes: BigInt(await store.remove(modelRef)) }
       }),
-  }
-}
-
-/** The file system of the store, for people and for `HostSnapshot.model_disk`. */
-export const diskMessage = async (
-  store: ModelStore,
-  models: readonly StoredModel[],
-): Promise<MessageInitShape<typeof ModelDiskSchema>> => {
-  const { totalBytes, freeBytes } = await store.disk()
-  return {
-    root: store.root,
-    totalBytes: BigInt(totalBytes),
-    freeBytes: BigInt(freeBytes),
-    modelsBytes: BigInt(models.reduce((sum, { bytesDone }) => sum + bytesDone, 0)),
-    models: models.length,
   }
 }
 

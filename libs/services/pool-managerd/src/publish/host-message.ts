@@ -1,5 +1,10 @@
 import { create } from '@bufbuild/protobuf'
-import { HostSnapshotSchema, type HostSnapshot, type Pool as PoolMessage } from '@berth/contract'
+import {
+  HostSnapshotSchema,
+  type HostSnapshot,
+  type ModelDisk,
+  type Pool as PoolMessage,
+} from '@berth/contract'
 import type { FoundDevice } from '@berth/devices'
 import { ledgerMessage } from '../memory/ledger-message.ts'
 import type { MemoryBook } from '../memory/memory-book.ts'
@@ -23,6 +28,8 @@ export interface HostFacts {
   readonly isDraining: boolean
   /** Why the pools file as it is now is not followed; none while it is. */
   readonly poolsFileProblems: readonly string[]
+  /** Absent: this host keeps no models, or has not looked yet. */
+  readonly modelDisk?: ModelDisk | undefined
 }
 
 /** The snapshot of a host. */
@@ -42,6 +49,7 @@ export const hostMessage = (facts: HostFacts, pools: PoolMessage[]): HostSnapsho
     leaseKeyIds: facts.authority.keys.map(({ keyId }) => keyId),
     isDraining: facts.isDraining,
     poolsFileProblems: [...facts.poolsFileProblems],
+    ...(facts.modelDisk ? { modelDisk: facts.modelDisk } : {}),
   })
 
 const deviceMessage = (device: FoundDevice) => ({
