@@ -116,6 +116,8 @@ export interface PoolSnapshot {
   readonly kvFreeBytes?: number
   /** Each device's share of the model, in the order of the mask; empty: equal shares. */
   readonly deviceSplit: readonly number[]
+  /** Stopped until a request asks for its model, and may be started for one. Absent is false. */
+  readonly loadsOnDemand?: boolean
   /** One slot, and the same bytes for the same job. */
   readonly isStrict: boolean
   readonly samplerProfileVersion: string

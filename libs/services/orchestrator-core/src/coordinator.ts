@@ -28,6 +28,7 @@ import type { LedgerEntry, LedgerOutcome } from './ledger-port.ts'
 import { endRound, storeLedger } from './ledger-rounds.ts'
 import { refuseExpired, refuseImpossible } from './refusal.ts'
 import type { Hello } from './session-signal.ts'
+import { wakeFor, wakePools } from './wake-pools.ts'
 import {
   describeSession,
   dropSessions,
@@ -103,7 +104,9 @@ export const createCoordinator = (options: CoreOptions): Coordinator => {
     onHello: (session, hello) => welcome(core, session, hello),
     onAcquire: (session, ask) => {
       const gateway = core.sessions.get(session)
-      if (gateway) receive(core, gateway, ask)
+      if (!gateway) return
+      receive(core, gateway, ask)
+      if (core.queue.jobs.has(ask.jobId)) wakeFor(core, ask.spec.modelId)
     },
     onUnreadable: (session, ask) => refuseUnreadable(core, session, ask),
     onCancel: (session, jobId) => {
@@ -130,6 +133,7 @@ export const createCoordinator = (options: CoreOptions): Coordinator => {
       rereadLedger(core)
       storeLedger(core)
       dispatchAll(core)
+      wakePools(core)
       if (now - positionsToldAtMs < TELL_POSITIONS_MS) return
       positionsToldAtMs = now
       tellPositions(core)

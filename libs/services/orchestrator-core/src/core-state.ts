@@ -6,7 +6,7 @@ import {
 } from '@berth/admission'
 import type { HostSnapshot as PublishedHost } from '@berth/contract'
 import { createFleetView, type FleetView } from '@berth/fleet'
-import type { Clock, GatewayId, HostId, ModelId, Rng } from '@berth/kernel'
+import type { Clock, GatewayId, HostId, ModelId, PoolId, Rng } from '@berth/kernel'
 import type { PlacementPolicy } from '@berth/placement'
 import { createDecisionLog, type DecisionLog } from './decision-log.ts'
 import type { Effects, SessionKey } from './effects.ts'
@@ -102,6 +102,8 @@ export interface Core {
   /** What may be spent of each key, as the key file says now. */
   readonly budgetOfKey?: (keyId: string) => KeyBudget | undefined
   ledger: Ledger
+  /** When a pool was last asked to start for a job; only of pools there are. */
+  readonly woken: Map<PoolId, number>
   /** Passes of the dispatcher over the jobs of a model. */
   passes: number
   role: Role
@@ -131,6 +133,7 @@ export const createCore = (options: CoreOptions): Core => ({
   decisions: createDecisionLog(),
   expectedTokens: createRecent(4_096),
   ledger: createLedger(),
+  woken: new Map(),
   passes: 0,
   role: { kind: 'standby', term: 0, address: '' },
 })

@@ -1,3 +1,4 @@
+import type { PoolView } from '@berth/fleet'
 import type { BerthError, HostId } from '@berth/kernel'
 import type { LeaseClaims } from '@berth/lease'
 import type { CoreEvent } from './core-event.ts'
@@ -32,6 +33,8 @@ export interface Effects {
   /** A higher term was seen: somebody else leads. */
   resign(seenTerm: number): void
   report(event: CoreEvent): void
+  /** Asks the agent of a pool to start it. What comes of it is seen in its snapshots. */
+  startPool(pool: PoolView): void
   /** Reads the ledger, for as long as it takes; then `onLedgerLoaded`. */
   loadLedger(term: number): void
   /** Stores entries of the ledger; then `onLedgerSaved` with what became of each. */

@@ -64,6 +64,9 @@ export const dropSilentHosts = (core: Core, now: number): void => {
       poolIds.map((poolId) => ({ poolId, cause: 'gone' })),
     )
   }
+  for (const poolId of core.woken.keys()) {
+    if (!core.view.pools.has(poolId)) core.woken.delete(poolId)
+  }
   for (const modelId of core.firstSeen.keys()) {
     if (!core.view.poolsOfModel.has(modelId)) core.firstSeen.delete(modelId)
   }

@@ -25,6 +25,7 @@ import { createAgentClients, type AgentClients } from './agent-clients.ts'
 import { createPoolCommands } from './pool-commands.ts'
 import { createRpcServices } from './rpc-handlers.ts'
 import { createSeries } from './series.ts'
+import { startByRpc } from './start-pool.ts'
 import { createSessionServer, type SessionServer } from './session-server.ts'
 import type { SessionTerms } from './wire-signal.ts'
 
@@ -94,6 +95,7 @@ export const createOrchestratorCore = (deps: OrchestratorCoreDeps): Orchestrator
     onKeyed: (hostId, epoch, term) => coordinator.onHostKeyed(hostId, epoch, term),
     onStaleTerm: (seenTerm) => leader?.resign(seenTerm),
   })
+  const agents = ends.use(createAgentClients())
   const series = createSeries(metrics)
   const reporter = createReporter({ series, log, view: () => coordinator.core.view })
   const report = (event: CoreEvent) => {
@@ -111,6 +113,7 @@ export const createOrchestratorCore = (deps: OrchestratorCoreDeps): Orchestrator
       mintToken: keys.mint,
       resign: (seenTerm) => leader?.resign(seenTerm),
       report,
+      startPool: (pool) => void startByRpc(pool, { agents, log, term: coordinator.core.role.term }),
       loadLedger: (term) => ledger?.load(term),
       saveLedger: (round, writes) => ledger?.save(round, writes),
     },
@@ -119,7 +122,7 @@ export const createOrchestratorCore = (deps: OrchestratorCoreDeps): Orchestrator
   registerGauges(metrics, coordinator.core)
   const services = createRpcServices({
     ...{ coordinator, sessions, version: deps.version },
-    ...commandsOf(deps, coordinator, ends.use(createAgentClients())),
+    ...commandsOf(deps, coordinator, agents),
     address: () => address,
     isBusConnected: () => bus.isConnected,
   })

@@ -75,6 +75,7 @@ const toPoolSnapshot = (wire: WirePool): PoolSnapshot => ({
   contextLength: wire.contextLength,
   deviceSplit: wire.deviceSplit,
   isStrict: wire.isStrict,
+  ...(wire.loadsOnDemand ? { loadsOnDemand: true } : {}),
   samplerProfileVersion: wire.samplerProfileVersion,
   ...whatIsKnown(wire),
 })

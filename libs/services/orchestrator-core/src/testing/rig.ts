@@ -31,6 +31,8 @@ export interface Rig {
   readonly events: CoreEvent[]
   readonly deliveries: KeyDelivery[]
   readonly resigned: number[]
+  /** Pools that were asked to start, in their order. */
+  readonly started: PoolId[]
   readonly closed: { readonly session: SessionKey; readonly error: BerthError | undefined }[]
   /** What a session was told since it was asked last, oldest first. */
   take(session: SessionKey): SessionSignal[]
@@ -68,6 +70,7 @@ export const createRig = (
   const events: CoreEvent[] = []
   const deliveries: KeyDelivery[] = []
   const resigned: number[] = []
+  const started: PoolId[] = []
   const closed: Rig['closed'] = []
   const coordinator: Coordinator = createCoordinator({
     coreId: 'core-1',
@@ -84,6 +87,7 @@ export const createRig = (
         resigned.push(seenTerm)
         coordinator.onFollowing(seenTerm, '')
       },
+      startPool: ({ poolId }) => void started.push(poolId),
       report: (event) => {
         events.push(event)
         observe?.(event)
@@ -99,7 +103,7 @@ export const createRig = (
   const hear = (hostId: string) =>
     coordinator.onHeartbeat(coordinator.core.view.hosts.get(hostId as HostId)!.snapshot)
   return {
-    ...{ clock, coordinator, events, deliveries, resigned, closed, store },
+    ...{ clock, coordinator, events, deliveries, resigned, closed, store, started },
     settleStore: () => {
       for (let answer = asked.shift(); answer; answer = asked.shift()) answer()
     },

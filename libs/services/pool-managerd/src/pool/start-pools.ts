@@ -38,6 +38,8 @@ export const startPool = (pool: Pool, { places, log }: Pick<StartEnv, 'places' |
     )
   if (pool.isHeldStopped) return
   if (lacksModel(pool.spec)) return pool.rest('it has no model yet; reload it to one')
+  if (pool.spec.loadsOnDemand)
+    return pool.rest('load is on_demand: it starts with its first request')
   pool.preload(places)
 }
 

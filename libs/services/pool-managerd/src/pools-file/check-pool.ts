@@ -21,6 +21,9 @@ export const checkPool = (
   return [
     ...problems,
     ...checkModel(spec, where),
+    ...(spec.loadsOnDemand && spec.engine.mode !== 'managed'
+      ? [`${where}.load: only a managed pool is started on demand`]
+      : []),
     ...(driver ? checkNames(spec, where, driver) : []),
     ...(spec.container?.image === ''
       ? [`${where}.image: runtime ${spec.container.runtime} needs one, such as name@sha256:...`]

@@ -85,7 +85,6 @@ describe('the pools file', () => {
         ),
       ),
     ).toEqual([
-      'pools[0].load: only manual: pools are loaded when the agent starts, or by command. Remove the key',
       'pools[0].ttl_s: idle pools are not unloaded by this version. Remove the key, or stop the pool by command',
       'pools[1].digest: expected "sha256:" and 64 of 0-9 and a-f',
       'pools[2].digest: only the one model file of a managed pool has one (model: file:...)',

@@ -86,11 +86,8 @@ export const poolSchema = z.strictObject({
     .max(512)
     .regex(/^[^-\s]\S*$/, 'expected the name of an image')
     .optional(),
-  load: z
-    .literal('manual', {
-      error: 'only manual: pools are loaded when the agent starts, or by command. Remove the key',
-    })
-    .default('manual'),
+  /** `on_demand`: started when a request asks for its model, not with the agent. */
+  load: z.enum(['manual', 'on_demand']).default('manual'),
   ttl_s: z
     .never({
       error:

@@ -41,6 +41,8 @@ export interface PoolSpec {
   readonly samplerProfileVersion: string
   readonly apiKeyEnv?: string
   readonly unit?: string
+  /** Started when a request asks for its model, not with the agent. Absent is false. */
+  readonly loadsOnDemand?: boolean
   /** The engine runs on when the agent ends, for the next life to take over. Absent is false. */
   readonly outlivesAgent?: boolean
   readonly policy: SupervisionPolicy

@@ -39,6 +39,7 @@ export const toPoolSpec = (pool: PoolDocument, root: string): PoolSpec => {
     port: lifecycle.port,
     isStrict,
     samplerProfileVersion: pool.sampler_profile_version,
+    loadsOnDemand: pool.load === 'on_demand',
     outlivesAgent: mode === 'managed' && !lifecycle.stop_on_exit,
     policy: toPolicy(pool, mode === 'managed'),
     probing: toProbing(pool),

@@ -74,6 +74,7 @@ export const poolMessage = (pool: Pool, context: PoolMessageContext): PoolMessag
     ],
     isMultiModel: pool.keeper?.ownsModel ?? false,
     isAsleep: pool.sleep?.isAsleep ?? false,
+    loadsOnDemand: (spec.loadsOnDemand ?? false) && !pool.isHeldStopped,
     supports: supportsOf(pool),
     restartCount: supervised.history.total,
     ...(pool.lastCheck ? { lastCheck: checkMessage(pool.lastCheck) } : {}),
