@@ -199,6 +199,20 @@ describe('a GGUF header', () => {
     ['no blocks', { ...LLAMA, block_count: 0 }],
     ['half a head', { ...LLAMA, 'attention.head_count_kv': 7.5, 'attention.head_count': -1 }],
     ['heads of fewer blocks than it has', { ...LLAMA, 'attention.head_count': [32, 32] }],
+    [
+      'numbers of which there is no half',
+      {
+        ...{ ...LLAMA, block_count: 2, 'attention.head_count_kv': [3, 1] },
+        ...{ 'attention.key_length': 127, 'attention.value_length': 64 },
+      },
+    ],
+    [
+      'more numbers than a message holds',
+      {
+        ...{ ...LLAMA, block_count: 2, 'attention.head_count_kv': [2 ** 31, 2 ** 30] },
+        ...{ 'attention.key_length': 128, 'attention.value_length': 128 },
+      },
+    ],
   ])('with %s gives no dimensions', (_, keys) => {
     expect(factsFromGguf(headerOf('llama', keys))).not.toHaveProperty('dimensions')
   })

@@ -84,6 +84,10 @@ const expectSound = (facts: ModelFacts): void => {
   ]
   expect(figures.filter((figure) => !Number.isFinite(figure) || figure < 0)).toEqual([])
   expect(caches.length).toBeLessThanOrEqual(1024)
+  // Messages hold them in 32 bits, and a message that cannot be made hides a host.
+  const { kvDtypeBytes: _, ...counts } = { kvDtypeBytes: 0, ...dimensions }
+  const untold = Object.values(counts).filter((count) => count !== count >>> 0)
+  expect(untold).toEqual([])
   const plan = { keyBytes: 2, valueBytes: 2, batchTokens: 512, isWindowIgnored: false } as const
   const estimate = estimateMemory(
     facts,

@@ -4,9 +4,18 @@ import type { BlockCache } from '@berth/memory'
 /**
  * What a fleet has to know of a model's cache, at two bytes a number. Blocks that are alike give
  * their own numbers; where they differ, those of a model that keeps as many bytes and is alike in
- * all its blocks. Undefined for a model that keeps nothing that grows.
+ * all its blocks. Undefined for a model that keeps nothing that grows, and for figures that are
+ * not whole or need more than the 32 bits that messages have for them: no model has such.
  */
 export const dimensionsOf = (caches: readonly BlockCache[]): ModelDimensions | undefined => {
+  const dimensions = anyDimensionsOf(caches)
+  return dimensions && isTellable(dimensions) ? dimensions : undefined
+}
+
+const isTellable = ({ kvDtypeBytes: _, ...counts }: ModelDimensions): boolean =>
+  Object.values(counts).every((count) => count === count >>> 0)
+
+const anyDimensionsOf = (caches: readonly BlockCache[]): ModelDimensions | undefined => {
   const attending = caches.filter(({ keyNumbers }) => keyNumbers > 0)
   const [first] = attending
   if (!first) return undefined
