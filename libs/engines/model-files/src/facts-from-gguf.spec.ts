@@ -202,7 +202,7 @@ describe('a GGUF header', () => {
     [
       'numbers of which there is no half',
       {
-        ...{ ...LLAMA, block_count: 2, 'attention.head_count_kv': [3, 1] },
+        ...{ ...LLAMA, block_count: 2, 'attention.head_count_kv': [2, 1] },
         ...{ 'attention.key_length': 127, 'attention.value_length': 64 },
       },
     ],
