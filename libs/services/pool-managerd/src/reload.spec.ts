@@ -114,6 +114,7 @@ describe('[002-11b] during a reload', () => {
     )
     const ready = pools.filter((pool) => pool.ready)
     expect(ready.filter(({ draining, state }) => draining || state !== PoolState.READY)).toEqual([])
+    expect(ready.filter(({ loading }) => loading !== undefined)).toEqual([])
     const served = ready.map(({ instanceId, models }) => {
       const which = instanceId === old ? 'old' : instanceId === last ? 'last' : 'between'
       return `${which}: ${models.map(({ modelId }) => modelId).join(' ')}`

@@ -331,6 +331,9 @@ export class Pool implements Disposable {
     this.#lastKind = state.kind
     // A drain may be given up by itself, so it is the state that tells.
     this.#keepIntent({ ...this.#intent, isDrained: isCordoned })
+    // First, so that no snapshot says ready of what still loads. A daemon of many models starts
+    // without one: what it loads, its keeper tells.
+    if (!this.keeper?.ownsModel) this.loads.changed()
     const shown = shownOf(this.supervised)
     if (isReady !== this.#wasReady) this.#onSnapshotChange('now')
     else if (shown !== this.#shown) this.#onSnapshotChange('urgent')
@@ -341,8 +344,6 @@ export class Pool implements Disposable {
       this.#servingId = state.instanceId
       this.#onServing?.(this)
     }
-    // A daemon of many models starts without one: what it loads, its keeper tells.
-    if (!this.keeper?.ownsModel) this.loads.changed()
     for (const listener of [...this.#listeners]) listener()
   }
 
