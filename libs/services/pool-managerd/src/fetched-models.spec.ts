@@ -371,6 +371,14 @@ describe('the model files of a host', () => {
     await expect(test.client.pullModel({ modelRef: '' })).rejects.toMatchObject({
       reason: 'INVALID_PARAMS',
     })
+    // Of these not even a name is left to tell of.
+    for (const modelRef of ['hf:', 'hf:@main', 'https://', 'oci:', 'file:/'])
+      await expect(test.client.pullModel({ modelRef })).rejects.toMatchObject({
+        reason: 'INVALID_PARAMS',
+      })
+    await expect(test.client.removeModel({ modelRef: '' })).rejects.toMatchObject({
+      reason: 'INVALID_PARAMS',
+    })
     const digest = 'md5:1'
     await expect(test.client.pullModel({ modelRef: REF, digest })).rejects.toMatchObject({
       reason: 'INVALID_PARAMS',

@@ -47,7 +47,7 @@ export const modelFileHandlers = (
         return {
           operation: pulls?.begin({
             ...{ modelRef: checkRef(modelRef), correlationId, want: wantOf(modelRef, pools) },
-            modelId: readModelSource(modelRef, 'vllm', '/').modelId,
+            modelId: nameOf(modelRef),
             term: Number(header?.term ?? 0n),
             idempotencyKey: header?.idempotencyKey ?? '',
             ...(digest === '' ? {} : { digest: checkDigest(digest) }),
@@ -100,6 +100,17 @@ const checkRef = (modelRef: string): string => {
   throw new BerthError(
     'INVALID_PARAMS',
     `model_ref: expected 1 to ${REF_MAX_CHARS} characters, such as hf:Qwen/Qwen3-8B.`,
+    { facts: { param: 'model_ref' } },
+  )
+}
+
+/** What clients would call it: a load is told by it. */
+const nameOf = (modelRef: string): string => {
+  const { modelId } = readModelSource(modelRef, 'vllm', '/')
+  if (modelId !== '') return modelId
+  throw new BerthError(
+    'INVALID_PARAMS',
+    `model_ref: ${JSON.stringify(modelRef)} names no model. Write one such as hf:Qwen/Qwen3-8B.`,
     { facts: { param: 'model_ref' } },
   )
 }
