@@ -88,10 +88,10 @@ const carryIn = async (modelsDir: string): Promise<string> => {
 
 describe('adapters of a vLLM that runs', () => {
   it('are loaded beside its model, serve under their own name, and go again', async () => {
-    const folder = join(vllm.dir, 'sql')
+    await using test = await start({ engine_options: { enable_lora: true } })
+    const folder = join(test.folder.dir, 'sql')
     await mkdir(folder)
     await writeFile(join(folder, 'adapter_config.json'), '{}')
-    await using test = await start({ engine_options: { enable_lora: true } })
     const { pid } = await test.reaches('a', PoolState.READY)
     const adapter = { poolId: 'a', modelRef: `file:${folder}`, modelId: 'sql' }
     const { operation } = await test.client.loadModel(adapter)
@@ -115,7 +115,7 @@ describe('adapters of a vLLM that runs', () => {
   it('that are not there fail with the reason of the engine', async () => {
     await using test = await start({ engine_options: { enable_lora: true } })
     await test.reaches('a', PoolState.READY)
-    const none = { poolId: 'a', modelRef: `file:${vllm.dir}/none`, modelId: 'none' }
+    const none = { poolId: 'a', modelRef: 'file:none', modelId: 'none' }
     const { operation } = await test.client.loadModel(none)
     const done = await ended(test, operation?.operationId)
     expect(done).toMatchObject({ status: OperationStatus.FAILED, errorReason: 'MODEL_NOT_FOUND' })

@@ -1,7 +1,10 @@
+import { isAbsolute } from 'node:path'
 import type { LoadModelRequest } from '@berth/contract'
 import { BerthError, parseModelId } from '@berth/kernel'
+import { parseModelRef } from '@berth/model-store'
 import type { Pool } from '../pool/pool.ts'
-import { readModelSource } from '../pools-file/model-source.ts'
+import { leavesFolder } from '../pools-file/leaves-folder.ts'
+import { readModelSource, schemeOf } from '../pools-file/model-source.ts'
 import { checkNewModel, withModel, writtenModel } from '../pools-file/with-model.ts'
 import { problemOfSource } from './engine-store.ts'
 import type { WantedModel } from './kept-model.ts'
@@ -38,7 +41,25 @@ export const wantedBy = (pool: Pool, request: LoadModelRequest): WantedModel => 
     const { modelId = '' } = withModel(spec, modelRef).engine
     return { modelId, modelRef, ...ttl }
   }
-  const { path } = readModelSource(modelRef, spec.engine.engine, spec.modelRoot ?? '.')
   const modelId = parseModelId(request.modelId)
-  return { modelId, modelRef, ...(path === undefined ? {} : { source: path }), ...ttl }
+  return { modelId, modelRef, source: sourceOfAdapter(modelRef, spec), ...ttl }
+}
+
+/** What the engine is told of an adapter: a path below `model_root`, or a repository of the Hub. */
+const sourceOfAdapter = (ref: string, { modelRoot }: Pool['spec']): string => {
+  const scheme = schemeOf(ref)
+  if (scheme === 'file' || isAbsolute(ref)) {
+    const { path = '' } = readModelSource(ref, 'embedded', modelRoot ?? '.')
+    if (modelRoot !== undefined && !leavesFolder(modelRoot, path)) return path
+    throw invalid(
+      `${ref.slice(0, 200)} is not below model_root, ${modelRoot ?? 'which is not set'}.`,
+    )
+  }
+  const name = scheme === 'hf' ? ref : `hf:${ref}`
+  const read = scheme === 'hf' || scheme === '' ? parseModelRef(name) : undefined
+  if (read?.scheme === 'hf' && name === `hf:${read.repository}`) return read.repository
+  throw invalid(
+    `${ref.slice(0, 200)} is no adapter that the engine can read: write file:FOLDER below ` +
+      'model_root, or hf:ORG/NAME without a revision or a file.',
+  )
 }

@@ -1,7 +1,7 @@
-import { relative } from 'node:path'
 import { BerthError, parseModelId } from '@berth/kernel'
 import type { EngineDriver } from '@berth/supervision'
 import { checkModelRef } from './check-model-ref.ts'
+import { leavesFolder } from './leaves-folder.ts'
 import { readModelSource } from './model-source.ts'
 import type { PoolSpec } from './pool-spec.ts'
 
@@ -39,7 +39,7 @@ export const checkNewModel = (spec: PoolSpec, ref: string, driver: EngineDriver)
   if (ref === writtenModel(spec)) return
   const next = withModel(spec, ref)
   const { modelRoot, modelPath } = next
-  if (modelPath !== undefined && (modelRoot === undefined || leaves(modelRoot, modelPath)))
+  if (modelPath !== undefined && (modelRoot === undefined || leavesFolder(modelRoot, modelPath)))
     throw invalid(
       `${ref.slice(0, 200)} is not below model_root, ${modelRoot ?? 'which is not set'}`,
     )
@@ -54,8 +54,6 @@ export const checkNewModel = (spec: PoolSpec, ref: string, driver: EngineDriver)
   const [problem] = driver.check(next.engine)
   if (problem !== undefined) throw invalid(problem)
 }
-
-const leaves = (root: string, path: string): boolean => /^\.\.(\/|$)/.test(relative(root, path))
 
 const invalid = (problem: string) =>
   new BerthError(
