@@ -16,6 +16,12 @@ export interface SleepSurroundings {
   readonly onChange: () => void
 }
 
+/** What it takes of a pool. */
+export type SleeperPool = Pick<
+  Pool,
+  'spec' | 'instance' | 'supervised' | 'slots' | 'dispatch' | 'onChange'
+>
+
 /** Weights and cache are nine tenths of what an engine holds; the rest stays with its process. */
 const LEFT_RATIO_MAX = 0.5
 /** A driver takes a moment to show what came free. */
@@ -25,7 +31,7 @@ const ASK_TIMEOUT_MS = 5_000
 
 /** How the engine of one pool is put to sleep and woken. At most one of both at a time. */
 export class PoolSleep implements Disposable {
-  readonly #pool: Pool
+  readonly #pool: SleeperPool
   readonly #calls: SleepCalls
   readonly #on: SleepSurroundings
   readonly #ended = new AbortController()
@@ -39,7 +45,7 @@ export class PoolSleep implements Disposable {
   #asked: string | undefined
   readonly #stopWatching: () => void
 
-  constructor(pool: Pool, calls: SleepCalls, on: SleepSurroundings) {
+  constructor(pool: SleeperPool, calls: SleepCalls, on: SleepSurroundings) {
     this.#pool = pool
     this.#calls = calls
     this.#on = on
@@ -67,7 +73,12 @@ export class PoolSleep implements Disposable {
     this.#wasCordoned = this.#pool.supervised.isCordoned
     this.#asked = instance.instanceId
     onStep('drain')
-    await this.#drained(drainMs)
+    try {
+      await this.#drained(drainMs)
+    } catch (error) {
+      this.#serveAgain()
+      throw error
+    }
     const before = await treeMemory(instance, this.#on.env)
     onStep('sleep')
     try {
@@ -90,17 +101,23 @@ export class PoolSleep implements Disposable {
   async wakeUp(onStep: (step: string) => void): Promise<void> {
     const instance = this.#instance()
     onStep('wake')
+    // Who drained a pool that is awake goes on draining it.
+    if (!this.isAsleep && (await this.#isSleeping(instance)) === false) return
+    await this.#wake(instance)
+  }
+
+  [Symbol.dispose](): void {
+    this.#ended.abort()
+    this.#stopWatching()
+  }
+
+  async #wake(instance: Instance): Promise<void> {
     await this.#call(instance, this.#calls.wake)
     if ((await this.#isSleeping(instance)) !== false)
       throw failed(`${this.#calls.statePath} says that it still sleeps`)
     this.#sleeper = undefined
     this.#on.log.info({ instance_id: instance.instanceId }, 'engine woke up')
     this.#serveAgain()
-  }
-
-  [Symbol.dispose](): void {
-    this.#ended.abort()
-    this.#stopWatching()
   }
 
   #instance(): Instance {
@@ -170,8 +187,10 @@ export class PoolSleep implements Disposable {
       { instance_id: instance.instanceId, error: message },
       'engine does not sleep',
     )
+    // It was stopped, or has ended, meanwhile: there is nothing to wake, and nothing to restart.
+    if (this.#pool.instance?.instanceId !== instance.instanceId) return this.#serveAgain()
     try {
-      await this.wakeUp(() => undefined)
+      await this.#wake(instance)
     } catch (wakeError) {
       const facts = { instance_id: instance.instanceId, error: messageOf(wakeError) }
       this.#on.log.error(facts, 'engine does not wake up: it is started anew')
