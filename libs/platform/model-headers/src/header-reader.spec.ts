@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtemp, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, stat, symlink, truncate, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
@@ -286,5 +286,25 @@ describe('reading', () => {
     const read = reader.read(path, { signal: abort.signal })
     abort.abort(reason)
     await expect(read).rejects.toBe(reason)
+  })
+
+  it('is still read for who waits for it when another who asked first has left', async () => {
+    const path = await put('shared.gguf', '')
+    const go = join(dir, 'go')
+    const programPath = await put(
+      'waits.mjs',
+      `import { existsSync } from 'node:fs'
+      while (!existsSync(${JSON.stringify(go)})) await new Promise((tick) => setTimeout(tick, 5))
+      process.stdout.write('{"header":{"kind":"gguf"}}')`,
+    )
+    const waiting = createHeaderReader({ nodePath: process.execPath, programPath })
+    const abort = new AbortController()
+    const left = waiting.read(path, { signal: abort.signal }).catch(() => 'left')
+    const stays = waiting.read(path)
+    // Both have looked at the file by then, and are on their way.
+    for (let look = 0; look < 5; look++) await stat(path)
+    abort.abort(new Error('a pool was stopped'))
+    await put('go', '')
+    expect(await Promise.all([left, stays])).toEqual(['left', { kind: 'gguf' }])
   })
 })

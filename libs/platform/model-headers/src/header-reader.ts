@@ -33,26 +33,31 @@ const MAX_ANSWER_BYTES = 8 * 1024 ** 2
 
 /** A reader that parses each header in a process of its own, one after the other. */
 export const createHeaderReader = (options: HeaderReaderOptions): HeaderReader => {
-  const kept = new Map<string, { readonly stamp: string; readonly header: Promise<ModelHeader> }>()
+  const kept = new Map<string, { readonly stamp: string; readonly header: ModelHeader }>()
   let last: Promise<unknown> = Promise.resolve()
-  const readAfterOthers = (path: string, signal?: AbortSignal): Promise<ModelHeader> => {
-    const mine = last.then(() => readInProcess(path, options, signal))
-    last = mine.catch(() => undefined)
-    return mine
+  const keptOf = (path: string, stamp: string): ModelHeader | undefined => {
+    const known = kept.get(path)
+    return known?.stamp === stamp ? known.header : undefined
+  }
+  // Whoever waited for the same file finds it read; a fault, or an end by a signal, is not kept.
+  const readAndKeep = async (path: string, stamp: string, signal?: AbortSignal) => {
+    const known = keptOf(path, stamp)
+    if (known) return known
+    const header = await readInProcess(path, options, signal)
+    kept.delete(path)
+    kept.set(path, { stamp, header })
+    for (const oldest of kept.keys()) if (kept.size > MAX_KEPT) kept.delete(oldest)
+    return header
   }
   return {
     read: async (path, { signal } = {}) => {
       const stamp = await stampOf(path)
-      const known = kept.get(path)
-      if (known?.stamp === stamp) return known.header
+      const known = keptOf(path, stamp)
+      if (known) return known
       signal?.throwIfAborted()
-      const header = readAfterOthers(path, signal)
-      kept.delete(path)
-      kept.set(path, { stamp, header })
-      for (const oldest of kept.keys()) if (kept.size > MAX_KEPT) kept.delete(oldest)
-      // A fault may be of the moment (no memory, no time): it is not kept.
-      header.catch(() => kept.get(path)?.header === header && kept.delete(path))
-      return header
+      const mine = last.then(() => readAndKeep(path, stamp, signal))
+      last = mine.catch(() => undefined)
+      return mine
     },
   }
 }

@@ -2,10 +2,12 @@ import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { FitModelResponseSchema, PoolManagerService } from '@berth/contract'
 import { BerthError } from '@berth/kernel'
 import type { Handlers } from '@berth/rpc'
+import type { CrashReport } from '@berth/supervision'
 import type { PoolCommands } from '../commands/pool-commands.ts'
 import { stageModel, type StageEnv } from '../engine/stage-model.ts'
 import type { ModelFiles } from '../model-files/model-files.ts'
 import type { Pool } from '../pool/pool.ts'
+import type { PoolSpec } from '../pools-file/pool-spec.ts'
 import { checkNewModel, withModel } from '../pools-file/with-model.ts'
 import { fitLoad, type Fit } from './fit-load.ts'
 import type { MemoryBook } from './memory-book.ts'
@@ -30,7 +32,7 @@ export const fitHandlers = (
     if (!memory) throw notKnown(pool, 'This agent books no memory.')
     const here = { clock, isOnlyHere: true, ...(modelFiles ? { modelFiles } : {}) }
     const staging = await stageModel(spec, here, { signal })
-    if (staging.kind === 'refused') throw notHere(spec.modelRef, staging.report.message)
+    if (staging.kind === 'refused') throw notHere(spec, staging.report)
     const facts = staging.model?.facts
     const engineVersion = memory.versionOf(poolId)
     const load = { entryId: `fit ${poolId}`, spec, driver: pool.driver, facts, engineVersion }
@@ -66,14 +68,22 @@ const fitMessage = (
   }
 }
 
-const whole = (bytes: number): bigint => BigInt(Math.round(bytes))
+/** Headers may tell figures that no message can hold. */
+const whole = (bytes: number): bigint =>
+  BigInt(Math.round(Math.min(bytes, Number.MAX_SAFE_INTEGER)))
 
-const notHere = (modelRef: string, message: string) =>
-  new BerthError(
-    'MODEL_NOT_FOUND',
-    `${message} What ${modelRef} takes is read from its files: berth models pull ${modelRef}`,
-    { facts: { model_ref: modelRef } },
-  )
+/** Files that are here and say nothing have their reason; others have to come here first. */
+const notHere = ({ modelRef, modelPath }: PoolSpec, { kind, message }: CrashReport) => {
+  const told = kind !== 'model_not_found' || modelRef === '' ? message : absent(modelRef, modelPath)
+  return new BerthError('MODEL_NOT_FOUND', told, { facts: { model_ref: modelRef } })
+}
+
+const absent = (modelRef: string, path: string | undefined): string =>
+  path === undefined
+    ? `The files of ${modelRef} are not on this host yet, and what a model takes is read from its ` +
+      `files. Fetch them first: berth models pull ${modelRef}`
+    : `There is no file ${path} on this host. Copy it there, or name a model that can be fetched, ` +
+      'such as hf:Qwen/Qwen3-8B-GGUF:Q4_K_M.'
 
 const notKnown = ({ spec }: Pool, reason: string) =>
   new BerthError(
