@@ -276,7 +276,7 @@ describe('a fit', () => {
     expect(book.ledger.entries).toEqual([])
   })
 
-  it('names the models whose end would make room, the cheapest first', async () => {
+  it('[001-LDR-2] names the models whose end would make room, the cheapest first', async () => {
     const rig = await createRig()
     for (const [pid, id, size] of [
       [71, 'small', 4],
