@@ -33,6 +33,28 @@ it('gives whole lines, keeps the key of the instance to itself, and ends with th
     expect(lines).toEqual(['one', 'two [redacted]', 'last'])
   }))
 
+it('gives the last whole drawing of a bar that is drawn over and over in one line', () =>
+  inFolder(async (dir) => {
+    const path = join(dir, 'engine.log')
+    const [bar, secret] = ['\rFetching 9 files:', 'secret-key']
+    await writeFile(path, `${bar}  0%|\r${bar} 11%| ${secret}\r${bar} 22%`)
+    const lines: string[] = []
+    await using tail = tailLog({
+      path,
+      clock: systemClock(),
+      log: createSilentLogger(),
+      mask: (line) => line.replaceAll(secret, '[redacted]'),
+      onLines: (more) => lines.push(...more),
+    })
+    await tail.catchUp()
+    expect(lines).toEqual(['Fetching 9 files: 11%| [redacted]'])
+    await appendFile(path, '| 2/9\r\nnext\r')
+    await tail.catchUp()
+    await appendFile(path, '\n')
+    await tail.catchUp()
+    expect(lines.slice(1)).toEqual(['Fetching 9 files: 22%| 2/9', 'next'])
+  }))
+
 it('keeps four files at most, however often a log is rotated [002-32b]', () =>
   inFolder(async (dir) => {
     const path = join(dir, 'engine.log')

@@ -57,12 +57,24 @@ export const tailLog = (options: TailOptions): LogTail => {
       offset += bytesRead
       split(decoder.write(buffer.subarray(0, bytesRead)))
     }
+    giveDrawing()
     if (await truncateLog(path, maxBytes)) offset = 0
   }
   const split = (text: string) => {
     const lines = (partial + text).split(/\r?\n/)
     partial = (lines.pop() ?? '').slice(-CHUNK_BYTES)
     if (lines.length > 0) options.onLines(lines.map((line) => options.mask(line)))
+  }
+  // A bar is drawn over and over in one line that ends with the work: its progress is told meanwhile.
+  const giveDrawing = () => {
+    const end = partial.trimEnd().lastIndexOf('\r')
+    const drawing = partial
+      .slice(0, Math.max(0, end))
+      .split('\r')
+      .findLast((each) => each !== '')
+    if (drawing === undefined) return
+    partial = partial.slice(end + 1)
+    options.onLines([options.mask(drawing)])
   }
   const catchUp = async (): Promise<void> => {
     reading = reading.then(read).then(
