@@ -35,9 +35,11 @@ export const filesText = (hosts: readonly HostFiles[]): string[] =>
 export const silentText = (silentHosts: readonly string[]): string[] =>
   silentHosts.length === 0 ? [] : ['', `No answer from: ${silentHosts.join(', ')}`]
 
-/** What a model would take in each pool, term by term, and what to do. */
-export const fitText = (fits: readonly Fit[]): string[] =>
-  fits.length === 0 ? ['No pool could be asked.'] : fits.flatMap(oneFitText).slice(0, -1)
+/** What a model would take in each pool, term by term, and what to do. `ref`: as it was asked for. */
+export const fitText = (fits: readonly Fit[], ref: string): string[] =>
+  fits.length === 0
+    ? ['No pool could be asked.']
+    : fits.flatMap((fit) => oneFitText(fit, ref)).slice(0, -1)
 
 const filesHeading = ({ host_id: host, disk, models }: HostFiles): string => {
   if (disk === null) return `${host} keeps no model files.`
@@ -62,8 +64,8 @@ const countText = (parameters: number): string =>
     ? `${(parameters / 1e9).toFixed(1)}B`
     : `${(parameters / 1e6).toFixed(parameters >= 1e7 ? 0 : 1)}M`
 
-const oneFitText = (fit: Fit): string[] => [
-  verdictOf(fit),
+const oneFitText = (fit: Fit, ref: string): string[] => [
+  verdictOf(fit, ref),
   ...(fit.required_bytes === null
     ? []
     : ['', ...termRows(fit, fit.required_bytes), ...basisLine(fit)]),
@@ -72,15 +74,12 @@ const oneFitText = (fit: Fit): string[] => [
   '',
 ]
 
-const verdictOf = ({
-  model_id: model,
-  pool_id: pool,
-  host_id: host,
-  fits,
-  reason,
-}: Fit): string => {
-  const what = `${model ?? 'It'} in ${pool} on ${host}`
-  if (fits === null) return `${what}: not known. ${reason ?? ''}`.trimEnd()
+const verdictOf = (
+  { model_id: model, pool_id: pool, host_id: host, fits, reason }: Fit,
+  ref: string,
+): string => {
+  const what = `${model ?? ref} in pool ${pool} on ${host}`
+  if (fits === null) return `${what}: nobody can tell. ${reason ?? ''}`.trimEnd()
   return fits ? `${what}: fits.` : `${what}: does not fit. ${reason ?? ''}`.trimEnd()
 }
 

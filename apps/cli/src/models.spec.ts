@@ -83,8 +83,8 @@ describe('fit', () => {
   }
 
   it('is the verdict, every term, every device, and what would make room', () => {
-    expect(fitText([FIT])).toEqual([
-      'm in a on h1: does not fit. It needs more.',
+    expect(fitText([FIT], 'file:m.gguf')).toEqual([
+      'm in pool a on h1: does not fit. It needs more.',
       '',
       'TERM      BYTES                HOW',
       'weights   2147483648  2.0 GiB  tensors of the file',
@@ -102,8 +102,8 @@ describe('fit', () => {
   it('says why a pool cannot tell', () => {
     const none = { required_bytes: null, host_bytes: null, correction: null, basis: null }
     const unknown = { ...none, fits: null, reason: 'It is external.', terms: [], devices: [] }
-    expect(fitText([{ ...FIT, ...unknown, model_id: null }])).toEqual([
-      'It in a on h1: not known. It is external.',
+    expect(fitText([{ ...FIT, ...unknown, model_id: null }], 'file:m.gguf')).toEqual([
+      'file:m.gguf in pool a on h1: nobody can tell. It is external.',
     ])
   })
 })

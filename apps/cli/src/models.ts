@@ -88,7 +88,7 @@ export const modelsFit = async (
   const { pool } = context.options
   const body = { model_ref: ref, ...(pool === undefined ? {} : { pool_id: pool }) }
   const answer = await readFits(gatewayOf(context), body)
-  show(context, answer, [...fitText(answer.data), ...silentText(answer.silent_hosts)])
+  show(context, answer, [...fitText(answer.data, ref), ...silentText(answer.silent_hosts)])
   return answer.data.some(({ fits }) => fits === true) ? EXIT.ok : EXIT.failed
 }
 

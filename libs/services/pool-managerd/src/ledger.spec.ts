@@ -57,9 +57,9 @@ afterEach(async () => {
 })
 
 const SHAPE = {
-  ...{ architecture: 'llama', blocks: 4, dim: 1_024, heads: 8, kvHeads: 2, keyLength: 128 },
-  feedForward: 2_048,
-} as const
+  ...({ architecture: 'llama', blocks: 4, dim: 1_024, heads: 8 } as const),
+  ...{ kvHeads: 2, keyLength: 128, feedForward: 2_048 },
+}
 
 const freeIs = (mib: number) =>
   tools.set(
@@ -74,7 +74,7 @@ const pool = (id: string, more: object = {}) => ({
   ...more,
 })
 const start = (pools: readonly object[], more: object = {}) =>
-  startTestAgent(nats.url, pools, { modelRoot: files.dir, ...more }, tools.env)
+  startTestAgent(nats.url, pools, more, tools.env)
 const ledgerOf = async ({ client }: AgentUnderTest, deviceId = '0') =>
   (await client.getHost({})).host!.ledger.find((device) => device.deviceId === deviceId)!
 /** The engine has taken so much, and the driver shows it. */
@@ -101,6 +101,7 @@ describe('the memory of a GPU', () => {
     })
     expect(error).toMatch(/GPU 0 needs 0\.\d GiB and has 0\.\d of 1\.6 GiB to give, 0\.3 of them/)
     expect(error).toContain('Held by pool a (0.7 GiB)')
+    expect(error).toMatch(/ berth models fit \S+\.gguf --pool b shows the arithmetic\./)
     expect((await test.status('a')).state).toBe(PoolState.READY)
     expect(await server.starts()).toBe(1)
   })
@@ -198,8 +199,18 @@ it('what a model takes is told by FitModel, and a pool keeps what it has', async
   const [device] = fit.devices
   const needed = (sum - Number(fit.hostBytes)) * fit.correction * 1.1
   expect(Number(device!.requiredBytes) / needed).toBeCloseTo(1, 3)
-  await expect(test.client.fitModel({ poolId: 'a', modelRef: 'file:none.gguf' })).rejects.toThrow(
-    'none.gguf',
+  const refusalOf = (modelRef: string) =>
+    test.client.fitModel({ poolId: 'a', modelRef }).then(
+      () => 'none',
+      (error: unknown) => (error as Error).message,
+    )
+  expect(await refusalOf('file:none.gguf')).toMatch(
+    /^There is no file \/\S+\/none\.gguf on this host\. Copy it there, or name a model that can be fetched, such as hf:Qwen\/Qwen3-8B-GGUF:Q4_K_M\.$/,
   )
+  expect(await refusalOf('hf:acme/none-GGUF:Q4_0')).toBe(
+    'The files of hf:acme/none-GGUF:Q4_0 are not on this host yet, and what a model takes is read ' +
+      'from its files. Fetch them first: berth models pull hf:acme/none-GGUF:Q4_0',
+  )
+  expect((await test.status('a')).lastError).toBe('')
   expect((await test.status('a')).state).toBe(PoolState.READY)
 })

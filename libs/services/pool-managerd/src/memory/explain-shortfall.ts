@@ -26,7 +26,7 @@ export const explainShortfall = (
     `Pool ${poolId} does not fit${modelRef === '' ? '' : ` with ${modelRef}`}: ${facts.join(' ')} ` +
     (terms === '' ? '' : `The estimate is ${terms} GiB. `) +
     'Stop a pool that shares the device, or lower context_length, slots or the size of the model; ' +
-    `berth models fit --pool ${poolId} shows the arithmetic.`
+    `berth models fit ${modelRef || 'MODEL'} --pool ${poolId} shows the arithmetic.`
   )
 }
 
