@@ -20,7 +20,7 @@ export type OnMessage<M extends DescMessage> = (
 export interface BusCounts {
   /** Payloads that were no message of their subject. */
   readonly undecodable: number
-  /** Messages that did not fit the buffer while disconnected. */
+  /** Messages that did not fit the buffer while disconnected, or that the server would not take. */
   readonly dropped: number
 }
 

@@ -68,6 +68,17 @@ it('makes streams and buckets again when the server lost its store', async () =>
   await until(() => late.includes('a:7'))
 }, 30_000)
 
+it('drops a message that the server would not take, and goes on', async () => {
+  const bus = await connectTo(server.url)
+  const seen = watch(bus)
+  const huge = create(HostSnapshotSchema, { hostId: 'a', agentVersion: 'x'.repeat(1_100_000) })
+  bus.publish(subjects.hostSnapshot('a'), huge)
+  expect(bus.counts.dropped).toBe(1)
+  publish(bus, 'a', 2n)
+  await until(() => seen.includes('a:2'))
+  expect(bus.isConnected).toBe(true)
+}, 30_000)
+
 it('shows a late reader what was stored before the server was killed', async () => {
   const bus = await connectTo(server.url)
   const kv = await bus.openKv({ name: 'spec_kept' })

@@ -29,6 +29,8 @@ export interface ConnectBusOptions {
 }
 
 const REQUEST_TIMEOUT_MS = 2000
+/** Subjects of which it is remembered that a failure was told. */
+const TOLD_MAX = 1024
 
 /**
  * A bus over NATS with JetStream (2.9 or later). Resolves once connected, or without a connection
@@ -40,6 +42,7 @@ export const connectBus = async (options: ConnectBusOptions): Promise<Bus> => {
   const buckets = new Map<string, Bucket>()
   const outbox = createOutbox()
   let undecodable = 0
+  const sender = createSender(log)
 
   const link = openLink({
     connection: connectionOptions(options) satisfies NodeConnectionOptions,
@@ -51,7 +54,7 @@ export const connectBus = async (options: ConnectBusOptions): Promise<Bus> => {
     },
   })
   link.onReady((nc) => {
-    for (const [subject, payload] of outbox.takeAll()) send(nc, subject, payload)
+    for (const [subject, payload] of outbox.takeAll()) sender.send(nc, subject, payload)
   })
   const received = { log, onUndecodable: () => (undecodable += 1) }
   const watch = (pattern: string, stream: ReturnType<typeof streamOf>) => ({
@@ -67,12 +70,12 @@ export const connectBus = async (options: ConnectBusOptions): Promise<Bus> => {
       return link.ready !== undefined
     },
     get counts() {
-      return { undecodable, dropped: outbox.dropped }
+      return { undecodable, dropped: outbox.dropped + sender.refused }
     },
     onStatus: link.onStatus,
     publish: (subject, message) => {
       const payload = encodePayload(subject.schema, message)
-      if (link.ready) send(link.ready, subject.name, payload)
+      if (link.ready) sender.send(link.ready, subject.name, payload)
       else outbox.put(subject.name, payload)
     },
     publishDurable: async (subject, message, { messageId } = {}) => {
@@ -110,8 +113,29 @@ const headersOf = (payload: Payload) => {
   return all
 }
 
-const send = (nc: NatsConnection, subject: string, payload: Payload) =>
-  nc.publish(subject, payload.bytes, { headers: headersOf(payload) })
+/** Sends without waiting: what the server would not take, as one too large, ends no service. */
+const createSender = (log: BusLog) => {
+  /** Told once, not with every snapshot for as long as it lasts. */
+  const told = new Set<string>()
+  let refused = 0
+  return {
+    get refused() {
+      return refused
+    },
+    send: (nc: NatsConnection, subject: string, payload: Payload) => {
+      try {
+        nc.publish(subject, payload.bytes, { headers: headersOf(payload) })
+        told.delete(subject)
+      } catch (error) {
+        refused += 1
+        if (told.has(subject) || told.size >= TOLD_MAX) return
+        told.add(subject)
+        const facts = { subject, bytes: payload.bytes.length, error: messageOf(error) }
+        log.error(facts, 'message was not sent')
+      }
+    },
+  }
+}
 
 const store = async (
   nc: NatsConnection | undefined,
