@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { foldLook } from './fold-look.ts'
+import { foldLook, MODELS_MAX } from './fold-look.ts'
 import type { KeptModel } from './kept-model.ts'
 
 const context = { nameOf: (id: string) => id.toLowerCase(), wall: 1_000, loading: undefined }
@@ -45,6 +45,15 @@ describe('a look at an engine', () => {
 
   it('forgets what is neither wanted, in memory nor on disk', () => {
     expect(look({ modelId: 'M', resident: { modelId: 'M' } }, []).models.size).toBe(0)
+  })
+
+  it('remembers only so many, and every one that is wanted', () => {
+    const onDisk = Array.from({ length: MODELS_MAX + 9 }, (_, at) => ({ modelId: `${at}` }))
+    const { models: full } = foldLook(new Map(), { resident: [], onDisk }, context)
+    expect(full.size).toBe(MODELS_MAX)
+    const before = new Map([...full, ['m', { modelId: 'M', wanted }] as const])
+    const { models } = foldLook(before, { resident: [{ modelId: 'm' }], onDisk }, context)
+    expect(models.get('m')).toMatchObject({ wanted, resident: { modelId: 'm' } })
   })
 
   it('keeps what is on disk until it asks again', () => {

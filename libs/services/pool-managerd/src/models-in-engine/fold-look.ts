@@ -25,7 +25,7 @@ export interface LookNews {
   readonly modelId: string
 }
 
-/** Models the keeper remembers; a daemon with more lists its first ones. */
+/** Models the keeper remembers beside those that are wanted; of more it knows the first ones. */
 export const MODELS_MAX = 1_000
 
 /** What is known of the models of an engine after it was looked at. */
@@ -51,7 +51,8 @@ export const foldLook = (
     const told = newsOf(name, before, seen, context)
     if (told) news.push(told)
     const after = told?.kind === 'expired' ? without(seen, 'wanted', 'trouble') : settled(seen)
-    if (isKnown(after) && next.size < MODELS_MAX) next.set(name, after)
+    if (isKnown(after) && (after.wanted !== undefined || next.size < MODELS_MAX))
+      next.set(name, after)
   }
   return { models: next, news }
 }
