@@ -51,8 +51,9 @@ const readFigures = ({ percent, bytesDone, bytesTotal }: LoadSign): Omit<LoadSig
   ...(isFigure(bytesTotal) ? { bytesTotal } : {}),
 })
 
+/** Beyond it nothing is counted one by one any more. */
 const isFigure = (value: number | undefined): value is number =>
-  value !== undefined && Number.isFinite(value) && value >= 0
+  value !== undefined && value >= 0 && value <= Number.MAX_SAFE_INTEGER
 
 const higher = (step: LoadStep, read: Omit<LoadSign, 'phase'>): Omit<LoadSign, 'phase'> => ({
   ...read,
