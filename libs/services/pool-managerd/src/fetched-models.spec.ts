@@ -372,7 +372,16 @@ describe('the model files of a host', () => {
       reason: 'INVALID_PARAMS',
     })
     // Of these not even a name is left to tell of.
-    for (const modelRef of ['hf:', 'hf:@main', 'https://', 'oci:', 'file:/'])
+    const nameless = ['hf:', 'hf:@main', 'https://', 'oci:', 'file:/']
+    // Nor do these become the name of an operation, which others print.
+    const hostile = [
+      '--help',
+      'hf:--help',
+      'hf:acme/tiny\n--flag',
+      'hf:acme/\u001b[2J',
+      '../x.gguf',
+    ]
+    for (const modelRef of [...nameless, ...hostile])
       await expect(test.client.pullModel({ modelRef })).rejects.toMatchObject({
         reason: 'INVALID_PARAMS',
       })

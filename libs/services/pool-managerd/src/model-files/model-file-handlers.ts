@@ -1,7 +1,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { CommandHeader, ModelFilesSchema, PoolManagerService } from '@berth/contract'
 import { BerthError } from '@berth/kernel'
-import type { StoredModel } from '@berth/model-store'
+import { parseModelRef, type StoredModel } from '@berth/model-store'
 import type { Handlers } from '@berth/rpc'
 import { createFirstAnswers } from '../commands/first-answers.ts'
 import type { Authority } from '../ingress/authority.ts'
@@ -96,7 +96,10 @@ const filesOf = ({ modelFiles }: ModelFileCommands): ModelFiles => {
 const REF_MAX_CHARS = 4_096
 
 const checkRef = (modelRef: string): string => {
-  if (modelRef !== '' && modelRef.length <= REF_MAX_CHARS) return modelRef
+  if (modelRef !== '' && modelRef.length <= REF_MAX_CHARS) {
+    parseModelRef(modelRef)
+    return modelRef
+  }
   throw new BerthError(
     'INVALID_PARAMS',
     `model_ref: expected 1 to ${REF_MAX_CHARS} characters, such as hf:Qwen/Qwen3-8B.`,
