@@ -42,15 +42,15 @@ const SEEDS = ['tests/simulation/sim.ts', '--seeds', '1000', '--first-seed', '10
  * time: they are bound to two cores, and wait with deadlines.
  */
 export const SUITES: readonly Suite[] = [
-  check('format', 'Formatting', 3, 'prettier', '--check', '--log-level', 'warn', '.'),
-  check('types', 'Types', 5, 'tsc', '-p', '.'),
+  check('format', 'Formatting', 6, 'prettier', '--check', '--log-level', 'warn', '.'),
+  check('types', 'Types', 10, 'tsc', '-p', '.'),
   check('lint', 'Lint, through nx', 15, 'nx', 'run', 'berth:lint'),
-  jest('unit', 'Unit and property tests', 10, '--maxWorkers=2'),
-  jest('tidy', 'House rules', 6, '--maxWorkers=2'),
+  jest('unit', 'Unit and property tests', 25, '--maxWorkers=2'),
+  jest('tidy', 'House rules', 10, '--maxWorkers=2'),
   jest('simulation', 'Simulation', 12, '--maxWorkers=2'),
-  jest('integration', 'Integration: real NATS, gRPC and processes', 15, '--runInBand'),
-  jest('conformance', 'Conformance: the official SDKs as clients, every engine', 10, '--runInBand'),
-  jest('chaos', 'Chaos: kill and freeze what runs', 20, '--runInBand'),
+  jest('integration', 'Integration: real NATS, gRPC and processes', 25, '--runInBand'),
+  jest('conformance', 'Conformance: the official SDKs as clients, every engine', 20, '--runInBand'),
+  jest('chaos', 'Chaos: kill and freeze what runs', 30, '--runInBand'),
   jest('containers', 'Containers, where a Docker engine answers', 20, '--runInBand'),
   { ...check('seeds', 'Simulation: 1,000 more seeds', 90, 'node', ...SEEDS), isOnlyInFull: true },
 ]

@@ -91,7 +91,8 @@ describe('a model of a pool of Ollama', () => {
 
   it('that never comes into memory ends in its deadline, with the facts', async () => {
     await using ollama = await makeFakeOllama({ models: ['m1'], never_ready: true })
-    const lifecycle = { model_load_timeout_s: 0.7 }
+    // The daemon itself has to start within it, on a machine that may be busy.
+    const lifecycle = { model_load_timeout_s: 5 }
     await using at = await startOllama(nats.url, ollama, { lifecycle })
     await at.test.reaches('a', PoolState.READY)
     const loading = at.load('m1')
@@ -100,7 +101,7 @@ describe('a model of a pool of Ollama', () => {
     expect(last).toMatchObject({
       ...{ status: OperationStatus.FAILED, errorReason: 'MODEL_LOAD_FAILED' },
     })
-    expect(last.errorMessage).toMatch(/m1: it is not in memory after 0\.\d s.*Its last line: "/)
+    expect(last.errorMessage).toMatch(/m1: it is not in memory after [\d.]+ s.*Its last line: "/)
     expect(loads.at(-1)).toMatchObject({ errorReason: 'start_timeout' })
     await at.reaches('m1', Residency.ON_DISK)
     // The daemon gave it up as well.

@@ -56,7 +56,8 @@ const create = (answer: () => ProbeResponse, driver: EngineDriver = drivers.sim!
       return child()
     },
   }
-  const entry = { id: 'a', engine: 'sim', model: 'sim-model' }
+  const lifecycle = { idle_health_check_interval_s: 5 }
+  const entry = { id: 'a', engine: 'sim', model: 'sim-model', lifecycle }
   const made = (supervisor = new Supervisor({
     spec: toPoolSpec(poolSchema.parse(entry), '/m'),
     ...{ driver, env, ring: createLogRing(), log: createSilentLogger() },
