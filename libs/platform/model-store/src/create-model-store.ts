@@ -1,4 +1,4 @@
-import { BerthError } from '@berth/kernel'
+import { BerthError, messageOf } from '@berth/kernel'
 import { createStoreParts } from './create-store-parts.ts'
 import { adoptCarried } from './disk/adopt-carried.ts'
 import { collectModels } from './disk/collect-models.ts'
@@ -77,7 +77,10 @@ const createPresence = ({
     checkDigest(manifest, how.digest)
     const lastUsedAtMs = options.clock.wall()
     const next = { ...manifest, ref, lastUsedAtMs, users: withThisUser(manifest) }
-    await parts.manifests.write(key, next)
+    await parts.manifests.write(key, next).catch((error: unknown) =>
+      // A disk that is full, or read-only, has the model all the same.
+      parts.log.warn({ model_ref: ref, error: messageOf(error) }, 'use of a model is not noted'),
+    )
     return toStored(parts, next)
   }
 

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
@@ -94,6 +94,21 @@ suite('a disk that is too small', () => {
     const model = await fetch()
     expect((await readFile(model.path)).equals(body)).toBe(true)
     expect(server.requests.at(-1)?.headers.range).toBe(`bytes=${left!.bytesDone}-`)
+  })
+
+  it.each([
+    // What fills a disk ends with an error.
+    ['full', (disk: string) => spawnSync('dd', ['if=/dev/zero', `of=${disk}/filler`, 'bs=4k'])],
+    [
+      'read-only',
+      (disk: string) => execFileSync('mount', ['-t', 'tmpfs', '-o', 'remount,ro', 'tmpfs', disk]),
+    ],
+  ])('and is %s gives what it has', async (_what, spoil) => {
+    served['/big.gguf'] = { body: randomBytes(MIB), etag: '"one"' }
+    const { path } = await fetch()
+    spoil(disk)
+    expect(await fetch()).toMatchObject({ path, isComplete: true })
+    expect(server.requests).toHaveLength(1)
   })
 
   it('gets room from models that nobody uses, where settings say so', async () => {
