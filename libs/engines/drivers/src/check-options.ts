@@ -13,7 +13,9 @@ export const trueOrFalse: OptionRule = (value) =>
   typeof value === 'boolean' ? undefined : 'has to be true or false'
 
 export const text: OptionRule = (value) =>
-  typeof value === 'string' && value !== '' ? undefined : 'has to be a text'
+  typeof value === 'string' && value !== '' && !value.includes('\0')
+    ? undefined
+    : 'has to be a text'
 
 export const oneOf =
   (...allowed: readonly string[]): OptionRule =>

@@ -34,6 +34,10 @@ export const checkSplit = ({ options }: EngineSpec, kinds: readonly string[]): s
     ...(gpus > 0 && shares !== gpus
       ? [`engine_options.tensor_split: has ${shares} shares for ${gpus} GPUs`]
       : []),
+    // Named so, it would serve on the CPU what was granted GPUs.
+    ...(gpus > 0 && /(?:^|,)(?:none|cpu)(?:,|$)/i.test(String(options.device ?? ''))
+      ? ['engine_options.device: names no GPU; for the CPU set devices: [cpu]']
+      : []),
     ...ofGpus
       .filter((key) => gpus === 0 && options[key] !== undefined)
       .map((key) => `engine_options.${key}: is for pools with GPUs, and this one has none`),

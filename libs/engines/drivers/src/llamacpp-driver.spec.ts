@@ -181,6 +181,16 @@ describe('a pool of llama-server', () => {
     expect(problems(options)).toHaveLength(1)
   })
 
+  it.each(['none', 'CUDA0,none', 'CPU'])(
+    'of a pool with a GPU may not be sent to the CPU by its name: device %s',
+    (device) => {
+      const checked = llamacppDriver.checkDevices!({ ...spec, options: { device } }, ['nvidia'])
+      expect(checked).toEqual([
+        expect.stringMatching(/^engine_options\.device: .*devices: \[cpu\]/),
+      ])
+    },
+  )
+
   it('is told when its options do not go with its devices', () => {
     const check = (options: EngineOptions, ...kinds: readonly string[]) =>
       llamacppDriver.checkDevices!({ ...spec, options }, kinds)

@@ -108,6 +108,11 @@ describe('the ollama driver', () => {
     expect(ollamaDriver.check(spec)).toEqual([])
   })
 
+  it('takes nothing that no variable of a process can hold', () => {
+    const options = { models_dir: '/models\0', llm_library: 'cuda\0', registries: 'a.example\0' }
+    expect(ollamaDriver.check({ ...spec, options })).toHaveLength(3)
+  })
+
   it('takes no options of a daemon that others have started, and needs no url', () => {
     const monitored = { ...spec, mode: 'monitored', options: { keep_alive: '5m' } } as const
     expect(ollamaDriver.check(monitored)).toEqual([

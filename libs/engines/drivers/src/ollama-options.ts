@@ -19,7 +19,9 @@ const duration = (value: string | number | boolean): string | undefined =>
     : 'has to be seconds, or a duration such as "5m"; negative is for ever'
 
 const absolutePath = (value: string | number | boolean): string | undefined =>
-  typeof value === 'string' && value.startsWith('/') ? undefined : 'has to be an absolute path'
+  typeof value === 'string' && value.startsWith('/') && !value.includes('\0')
+    ? undefined
+    : 'has to be an absolute path'
 
 /** `engine_options` that become variables of a daemon which Berth starts. */
 const MANAGED = {

@@ -76,7 +76,7 @@ const access = (headers: EngineAccess['headers']): Omit<EngineAccess, 'baseUrl'>
 /** Files of this host are the agent's to check. */
 const checkModel = ({ modelRef }: EngineSpec): string[] => {
   if (modelRef === undefined) return []
-  const scheme = /^(ollama|https):/.exec(modelRef)?.[1]
+  const scheme = /^(ollama|https?|oci):/.exec(modelRef)?.[1]
   return scheme === undefined
     ? checkRepository(modelRef).map((problem) => `model: ${problem}`)
     : [`model: vLLM reads no ${scheme}: models; name it hf:org/name, or file:FOLDER`]

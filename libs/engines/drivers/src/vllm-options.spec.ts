@@ -84,6 +84,8 @@ describe('the id of a model [003-UT-007, 003-FR-026, 001-LDR-1, 003-TC-09]', () 
     ['hf:--api-key/x@-y', 2],
     ['ollama:llama3', 1],
     ['https://host/model.gguf', 1],
+    ['http://host/model.gguf', 1],
+    ['oci:host/model:v1', 1],
   ])('%s as `model` has %i problems, with help [003-AC-008]', (modelRef, count) => {
     const problems = check({}, modelRef)
     expect(problems).toHaveLength(count)
