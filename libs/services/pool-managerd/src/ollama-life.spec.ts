@@ -44,6 +44,25 @@ it('a daemon that is killed comes back with all its wanted models', async () => 
   expect(await at.resident()).toEqual(['m1:latest', 'm2:latest'])
 })
 
+it('a pool that is taken out of the pools file forgets what was commanded of its models', async () => {
+  await using ollama = await makeFakeOllama({ models: ['m1', 'm2'] })
+  await using at = await startOllama(nats.url, ollama, { model: 'm1' })
+  await at.reaches('m1', Residency.RESIDENT)
+  await at.load('m2')
+  await at.unload('m1')
+  const { folder, client } = at.test
+  await folder.write({ host: 'h1', pools: [] })
+  await eventually('it is gone', async () => (await client.getHost({})).host!.pools.length === 0)
+  await folder.write({ host: 'h1', pools: [ollamaPool('a', ollama, { model: 'm1' })] })
+  await eventually('the model of the file is there, and no other', async () => {
+    const { pools } = (await client.getHost({})).host!
+    const held = pools.flatMap(({ models }) => models.filter(({ modelRef }) => modelRef !== ''))
+    return held.map(({ modelId }) => modelId).join() === 'm1' && held[0]!.residency
+  })
+  await at.reaches('m1', Residency.RESIDENT)
+  expect(await at.resident()).toEqual(['m1:latest'])
+})
+
 describe('an agent that starts again', () => {
   const daemonPort = async (folder: Parameters<typeof readEntries>[0]) =>
     (await readEntries(folder))[0]!.process!.port

@@ -32,11 +32,11 @@ interface RunPoolsOptions {
 /** Brings the pools of a host up, and keeps them what the pools file says until the scope ends. */
 export const runPools = async (options: RunPoolsOptions): Promise<void> => {
   const { settings, source, host, env, adoptable, series, scope, log, onHangup } = options
-  const { clock, devices, intents, models } = env
+  const { clock, devices, intents, models, wantedModels } = env
   const start = { places: createPreloadPlaces(settings.preloadConcurrency), stage: env, log }
   const changer = scope.use(
     createPoolsChanger({
-      ...{ ...start, host, intents, models },
+      ...{ ...start, host, intents, models, wantedModels },
       drainMs: settings.changeDrainTimeoutMs,
       faultOf: (mask) => devices.faultOf(mask),
     }),

@@ -6,6 +6,7 @@ import type { PoolSpec } from '../pools-file/pool-spec.ts'
 import { withModel, writtenModel } from '../pools-file/with-model.ts'
 import { AS_THE_FILE_SAYS, type PoolIntents } from '../state/pool-intents.ts'
 import type { PoolModels } from '../state/pool-models.ts'
+import { NOTHING_WANTED, type WantedModels } from '../state/wanted-models.ts'
 import { keepsEngine } from './pool-changes.ts'
 import type { Pool } from './pool.ts'
 import { startPool, type StartEnv } from './start-pools.ts'
@@ -15,6 +16,7 @@ export interface PoolActionsOptions extends StartEnv {
   readonly host: Host
   readonly intents: PoolIntents
   readonly models: PoolModels
+  readonly wantedModels?: WantedModels | undefined
   /** How long requests of a pool that is replaced or removed may take to end. */
   readonly drainMs: number
   /** Why a pool on these devices cannot be served; none while it can. */
@@ -75,6 +77,7 @@ export const createPoolActions = (
       await end(pool, 'removed')
       options.intents.keep(poolId, AS_THE_FILE_SAYS)
       forgetReload(pool, options)
+      forgetWanted(pool, options)
       host.drop(poolId)
     },
   }
@@ -113,6 +116,13 @@ const forgetReload = ({ spec }: Pool, { models, log }: PoolActionsOptions) => {
   if (spec.modelRef === written) return
   models.keep(withModel(spec, written)).catch((error: unknown) => {
     log.error({ pool_id: spec.poolId, error: messageOf(error) }, 'model of a reload is kept')
+  })
+}
+
+/** What was commanded of its models goes with the pool. */
+const forgetWanted = ({ spec }: Pool, { wantedModels, log }: PoolActionsOptions) => {
+  wantedModels?.keep(spec.poolId, NOTHING_WANTED).catch((error: unknown) => {
+    log.error({ pool_id: spec.poolId, error: messageOf(error) }, 'models of a pool are kept')
   })
 }
 

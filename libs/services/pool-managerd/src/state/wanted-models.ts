@@ -40,7 +40,8 @@ export const openWantedModels = async (stateDir: string, log: Logger): Promise<W
   return {
     of: (poolId) => entries.get(poolId) ?? NOTHING_WANTED,
     keep: (poolId, entry) => {
-      entries.set(poolId, entry)
+      if (entry.models.length === 0 && entry.dismissed === undefined) entries.delete(poolId)
+      else entries.set(poolId, entry)
       const text = JSON.stringify(Object.fromEntries(entries))
       const saved = writing.then(() => writeAtomically(path, text))
       writing = saved.catch(() => undefined)
