@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
@@ -6,6 +6,7 @@ import type { ModelStoreOptions } from './store-options.ts'
 import {
   createTestStore,
   startFakeRegistry,
+  startServer,
   type FakeRegistry,
   type TestStore,
 } from './testing/index.ts'
@@ -124,6 +125,28 @@ describe('an artifact of an OCI registry', () => {
     const refusal = ensure(`oci:${registry.host}/acme/tiny@${digest}`)
     await expect(refusal).rejects.toMatchObject({ reason: 'UNTRUSTED_ARTIFACT' })
     registry.digestOf = digestOf
+  })
+
+  it('is not looked for in indexes without end', async () => {
+    const digestOf = (text: string) => `sha256:${createHash('sha256').update(text).digest('hex')}`
+    const bodies = new Map<string, string>()
+    let next = JSON.stringify({ layers: [] })
+    for (let index = 0; index < 50; index++) {
+      bodies.set(digestOf(next), next)
+      const inner = { mediaType: 'index', digest: digestOf(next), size: next.length }
+      next = JSON.stringify({ manifests: [inner] })
+    }
+    bodies.set('v1', next)
+    const server = await startServer((request, response) =>
+      response.end(bodies.get(request.url?.split('/').at(-1) ?? '')),
+    )
+    const mine = await createTestStore([server])
+    stores.push(mine)
+    await expect(ensure(`oci:${server.host}/acme/deep:v1`, 'gguf', mine)).rejects.toMatchObject({
+      ...{ reason: 'MODEL_NOT_FOUND', message: expect.stringContaining('index') },
+    })
+    expect(server.requests.length).toBeLessThan(5)
+    await server.close()
   })
 
   it('is refused as an archive, and where a title leads elsewhere', async () => {

@@ -13,6 +13,9 @@ const TITLES = ['org.opencontainers.image.title', 'org.cncf.model.filepath']
 /** GGUF as Docker, Ollama and others mark it. */
 const GGUF = /\bgguf\b|^application\/vnd\.ollama\.image\.model$/
 
+/** An index may name an index; nobody nests them deeper. */
+const MAX_INDEXES = 2
+
 /**
  * The files of an artifact: its GGUF (all parts of it), or every file with a name. Layers that are
  * archives are refused: nothing is unpacked.
@@ -55,7 +58,13 @@ const readManifest = async (
   registry: ReturnType<typeof createRegistry>,
   reference: string,
   signal: AbortSignal,
+  depth = 0,
 ): Promise<{ readonly manifest: RegistryManifest; readonly digest: string }> => {
+  if (depth > MAX_INDEXES)
+    throw new BerthError(
+      'MODEL_NOT_FOUND',
+      `The reference leads through more than ${MAX_INDEXES} indexes. Name the artifact by its digest, @sha256:...`,
+    )
   const { value, bytes } = await registry.manifest(reference, signal)
   const digest = createHash('sha256').update(bytes).digest('hex')
   if (reference.startsWith('sha256:') && reference !== `sha256:${digest}`)
@@ -70,7 +79,7 @@ const readManifest = async (
       'INVALID_PARAMS',
       `The reference names ${value.manifests.length} artifacts. Name one by its digest, @sha256:...`,
     )
-  return readManifest(registry, only.digest, signal)
+  return readManifest(registry, only.digest, signal, depth + 1)
 }
 
 const isGguf = (layer: Layer): boolean =>
