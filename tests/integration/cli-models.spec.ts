@@ -68,8 +68,8 @@ describe('berth models', () => {
       silent_hosts: [],
     })
     const fit = await models('fit', REF)
-    expect(fit.stdout).toMatch(/^It in a on h1: not known\. /m)
-    expect(fit.stdout).toMatch(/ in e on h1: fits\.\n\nTERM +BYTES +HOW\nweights +\d+ /)
+    expect(fit.stdout).toMatch(/^hf:org\/tiny-GGUF:tiny\.gguf in pool a on h1: nobody can tell\. /m)
+    expect(fit.stdout).toMatch(/ in pool e on h1: fits\.\n\nTERM +BYTES +HOW\nweights +\d+ /)
     expect(fit.code).toBe(0)
     const removed = await models('rm', REF)
     expect(removed.stdout).toMatch(/is gone from h1: [\d.]+ KiB freed\./)

@@ -35,11 +35,18 @@ export const filesText = (hosts: readonly HostFiles[]): string[] =>
 export const silentText = (silentHosts: readonly string[]): string[] =>
   silentHosts.length === 0 ? [] : ['', `No answer from: ${silentHosts.join(', ')}`]
 
-/** What a model would take in each pool, term by term, and what to do. `ref`: as it was asked for. */
-export const fitText = (fits: readonly Fit[], ref: string): string[] =>
+/**
+ * What a model would take in each pool, term by term, and what to do. `ref`: as it was asked for;
+ * `pools`: where what could make room is.
+ */
+export const fitText = (
+  fits: readonly Fit[],
+  ref: string,
+  pools: readonly PoolDetail[] = [],
+): string[] =>
   fits.length === 0
     ? ['No pool could be asked.']
-    : fits.flatMap((fit) => oneFitText(fit, ref)).slice(0, -1)
+    : fits.flatMap((fit) => oneFitText(fit, ref, pools)).slice(0, -1)
 
 const filesHeading = ({ host_id: host, disk, models }: HostFiles): string => {
   if (disk === null) return `${host} keeps no model files.`
@@ -64,13 +71,13 @@ const countText = (parameters: number): string =>
     ? `${(parameters / 1e9).toFixed(1)}B`
     : `${(parameters / 1e6).toFixed(parameters >= 1e7 ? 0 : 1)}M`
 
-const oneFitText = (fit: Fit, ref: string): string[] => [
+const oneFitText = (fit: Fit, ref: string, pools: readonly PoolDetail[]): string[] => [
   verdictOf(fit, ref),
   ...(fit.required_bytes === null
     ? []
     : ['', ...termRows(fit, fit.required_bytes), ...basisLine(fit)]),
   ...(fit.devices.length === 0 ? [] : ['', ...deviceRows(fit)]),
-  ...adviceOf(fit),
+  ...adviceOf(fit, pools),
   '',
 ]
 
@@ -109,7 +116,18 @@ const deviceRows = ({ devices }: Fit) =>
     ]),
   )
 
-const adviceOf = ({ fits, pool_id: pool, evictable_model_ids: evictable }: Fit): string[] =>
-  fits === false && evictable.length > 0
-    ? ['', ...evictable.map((id) => `→ make room: ./berth models unload ${id} --pool ${pool}`)]
-    : []
+/** What makes room is in other pools of the host. */
+const adviceOf = (
+  { fits, host_id: host, pool_id: own, evictable_model_ids: evictable }: Fit,
+  pools: readonly PoolDetail[],
+): string[] => {
+  if (fits !== false) return []
+  const lines = pools
+    .filter((pool) => pool.host_id === host && pool.id !== own)
+    .flatMap(({ id: pool, models = [] }) =>
+      models
+        .filter(({ model_id: id, residency }) => residency === 'resident' && evictable.includes(id))
+        .map(({ model_id: id }) => `→ make room: ./berth models unload ${id} --pool ${pool}`),
+    )
+  return lines.length === 0 ? [] : ['', ...lines]
+}

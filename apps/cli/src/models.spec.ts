@@ -83,7 +83,15 @@ describe('fit', () => {
   }
 
   it('is the verdict, every term, every device, and what would make room', () => {
-    expect(fitText([FIT], 'file:m.gguf')).toEqual([
+    // What makes room is in another pool, and unloaded from there.
+    const at = { host_id: 'h1', models: [{ ...MODEL, model_id: 'old' }] }
+    const pools = [
+      { ...POOL, ...at },
+      { ...POOL, ...at, id: 'b' },
+      { ...POOL, ...at, id: 'c', host_id: 'h2' },
+      { ...POOL, ...at, id: 'd', models: [{ ...MODEL, model_id: 'old', residency: 'on_disk' }] },
+    ]
+    expect(fitText([FIT], 'file:m.gguf', pools)).toEqual([
       'm in pool a on h1: does not fit. It needs more.',
       '',
       'TERM      BYTES                HOW',
@@ -95,7 +103,7 @@ describe('fit', () => {
       'DEVICE  REQUIRED  AVAILABLE  OF  KEPT FREE',
       '0       3.0 GiB   1.0 GiB    -   1.0 GiB',
       '',
-      '→ make room: ./berth models unload old --pool a',
+      '→ make room: ./berth models unload old --pool b',
     ])
   })
 

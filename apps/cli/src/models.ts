@@ -87,8 +87,12 @@ export const modelsFit = async (
 ): Promise<number> => {
   const { pool } = context.options
   const body = { model_ref: ref, ...(pool === undefined ? {} : { pool_id: pool }) }
-  const answer = await readFits(gatewayOf(context), body)
-  show(context, answer, [...fitText(answer.data, ref), ...silentText(answer.silent_hosts)])
+  const gateway = gatewayOf(context)
+  const answer = await readFits(gateway, body)
+  const hasRoomElsewhere = answer.data.some(({ evictable_model_ids: ids }) => ids.length > 0)
+  const pools = hasRoomElsewhere ? await readPools(gateway) : []
+  const lines = [...fitText(answer.data, ref, pools), ...silentText(answer.silent_hosts)]
+  show(context, answer, lines)
   return answer.data.some(({ fits }) => fits === true) ? EXIT.ok : EXIT.failed
 }
 
