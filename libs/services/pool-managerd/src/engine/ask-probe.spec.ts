@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http'
+import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { createSimClock } from '@berth/kernel/testing'
@@ -12,21 +12,18 @@ afterEach(() => {
   server?.close()
 })
 
+const start = async (answer: RequestListener) => {
+  const engine = (server = createServer(answer))
+  await new Promise<void>((resolve) => engine.listen(0, '127.0.0.1', resolve))
+  const { port } = engine.address() as AddressInfo
+  const baseUrl = `http://127.0.0.1:${port}`
+  return { baseUrl, headers: {}, readyProbes: [], connections: 'fresh' } as const
+}
+
 /** An engine that takes a request and never says a word. */
 const startMute = async () => {
   const asked = Promise.withResolvers<undefined>()
-  const mute = (server = createServer(() => asked.resolve(undefined)))
-  await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve))
-  const { port } = mute.address() as AddressInfo
-  return {
-    asked: asked.promise,
-    access: {
-      baseUrl: `http://127.0.0.1:${port}`,
-      headers: {},
-      readyProbes: [],
-      connections: 'fresh',
-    } as const,
-  }
+  return { asked: asked.promise, access: await start(() => asked.resolve(undefined)) }
 }
 
 describe('a question to an engine', () => {
@@ -40,5 +37,21 @@ describe('a question to an engine', () => {
     leaving.abort()
     expect(await answer).toMatchObject({ kind: 'refused' })
     expect(clock.pending()).toBe(0)
+  })
+  it('has the list of a thousand models whole, and no answer without an end', async () => {
+    const list = 'm'.repeat(500_000)
+    const ask = async (answer: RequestListener) =>
+      askOverHttp(createSimClock())(await start(answer), PROBE, new AbortController().signal)
+    expect(await ask((_request, response) => response.end(list))).toMatchObject({ body: list })
+    server?.close()
+    const piece = Buffer.alloc(65_536, 'x')
+    const endless = await ask((_request, response) => {
+      const more = () => {
+        while (response.write(piece));
+        response.once('drain', more)
+      }
+      more()
+    })
+    expect(endless).toMatchObject({ kind: 'answer', status: 200 })
   })
 })

@@ -3,8 +3,8 @@ import { request as requestTls } from 'node:https'
 import { messageOf, type Clock } from '@berth/kernel'
 import type { EngineAccess, ProbeResponse, ProbeSpec } from '@berth/supervision'
 
-/** More than any health or model list needs. */
-const BODY_MAX_BYTES = 262_144
+/** More than a list of thousands of models needs: one that is cut says nothing. */
+const BODY_MAX_BYTES = 4_194_304
 
 /**
  * Asks an engine one question, as a port. Never throws: no answer is an answer. Aborted, it
