@@ -67,6 +67,7 @@ const addLoads = (add: Add, run: Run): void => {
     .option('--pin', 'never unload it for being idle', false)
     .option('--ttl <s>', 'unload it after being idle for so long', seconds)
     .option('--deadline <s>', 'how long requests in flight may go on', seconds)
+    .option('--dry-run', 'only tell what it would take, and what would have to leave', false)
     .action(run<LoadOptions>(modelsLoad))
   add('unload <model>', "take a model out of the memory of a pool's engine; its files stay")
     .requiredOption('--pool <id>', 'the pool')

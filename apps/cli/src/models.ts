@@ -32,6 +32,7 @@ export type LoadOptions = WaitOptions & {
   readonly pin: boolean
   readonly ttl?: number
   readonly deadline?: number
+  readonly dryRun: boolean
 }
 export type UnloadOptions = WaitOptions & {
   readonly pool: string
@@ -101,7 +102,8 @@ export const modelsLoad = async (
   context: PoolsContext<LoadOptions>,
   ref: string,
 ): Promise<number> => {
-  const { pool, id, pin, ttl, deadline } = context.options
+  const { pool, id, pin, ttl, deadline, dryRun } = context.options
+  if (dryRun) return modelsFit(context, ref)
   const gateway = gatewayOf(context)
   const operation = await loadIntoPool(gateway, pool, {
     model_ref: ref,

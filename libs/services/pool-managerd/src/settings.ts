@@ -69,6 +69,13 @@ export const settingsSchema = z.object({
     .min(1)
     .optional()
     .describe('File with the token of the Huggingface Hub, in the place of `HF_TOKEN`.'),
+  registryAuthFile: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'File with the credentials of registries for `oci:` and `ollama:`, as `docker login` writes it.',
+    ),
   egressAllow: z
     .array(z.string().min(1).max(255))
     .max(64)

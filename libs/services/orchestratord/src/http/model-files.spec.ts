@@ -177,6 +177,26 @@ describe('POST /v1/models/fit', () => {
 })
 
 describe('models of a pool', () => {
+  it('[000-T028] a dry run tells what a load would take, and commands nothing', async () => {
+    const asked: unknown[] = []
+    const fit = { modelId: 'm', fits: false, reason: 'Too large.', evictableModelIds: ['old'] }
+    await using gateway = await start({
+      onCommand: () => {
+        throw new Error('nothing is commanded')
+      },
+      onFitModel: (request) => {
+        asked.push(request)
+        return { fits: [{ hostId: 'h', poolId: 'a', fit }] }
+      },
+    })
+    const answer = await gateway.post('/v1/pools/a/models', { model_ref: 'hf:o/m', dry_run: true })
+    expect(answer.status).toBe(200)
+    expect(await answer.json()).toMatchObject({
+      ...{ object: 'fit', pool_id: 'a', fits: false, evictable_model_ids: ['old'] },
+    })
+    expect(asked).toMatchObject([{ modelRef: 'hf:o/m', poolId: 'a' }])
+  })
+
   const OPERATION = { hostId: 'h1', operation: { ...PULL, type: OperationType.LOAD, poolId: 'a' } }
 
   it.each([

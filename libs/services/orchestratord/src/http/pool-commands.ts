@@ -1,7 +1,9 @@
 import { randomUuid, type Rng } from '@berth/kernel'
 import type { Request, RequestHandler } from 'express'
 import type { z } from 'zod'
+import type { ModelFilesAccess } from '../model-files-client.ts'
 import type { PoolCommand, PoolCommands } from '../pool-commands-client.ts'
+import { fitJson } from './model-files-json.ts'
 import { readIdempotencyKey, sendOperation } from './operation-answer.ts'
 import type { BodyReader } from './read-body.ts'
 import {
@@ -14,13 +16,14 @@ import { contextOf } from './request-context.ts'
 
 export interface PoolCommandDeps {
   readonly pools: PoolCommands
+  readonly modelFiles: Pick<ModelFilesAccess, 'fit'>
   readonly bodies: BodyReader
   readonly rng: Rng
 }
 
 /** The handlers of `POST /v1/pools/{id}/...`: 202 with the operation that carries it out. */
 export const poolCommandHandlers = (deps: PoolCommandDeps) => {
-  const { bench, empty, ending, drain, reload, load } = commandSchemas
+  const { bench, empty, ending, drain, reload } = commandSchemas
   return {
     start: handler(deps, empty, () => ({ case: 'start', value: {} })),
     stop: handler(deps, ending, ({ deadline_ms = 0 }) => ({
@@ -51,16 +54,36 @@ export const poolCommandHandlers = (deps: PoolCommandDeps) => {
       value: { deadlineMs: deadline_ms },
     })),
     wake: handler(deps, empty, () => ({ case: 'wake', value: {} })),
-    loadModel: handler(deps, load, ({ model_ref, model_id = '', pin, ttl_s, deadline_ms = 0 }) => ({
-      case: 'loadModel',
-      value: {
-        ...{ modelRef: model_ref, modelId: model_id, isPinned: pin },
-        ...{ ttlS: ttl_s ?? 0, deadlineMs: deadline_ms },
-      },
-    })),
+    loadModel: loadModel(deps),
     unloadModel: unloadModel(deps),
   }
 }
+
+/**
+ * `POST /v1/pools/{id}/models`: 202 with the operation. With `dry_run` 200 with what the model would
+ * take there and what would have to leave for it, and nothing is changed.
+ */
+const loadModel =
+  ({ pools, modelFiles, bodies, rng }: PoolCommandDeps): RequestHandler =>
+  async (req, res) => {
+    const idempotencyKey = readIdempotencyKey(req) ?? randomUuid(rng)
+    using body = await bodies.read(req)
+    const asked = readCommandBody(commandSchemas.load, body.bytes)
+    const poolId = String(req.params['id'])
+    const { correlationId } = contextOf(res)
+    const { model_ref: modelRef, model_id: modelId = '', pin: isPinned } = asked
+    if (asked.dry_run) {
+      const { fits } = await modelFiles.fit({ modelRef, poolId }, correlationId)
+      res.json(fits.map(fitJson)[0])
+      return
+    }
+    const { ttl_s: ttlS = 0, deadline_ms: deadlineMs = 0 } = asked
+    const command: Command = {
+      case: 'loadModel',
+      value: { modelRef, modelId, isPinned, ttlS, deadlineMs },
+    }
+    sendOperation(res, await pools.command({ poolId, idempotencyKey, command }, correlationId))
+  }
 
 /** `DELETE /v1/pools/{id}/models/{model}?deadline_ms=&force=`; model ids may hold slashes. */
 const unloadModel =

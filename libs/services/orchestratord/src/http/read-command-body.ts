@@ -29,6 +29,7 @@ export const commandSchemas = {
     model_ref,
     model_id: z.string().min(1).max(256).optional(),
     pin: z.boolean().default(false),
+    dry_run: z.boolean().default(false),
     ttl_s: z.int().min(1).max(TTL_MAX_S).optional(),
     deadline_ms: deadline_ms.optional(),
   }),

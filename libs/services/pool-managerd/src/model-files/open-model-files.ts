@@ -8,11 +8,18 @@ import type { Settings } from '../settings.ts'
 import type { Pool } from '../pool/pool.ts'
 import type { ModelFiles } from './model-files.ts'
 import { poolsNeeding } from './needed-by.ts'
+import { openRegistryAuth } from './registry-auth.ts'
 
 export interface OpenModelFilesOptions {
   readonly settings: Pick<
     Settings,
-    'modelsDir' | 'offline' | 'egressAllow' | 'egressPrivate' | 'diskHeadroomBytes' | 'maxDownloads'
+    | 'modelsDir'
+    | 'offline'
+    | 'egressAllow'
+    | 'egressPrivate'
+    | 'diskHeadroomBytes'
+    | 'maxDownloads'
+    | 'registryAuthFile'
   >
   readonly stateDir: string
   /** With the token of the Hub, if there is one. */
@@ -38,6 +45,7 @@ export const openModelFiles = (options: OpenModelFilesOptions): OpenModelFiles =
     isOffline: () => settings.offline,
     isInUse: ({ ref }) => pools === undefined || poolsNeeding(pools.values(), ref).length > 0,
     isCollecting: true,
+    credentialsOf: openRegistryAuth(settings.registryAuthFile),
   })
   const headers = createHeaderReader({ nodePath })
   return {
