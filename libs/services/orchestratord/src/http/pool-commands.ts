@@ -60,8 +60,8 @@ export const poolCommandHandlers = (deps: PoolCommandDeps) => {
 }
 
 /**
- * `POST /v1/pools/{id}/models`: 202 with the operation. With `dry_run` 200 with what the model would
- * take there and what would have to leave for it, and nothing is changed.
+ * `POST /v1/pools/{id}/models`: 202 with the operation. With `dry_run` 200 with what the model
+ * would take there and what would have to leave for it, and nothing is changed.
  */
 const loadModel =
   ({ pools, modelFiles, bodies, rng }: PoolCommandDeps): RequestHandler =>

@@ -3,8 +3,8 @@ import type { Cancel, Clock } from '@berth/kernel'
 
 /**
  * Calls `fn` once: when somebody writes to the file, or after `ms`. The kernel tells of a write, so
- * that a file nobody writes to costs nothing. Where it cannot (no inotify watches are left, the file
- * is gone) the file is looked at after `blindMs`.
+ * that a file nobody writes to costs nothing. Where it cannot (no inotify watches are left, the
+ * file is gone) the file is looked at after `blindMs`.
  */
 export const onceWritten = (
   path: string,

@@ -65,7 +65,7 @@ export const tailLog = (options: TailOptions): LogTail => {
     partial = (lines.pop() ?? '').slice(-CHUNK_BYTES)
     if (lines.length > 0) options.onLines(lines.map((line) => options.mask(line)))
   }
-  // A bar is drawn over and over in one line that ends with the work: its progress is told meanwhile.
+  // A bar is drawn over and over in one line that ends with the work: it is told meanwhile.
   const giveDrawing = () => {
     const end = partial.trimEnd().lastIndexOf('\r')
     const drawing = partial

@@ -43,12 +43,14 @@ if (argv.includes('--version')) { console.error('version: 1 (fake)'); process.ex
 const of = (flag) => argv[argv.indexOf(flag) + 1]
 const line = (text) => process.stderr.write(text + '\\n')
 const modelBytes = readFileSync(of('--model')).length
-appendFileSync(${JSON.stringify(toldPath)}, JSON.stringify({ argv, env: process.env, modelBytes }) + '\\n')
+const told = JSON.stringify({ argv, env: process.env, modelBytes })
+appendFileSync(${JSON.stringify(toldPath)}, told + '\\n')
 for (const text of ${JSON.stringify(lines)}) line(text)
 setTimeout(() => line('common_init_from_params: warming up the model with an empty run'), ${loadMs / 2})
 process.env.BERTH_ENGINE_API_KEY = process.env.LLAMA_API_KEY
-process.argv.splice(2, Infinity, '--dialect', 'llamacpp', '--host', of('--host'), '--port', of('--port'),
-  '--model', of('--alias'), '--slots', of('-np'), '--load-ms', '${loadMs}', '--load-line-ms', '50')
+process.argv.splice(2, Infinity, '--dialect', 'llamacpp', '--host', of('--host'),
+  '--port', of('--port'), '--model', of('--alias'), '--slots', of('-np'),
+  '--load-ms', '${loadMs}', '--load-line-ms', '50')
 await import(${JSON.stringify(SIM_MAIN)})
 `
   await writeFile(join(dir, 'package.json'), '{"type":"module"}')
