@@ -1,4 +1,4 @@
-import { copyFile, writeFile } from 'node:fs/promises'
+import { copyFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import {
@@ -22,6 +22,10 @@ beforeAll(async () => {
   const model = String(pool.entry['model']).replace(/^file:/, '')
   await copyFile(model, join(fleet.dir, 'second.gguf'))
   await writeFile(join(fleet.dir, 'broken.gguf'), 'This is no model.')
+  // A whole file, of a kind that no engine knows.
+  const bytes = await readFile(model)
+  const kind = bytes.indexOf('llama', bytes.indexOf('general.architecture'))
+  await writeFile(join(fleet.dir, 'foreign.gguf'), bytes.fill('lamas', kind, kind + 5))
 })
 afterAll(async () => {
   await fleet[Symbol.asyncDispose]()
@@ -46,8 +50,16 @@ describe('[002-36] with a real engine', () => {
     expect(await answers('berth-tiny')).toBe(404)
   })
 
-  it('[002-11b] a reload to a file that is no model rolls back, with the reason of the engine', async () => {
+  it('a reload to a file that is no model is refused before the engine is touched', async () => {
+    const { pid } = await operator.pool('real')
     const done = await reload('broken.gguf')
+    expect(done).toMatchObject({ status: 'failed', rolled_back: false })
+    expect(done.error_details?.message).toContain('broken.gguf')
+    expect(await operator.pool('real')).toMatchObject({ ready: true, model_id: 'second', pid })
+  })
+
+  it('[002-11b] a reload to a model that no engine knows rolls back, with the reason of the engine', async () => {
+    const done = await reload('foreign.gguf')
     expect(done).toMatchObject({ status: 'failed', rolled_back: true })
     expect(done.error_details?.message).toContain('rolled back')
     expect(await operator.pool('real')).toMatchObject({ ready: true, model_id: 'second' })
