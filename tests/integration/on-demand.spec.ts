@@ -25,7 +25,7 @@ beforeAll(async () => {
   fleet = await startFleet({ hosts: [{ hostId: 'h1', pools }], isReadyNotAwaited: true })
   operator = operatorOf(fleet)
   for (const { entry } of pools)
-    await operator.poolIs(String(entry['id']), 'known', ({ state }) => state === 'stopped')
+    await operator.poolIs(entry.id, 'known', ({ state }) => state === 'stopped')
 })
 afterAll(async () => {
   await fleet[Symbol.asyncDispose]()

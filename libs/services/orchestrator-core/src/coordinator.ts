@@ -102,12 +102,7 @@ export const createCoordinator = (options: CoreOptions): Coordinator => {
     onHostSilent: (hostId) => thawHost(core.view, hostId, core.clock.now()),
     onHostKeyed: (hostId, epoch, term) => keyHost(core, hostId, epoch, term),
     onHello: (session, hello) => welcome(core, session, hello),
-    onAcquire: (session, ask) => {
-      const gateway = core.sessions.get(session)
-      if (!gateway) return
-      receive(core, gateway, ask)
-      if (core.queue.jobs.has(ask.jobId)) wakeFor(core, ask.spec.modelId)
-    },
+    onAcquire: (session, ask) => acquire(core, session, ask),
     onUnreadable: (session, ask) => refuseUnreadable(core, session, ask),
     onCancel: (session, jobId) => {
       const gateway = core.sessions.get(session)
@@ -153,6 +148,13 @@ export const createCoordinator = (options: CoreOptions): Coordinator => {
     endSession: (name) => endSession(core, name),
     explain: (spec) => explainJob(core, spec, depthAhead(core.queue, spec.modelId, spec.jobClass)),
   }
+}
+
+const acquire = (core: Core, session: SessionKey, ask: Ask) => {
+  const gateway = core.sessions.get(session)
+  if (!gateway) return
+  receive(core, gateway, ask)
+  if (core.queue.jobs.has(ask.jobId)) wakeFor(core, ask.spec.modelId)
 }
 
 const expireJobs = (core: Core, now: number) => {

@@ -106,11 +106,9 @@ export const createOrchestratorCore = (deps: OrchestratorCoreDeps): Orchestrator
   const coordinator: Coordinator = createCoordinator({
     ...{ coreId, clock, rng, policy: toPolicy(config) },
     effects: {
-      send: sessions.send,
-      close: sessions.close,
+      ...{ send: sessions.send, close: sessions.close },
       installKey: keys.deliver,
-      forgetHost: keys.forget,
-      mintToken: keys.mint,
+      ...{ forgetHost: keys.forget, mintToken: keys.mint },
       resign: (seenTerm) => leader?.resign(seenTerm),
       report,
       startPool: (pool) => void startByRpc(pool, { agents, log, term: coordinator.core.role.term }),

@@ -69,8 +69,7 @@ export const createRig = (
   const inbox = createInbox()
   const events: CoreEvent[] = []
   const deliveries: KeyDelivery[] = []
-  const resigned: number[] = []
-  const started: PoolId[] = []
+  const [resigned, started]: [number[], PoolId[]] = [[], []]
   const closed: Rig['closed'] = []
   const coordinator: Coordinator = createCoordinator({
     coreId: 'core-1',
