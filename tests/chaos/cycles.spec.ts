@@ -67,10 +67,13 @@ const traces = async (): Promise<Traces> => ({
   descriptors: openDescriptors(agent().pid),
   files: await files(),
 })
+const MEASURES: ReadonlySet<string> = new Set([
+  ...['performance.json', 'load-times.json', 'memory.json'],
+])
 /** The work folder of an instance has its id in its name; measures are kept once there are some. */
 const files = async () =>
   (await filesIn(stateDir()))
-    .filter((path) => path !== 'performance.json')
+    .filter((path) => !MEASURES.has(path))
     .map((path) => path.replace(/work-[0-9a-f-]{36}/, 'work-INSTANCE'))
 /** The engine, and what it started in a session of its own. */
 const treeOf = async ({ pid }: Pool): Promise<readonly number[]> => {
