@@ -86,10 +86,14 @@ const suite = (program: string) => {
   }, 120_000)
 
   it('runs on while agents are stopped one after the other, and no request is lost', async () => {
+    const pids: number[] = []
+    // Their agents leave them on purpose.
+    using _left = { [Symbol.dispose]: () => pids.forEach((pid) => kill(pid, 'SIGKILL')) }
     await using fleet = await startLlamaHosts(program, {
       agentFlags: { '--drain-timeout-ms': 20_000, '--stop-engines-on-exit': 'false' },
     })
-    const pids = await llamaPids(fleet)
+    pids.push(...(await llamaPids(fleet)).filter((pid) => pid !== null))
+    expect(pids).toHaveLength(2)
     await using traffic = trafficOnLlama(fleet, { seed: 151 })
     for (const [host, pool] of [['h1', 'one'] as const, ['h2', 'two'] as const]) {
       await moreHaveEnded(traffic, 6)
