@@ -41,10 +41,12 @@ const metricsOf = async (test: AgentUnderTest) => read(await send(test.agent.htt
 describe('an engine nothing is known of', () => {
   let test: AgentUnderTest
   beforeAll(async () => {
+    // Of another kind: what the first is measured at is not known of the second.
+    const other = { model: 'other', model_id: 'sim-model' }
     const paced = { tokens_per_s: 200, first_token_ms: 20 }
     test = await startTestAgent(
       nats.url,
-      [simPool('paced', {}, paced), simPool('slow', { slots: 1 }, { tokens_per_s: 2 })],
+      [simPool('paced', {}, paced), simPool('slow', { slots: 1, ...other }, { tokens_per_s: 2 })],
       { warmUpTokens: 16 },
     )
   })
